@@ -1,0 +1,30 @@
+"""What mmlens tells its users when something is wrong: one sentence, no traceback."""
+
+from __future__ import annotations
+
+
+class MmlensError(Exception):
+    """Something the user can put right: the message says what is wrong and what to do.
+
+    The command line prints the message alone and exits with status 2.
+    """
+
+
+class LayerError(MmlensError):
+    """A layer that does not exist, did not run, or has no spatial map."""
+
+
+class MethodError(MmlensError):
+    """A method that does not exist, or that cannot be used the way it was asked for."""
+
+
+class ModelError(MmlensError):
+    """A config or a checkpoint that cannot be loaded, or that do not belong together."""
+
+
+class PictureError(MmlensError):
+    """A picture, video or list of them that cannot be read."""
+
+
+class OutputError(MmlensError):
+    """A place that cannot be written to."""
