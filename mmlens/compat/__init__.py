@@ -1,0 +1,27 @@
+"""Every version check and shim of mmlens, so that nothing else needs to know which stack it runs on.
+
+:func:`prepare` is called once, before mmdet, mmyolo or mmpretrain is imported. This room imports nothing else of
+mmlens, and no torch until something of it is used.
+"""
+
+from __future__ import annotations
+
+from mmlens.compat import mmcv_ops, mmcv_version
+from mmlens.compat.dependencies import DependencyError, require
+
+__all__ = ['DependencyError', 'prepare', 'require']
+
+
+def prepare(*names: str) -> None:
+    """Install the shims that this stack needs, then check that what is needed can be imported. Idempotent.
+
+    Args:
+        *names: Packages needed besides torch, torchvision, mmengine, mmcv and mmdet: 'mmyolo', 'mmpretrain',
+            'pytorch_grad_cam'.
+
+    Raises:
+        DependencyError: A package is missing or half-installed; the message says what to install.
+    """
+    mmcv_ops.install()
+    mmcv_version.install()
+    require(*names)
