@@ -7,9 +7,9 @@ mmlens, and no torch until something of it is used.
 from __future__ import annotations
 
 from mmlens.compat import mmcv_ops, mmcv_version
-from mmlens.compat.dependencies import DependencyError, require
+from mmlens.compat.dependencies import DependencyError, require, versions
 
-__all__ = ['DependencyError', 'prepare', 'require']
+__all__ = ['DependencyError', 'prepare', 'require', 'versions']
 
 
 def prepare(*names: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import List
 
 import torch
-import torchvision  # noqa: F401  (registers torch.ops.torchvision)
+import torchvision
 from torch import Tensor
 
 NAIVE, LINEAR, GAUSSIAN = 0, 1, 2  # soft-NMS methods, numbered as mmcv numbers them
