@@ -1,0 +1,57 @@
+"""Measures a detector on the held-out pictures of the shapes set with mmdet's CocoMetric.
+
+    python -m projects.shapes.evaluate shapes_rtmdet
+
+The held-out pictures are drawn first if they are not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence
+
+from . import dataset
+from .scenes import CLASSES
+from .train import HERE, NAMES, load_config
+
+
+def evaluate(name: str, checkpoint: Path, data_root: Path = dataset.ROOT) -> Dict[str, Any]:
+    """Run the test loop of a config.
+
+    Args:
+        name: Name of the config.
+        checkpoint: Weights to measure.
+        data_root: Folder that holds ``held_out/`` and ``held_out.json``.
+
+    Returns:
+        What CocoMetric returns: ``'coco/bbox_mAP_50'`` and so on.
+    """
+    config = load_config(name)
+    config.load_from = str(checkpoint)
+    config.work_dir = str(Path('work_dirs') / f'{name}_test')
+    config.test_dataloader.dataset.data_root = str(data_root)
+    config.test_evaluator.ann_file = str(data_root / 'held_out.json')
+
+    from mmengine.runner import Runner
+
+    return Runner.from_cfg(config).test()
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description='Measure a detector on the held-out shapes.')
+    parser.add_argument('name', choices=NAMES)
+    parser.add_argument('--checkpoint', type=Path, help='default: the one in the repository')
+    parser.add_argument('--data-root', type=Path, default=dataset.ROOT, help='default: %(default)s')
+    wishes = parser.parse_args(arguments)
+    dataset.make(wishes.data_root, ['held_out'])
+    checkpoint = wishes.checkpoint or HERE / 'checkpoints' / f'{wishes.name}.pth'
+    figures = evaluate(wishes.name, checkpoint, wishes.data_root)
+    print(f'{wishes.name}: mAP50 {figures["coco/bbox_mAP_50"]:.3f}, mAP {figures["coco/bbox_mAP"]:.3f}')
+    for name in CLASSES:
+        print(f'  {name:12} AP {figures[f"coco/{name}_precision"]:.3f}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,187 @@
+"""Draws a picture of the shapes set, and everything that is known about it, from a seed and an index.
+
+Two pairs of classes share their body and differ in a small mark alone. The mark lies anywhere within the
+body, and every other random choice is made without looking at it: swap the marks of a scene
+(``draw_scene(..., swap_marks=True)``) and no pixel outside the marks' masks changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from . import drawing
+
+CLASSES = ('coin_dot', 'coin_cross', 'crate_ring', 'crate_bar', 'star', 'triangle')
+"""Class names; the label of a class is its position."""
+
+PAIRS = ((0, 1), (2, 3))
+"""Labels of the classes that a mark alone tells apart."""
+
+MARK_CLASSES = tuple(label for pair in PAIRS for label in pair)
+PALETTE = ((255, 122, 89), (88, 134, 255), (54, 200, 146), (240, 190, 40), (190, 104, 230), (60, 200, 230))
+
+MARK_RADIUS = 0.15
+"""Radius of a mark's footprint, as a share of the object's side."""
+
+ASPECTS = ((1.0, 0.7), (0.7, 1.0), (1.0, 0.8), (0.8, 1.0), (1.0, 1.0))
+SIZES = (0.18, 0.48)
+MOST_OCCLUDED = 0.35
+
+
+@dataclass
+class Scene:
+    """A picture and the truth about it; N objects, from the hindmost to the foremost.
+
+    Attributes:
+        picture: Shape (H, W, 3), uint8, BGR.
+        boxes: Shape (N, 4), float32 ``x1, y1, x2, y2`` in pixels: tight around the visible part.
+        labels: Shape (N,), int64: positions in :data:`CLASSES`.
+        masks: Shape (N, H, W), bool: the visible part of each object.
+        mark_masks: Shape (N, H, W), bool: the footprint of each object's mark, the disc that its ink is
+            drawn in (what tells a ring from a bar is where there is no ink as much as where there is).
+            Never occluded; empty for classes without a mark.
+    """
+
+    picture: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    masks: np.ndarray
+    mark_masks: np.ndarray
+
+
+@dataclass
+class _Plan:
+    """Where one object and its mark go, before anything is painted."""
+
+    body: str
+    outline: np.ndarray
+    size: float
+    mark: Optional[Tuple[np.ndarray, float, float]]  # centre, radius, angle
+
+
+def _plan(rng: np.random.Generator, height: int, width: int) -> _Plan:
+    """Choose body, size and place of an object and, for bodies with a mark, where on it the mark lies."""
+    body = ('coin', 'coin', 'crate', 'crate', 'star', 'triangle')[rng.integers(6)]
+    longest = max(height, width)
+    size = longest * np.exp(rng.uniform(*np.log(SIZES)))
+    shape = {
+        'coin': drawing.circle(0.5),
+        'crate': drawing.rectangle(0.5, 0.5 * rng.uniform(0.8, 1)),
+        'star': drawing.star() * 0.56,
+        'triangle': drawing.circle(0.6, 3),
+    }[body]
+    angle = rng.uniform(-0.35, 0.35)
+    margin = 0.56 * size
+    centre = rng.uniform((margin, margin), (width - margin, height - margin))
+    mark = None
+    if body in ('coin', 'crate'):
+        room = 0.5 - 1.25 * MARK_RADIUS
+        where = rng.uniform(-1, 1, 2) * (room, room + shape[:, 1].max() - 0.5)
+        if body == 'coin' and np.hypot(*where) > room:
+            where *= room / np.hypot(*where) * np.sqrt(rng.uniform())
+        mark_centre = drawing.place(where[None], centre, size, angle)[0]
+        mark = (mark_centre, MARK_RADIUS * size, angle + rng.uniform(-0.4, 0.4))
+    return _Plan(body, drawing.place(shape, centre, size, angle), size, mark)
+
+
+def _mask(polygons: List[np.ndarray], height: int, width: int, least: float = 0.5) -> np.ndarray:
+    """Pixels of which at least a share is covered, shape (height, width), bool."""
+    return drawing.coverage(polygons, (0, 0, width, height)) >= least
+
+
+def _fits(mask: np.ndarray, wholes: List[np.ndarray], masks: List[np.ndarray], marks: List[np.ndarray]) -> bool:
+    """Whether a new mask in front leaves every mark free and enough of every object to be seen."""
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    if any((near & mark).any() for mark in marks):
+        return False
+    return all((m & ~mask).sum() >= (1 - MOST_OCCLUDED) * w.sum() for m, w in zip(masks, wholes))
+
+
+def _draw_stick(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Outline of a thin bar anywhere in the picture, shape (4, 2)."""
+    longest = max(height, width)
+    shape = drawing.rectangle(rng.uniform(0.1, 0.3), rng.uniform(0.008, 0.02))
+    return drawing.place(shape, rng.uniform((0, 0), (width, height)), longest, rng.uniform(0, np.pi))
+
+
+def _paint_mark(rng: np.random.Generator, picture: np.ndarray, plan: _Plan, kind: str, base: np.ndarray) -> np.ndarray:
+    """Paint a mark in place, dark on a light body and light on a dark one; return its footprint's mask."""
+    height, width = picture.shape[:2]
+    assert plan.mark is not None
+    centre, radius, angle = plan.mark
+    ink = np.float32(rng.uniform(5, 40)) if base.mean() > 125 else np.float32(rng.uniform(215, 250))
+    polygons = [drawing.place(p, centre, radius, angle) for p in drawing.MARKS[kind]]
+    window = drawing.window_of(np.concatenate(polygons), height, width)
+    drawing.blend(picture, window, drawing.coverage(polygons, window), np.full(3, ink))
+    return _mask([drawing.place(drawing.circle(), centre, radius, 0)], height, width, least=1e-6)
+
+
+def draw_scene(seed: int, index: int, swap_marks: bool = False, long_side: int = 320) -> Scene:
+    """Draw one picture of the set.
+
+    Args:
+        seed: The split: pictures of different seeds are independent.
+        index: The picture's number within the split.
+        swap_marks: Give each object of a pair the other class's mark, and change nothing else.
+        long_side: Longer side of the picture in pixels; sizes of objects are shares of it.
+
+    Returns:
+        The same scene for the same arguments, whatever was drawn before.
+
+    Example:
+        >>> scene = draw_scene(seed=0, index=7)
+        >>> [CLASSES[label] for label in scene.labels]
+    """
+    rng = np.random.default_rng([seed, index])
+    aspect = ASPECTS[rng.integers(len(ASPECTS))]
+    height, width = (int(round(long_side * side)) for side in aspect)
+    picture = drawing.background(rng, height, width)
+    drawing.draw_clutter(rng, picture, long_side)
+    labels: List[int] = []
+    wholes: List[np.ndarray] = []
+    masks: List[np.ndarray] = []
+    marks: List[np.ndarray] = []
+    wanted = rng.integers(2, 6)
+    for _ in range(40):
+        if len(labels) == wanted:
+            break
+        plan, second = _plan(rng, height, width), bool(rng.integers(2))
+        whole = _mask([plan.outline], height, width)
+        if not _fits(whole, wholes, masks, marks):
+            continue
+        base = drawing.draw_body(rng, picture, plan.outline, plan.size)
+        if plan.mark is None:
+            labels.append(CLASSES.index(plan.body))
+            mark = np.zeros_like(whole)
+        else:
+            pair = PAIRS[('coin', 'crate').index(plan.body)]
+            labels.append(pair[second != swap_marks])
+            mark = _paint_mark(rng, picture, plan, CLASSES[labels[-1]].split('_')[1], base)
+        masks = [m & ~whole for m in masks] + [whole]
+        wholes, marks = wholes + [whole], marks + [mark]
+    for _ in range(rng.integers(0, 5)):
+        stick = _draw_stick(rng, height, width)
+        mask = _mask([stick], height, width, least=1e-6)
+        if mask.any() and _fits(mask, wholes, masks, marks):
+            drawing.draw_body(rng, picture, stick, long_side * 0.1)
+            masks = [m & ~mask for m in masks]
+    return _finish(picture, labels, masks, marks)
+
+
+def _finish(picture: np.ndarray, labels: List[int], masks: List[np.ndarray], marks: List[np.ndarray]) -> Scene:
+    """Round the picture to 8 bits and measure the boxes."""
+    boxes = []
+    for mask in masks:
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        boxes.append([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    return Scene(
+        picture=np.clip(np.round(picture), 0, 255).astype(np.uint8),
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        labels=np.array(labels, np.int64),
+        masks=np.array(masks, bool).reshape(-1, *picture.shape[:2]),
+        mark_masks=np.array(marks, bool).reshape(-1, *picture.shape[:2]),
+    )

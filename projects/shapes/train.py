@@ -1,0 +1,75 @@
+"""Trains one of the two detectors on the shapes set and writes its slim checkpoint.
+
+    python -m projects.shapes.train shapes_rtmdet [--cfg-options train_cfg.max_epochs=1]
+
+The set is drawn first if it is not there. Logs and full checkpoints go to ``work_dirs/<config>``, the slim
+checkpoint to ``work_dirs/<config>/slim.pth`` and, with ``--publish``, to ``projects/shapes/checkpoints``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence
+
+import torch
+from mmengine.config import Config, DictAction
+
+from mmlens.compat import prepare
+
+from . import dataset
+
+HERE = Path(__file__).resolve().parent
+NAMES = ('shapes_rtmdet', 'shapes_yolov5')
+
+
+def load_config(name: str, options: Optional[Dict[str, Any]] = None) -> Config:
+    """The config of that name, with changes, ready for a Runner once :func:`dataset.make` has run."""
+    prepare(*(['mmyolo'] if 'yolov5' in name else []))
+    config = Config.fromfile(str(HERE / 'configs' / f'{name}.py'))
+    config.work_dir = str(Path('work_dirs') / name)
+    config.merge_from_dict(options or {})
+    return config
+
+
+def slim(checkpoint: Path, target: Path) -> None:
+    """Keep a checkpoint's averaged weights, as 16-bit floats, and the class names: nothing else.
+
+    Args:
+        checkpoint: As mmengine's CheckpointHook writes it. Its ``state_dict`` holds the averaged weights,
+            because the EMAHook swaps them in before saving.
+        target: File to write. It loads with ``torch.load(..., weights_only=True)``.
+    """
+    full = torch.load(checkpoint, map_location='cpu', weights_only=False)
+    halves: Dict[int, torch.Tensor] = {}  # by address, so that what the levels of a head share is stored once
+    weights = {}
+    for name, tensor in full['state_dict'].items():
+        address = tensor.data_ptr()
+        halves.setdefault(address, tensor.half() if tensor.is_floating_point() else tensor)
+        weights[name] = halves[address]
+    meta = {key: list(value) for key, value in full['meta']['dataset_meta'].items()}
+    torch.save({'state_dict': weights, 'meta': {'dataset_meta': meta}}, target)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description='Train a detector on the shapes set.')
+    parser.add_argument('name', choices=NAMES)
+    parser.add_argument('--publish', action='store_true', help='replace the checkpoint in the repository')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes to the config: key=value ...')
+    wishes = parser.parse_args(arguments)
+    dataset.make()
+    config = load_config(wishes.name, wishes.cfg_options)
+
+    from mmengine.runner import Runner
+
+    Runner.from_cfg(config).train()
+    folder = Path(config.work_dir)
+    slim(Path((folder / 'last_checkpoint').read_text().strip()), folder / 'slim.pth')
+    if wishes.publish:
+        shutil.copy(folder / 'slim.pth', HERE / 'checkpoints' / f'{wishes.name}.pth')
+
+
+if __name__ == '__main__':
+    main()
