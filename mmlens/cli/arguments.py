@@ -1,0 +1,161 @@
+"""The arguments that several commands share, and the checks that need no model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Dict, List, NoReturn, Optional
+
+from ..errors import MmlensError
+from .guard import FAILED
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that reports a wrong argument in one sentence."""
+
+    def __init__(self, **options: Any) -> None:
+        # No abbreviations: an option added later must not change what `--target` means today.
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Print the sentence and exit with status 2."""
+        self.exit(FAILED, f'mmlens: error: {message} (see `{self.prog} --help`)\n')
+
+
+def fraction(text: str) -> float:
+    """Read a number in [0, 1]."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 1')
+    return value
+
+
+def positive(text: str) -> int:
+    """Read a whole number above 0."""
+    return _whole_number(text, 1, 'a whole number above 0')
+
+
+def rank(text: str) -> int:
+    """Read a whole number from 0 up."""
+    return _whole_number(text, 0, 'a whole number from 0 (the best box) up')
+
+
+def positive_or_all(text: str) -> int:
+    """Read a whole number above 0, or -1 for no limit."""
+    return -1 if text.strip() == '-1' else _whole_number(text, 1, 'a whole number above 0, or -1 for no limit')
+
+
+def _whole_number(text: str, least: int, wanted: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f'{text!r} is not {wanted}')
+    return value
+
+
+def key_value(text: str) -> str:
+    """Check that a config option has the form KEY=VALUE; its value is read later, by mmengine."""
+    if not text.partition('=')[0] or '=' not in text:
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form KEY=VALUE')
+    return text
+
+
+def add_picture(parser: Parser) -> None:
+    """Add the positional ``img``."""
+    parser.add_argument(
+        'img',
+        help='picture or video, folder, glob pattern in quotes, list file (.txt, a path a line), or http(s) address',
+    )
+
+
+def add_model(parser: Parser) -> None:
+    """Add ``config``, ``checkpoint`` and what changes how they are loaded."""
+    parser.add_argument('config', help="config file, or a package's own: mmdet::yolox/yolox_nano_8xb8-300e_coco.py")
+    parser.add_argument('checkpoint', nargs='?', help="checkpoint file or address (default: the config's load_from)")
+    parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if there is one, else cpu)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action='extend',
+        type=key_value,
+        metavar='KEY=VALUE',
+        help='change settings of the config; lists as key="[a,b]" or key=a,b, nested as key="[(a,b),(c,d)]"',
+    )
+    parser.add_argument(
+        '--resize-only',
+        action='store_true',
+        help="replace letterbox, keep-ratio and pad in the config's test pipeline by a plain resize",
+    )
+
+
+def add_outputs(parser: Parser) -> None:
+    """Add where results go and whether they are shown."""
+    group = parser.add_argument_group('results')
+    group.add_argument('--out-dir', help='folder for the results (default: ./output)')
+    group.add_argument('--out-file', help='file for the result of one picture or video')
+    group.add_argument(
+        '--show',
+        action='store_true',
+        help='show the results in a window; written only if --out-dir or --out-file is given',
+    )
+
+
+def add_inspection(parser: Parser, default_layers: str) -> None:
+    """Add which layers are looked at and which boxes count."""
+    group = parser.add_argument_group('what is looked at')
+    group.add_argument(
+        '--target-layers',
+        nargs='+',
+        metavar='LAYER',
+        help=f'layers, as neck, backbone.stage4, backbone.layer4[-1] (default: {default_layers})',
+    )
+    group.add_argument(
+        '--preview-model', action='store_true', help='list the layers with their output shapes instead of drawing'
+    )
+    group.add_argument(
+        '--score-thr', type=fraction, default=0.3, help='lowest score of a box that counts (default: 0.3)'
+    )
+    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, 0 to 1')
+
+
+def parse(parser: Parser, argv: Optional[List[str]] = None) -> argparse.Namespace:
+    """Parse a command's arguments, options and positionals in any order.
+
+    Args:
+        parser: The command's parser.
+        argv: The words after the command. Defaults to those of the process.
+    """
+    # Plain parse_args() takes an optional positional for absent as soon as an option stands before it.
+    return parser.parse_intermixed_args(argv)
+
+
+def read_cfg_options(items: Optional[List[str]]) -> Optional[Dict[str, Any]]:
+    """Read the values of ``--cfg-options`` the way mmengine's own scripts do.
+
+    Args:
+        items: Texts of the form ``key=value``.
+
+    Returns:
+        What ``Config.merge_from_dict`` takes; ``None`` without options.
+
+    Raises:
+        MmlensError: If a value's brackets do not match.
+    """
+    if not items:
+        return None
+    from mmengine.config import DictAction
+
+    action = DictAction(option_strings=['--cfg-options'], dest='options', nargs='+')
+    read: Dict[str, Any] = {}
+    for item in items:
+        namespace = argparse.Namespace()
+        try:
+            action(argparse.ArgumentParser(), namespace, [item])
+        except AssertionError:
+            raise MmlensError(f'--cfg-options {item}: the brackets do not match.') from None
+        read.update(namespace.options)
+    return read

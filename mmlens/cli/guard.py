@@ -1,0 +1,53 @@
+"""How a command ends: exit statuses, and one sentence on stderr instead of a traceback."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from typing import Callable, List, Optional, Tuple, Type
+
+from ..errors import MmlensError
+
+DONE, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
+
+Command = Callable[[Optional[List[str]]], int]
+
+
+def say(kind: str, sentence: str) -> None:
+    """Print ``mmlens: <kind>: <sentence>`` on stderr; ``kind`` is ``error``, ``warning`` or ``interrupted``."""
+    print(f'mmlens: {kind}: {sentence}', file=sys.stderr)
+
+
+def guarded(command: Command) -> Command:
+    """Turn what a command raises for its user into a sentence on stderr and an exit status.
+
+    Errors that are nobody's but ours keep their traceback.
+    """
+
+    @functools.wraps(command)
+    def main(argv: Optional[List[str]] = None) -> int:
+        try:
+            status = command(argv)
+            sys.stdout.flush()
+            return status
+        except KeyboardInterrupt as interrupt:
+            say('interrupted', str(interrupt) or 'nothing was written.')
+            return INTERRUPTED
+        except BrokenPipeError:
+            # The reader of our output went away (`mmlens layers ... | head`). Python flushes stdout
+            # once more at its end, which must not fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return DONE
+        except _errors_for_users() as error:
+            say('error', str(error))
+            return FAILED
+
+    return main
+
+
+def _errors_for_users() -> Tuple[Type[Exception], ...]:
+    # Evaluated only when something was raised.
+    from ..compat import DependencyError
+
+    return MmlensError, DependencyError

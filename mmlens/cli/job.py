@@ -1,0 +1,90 @@
+"""What `featmap` and `boxam` have in common: settle everything, load the model once, go through the sources."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, List
+
+from ..errors import ModelError
+from .arguments import read_cfg_options
+from .outputs import folder_of_results, plan_outputs
+from .run import Drawn, Picture, Run
+from .sources import Source, find_sources
+from .window import check_display
+
+if TYPE_CHECKING:
+    from ..models.detector import Detector
+
+
+def load(args: argparse.Namespace) -> Detector:
+    """Load the model that the arguments name.
+
+    What its libraries print goes to stderr: stdout carries results only.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        # First, because it prepares the import of mmengine and its kin.
+        from ..explain import load_detector
+
+        return load_detector(
+            args.config,
+            args.checkpoint,
+            device=args.device,
+            cfg_options=read_cfg_options(args.cfg_options),
+            resize_only=args.resize_only,
+        )
+
+
+def load_trained(args: argparse.Namespace) -> Detector:
+    """Load the model that the arguments name, with trained weights.
+
+    Raises:
+        ModelError: If neither the arguments nor the config name a checkpoint.
+    """
+    detector = load(args)
+    cfg: Any = detector.model.cfg
+    if not args.checkpoint and not cfg.get('load_from'):
+        raise ModelError(f'No checkpoint was given, and {args.config} has no load_from: give one after the config.')
+    return detector
+
+
+def run_job(
+    args: argparse.Namespace,
+    draw: Callable[[Detector, Picture], Drawn],
+    same_size: bool,
+    check_sources: Callable[[List[Source]], None] = lambda sources: None,
+) -> int:
+    """Draw every source that ``args.img`` stands for, or list the layers with ``--preview-model``.
+
+    What can be wrong without a model is found before it is loaded.
+
+    Args:
+        args: What the command's parser returned.
+        draw: Draws one picture or frame with the loaded model.
+        same_size: See :class:`mmlens.cli.run.Run`.
+        check_sources: Raises if the options do not suit the sources.
+
+    Returns:
+        The exit status.
+    """
+    with tempfile.TemporaryDirectory(prefix='mmlens-') as downloads:
+        sources = find_sources(args.img, Path(downloads), folder_of_results(args.out_dir, args.out_file))
+        if args.preview_model:
+            from .layers import print_layers
+
+            return print_layers(load(args), sources[0])
+        check_sources(sources)
+        places = plan_outputs(sources, args.out_dir, args.out_file, args.show)
+        if args.show:
+            check_display()
+        detector = load_trained(args)
+        return Run(lambda picture: draw(detector, picture), same_size, args.show).over(sources, places)
+
+
+def count(number: int, thing: str) -> str:
+    """Count things: ``1 box``, ``2 boxes``."""
+    ending = 'es' if thing.endswith('x') else 's'
+    return f'{number} {thing}{"" if number == 1 else ending}'

@@ -1,0 +1,49 @@
+"""The ``mmlens`` command: finds the module of the command that was named and hands over."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import List, Optional
+
+from ..version import __version__
+from .arguments import Parser
+
+COMMANDS = {
+    'featmap': 'draw the feature maps of any layer over the picture',
+    'boxam': 'draw, for every box of a detector, the evidence for that box',
+    'layers': 'list the layers of a model by the names that --target-layers takes',
+}
+
+
+def build_parser() -> Parser:
+    """Build the parser that answers ``--help`` and ``--version`` and knows the names of the commands."""
+    width = max(map(len, COMMANDS))
+    parser = Parser(
+        prog='mmlens',
+        usage='%(prog)s [-h] [--version] COMMAND ...',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description='See what an OpenMMLab model looks at.',
+        epilog='commands:\n'
+        + '\n'.join(f'  {name:<{width}}  {purpose}' for name, purpose in COMMANDS.items())
+        + '\n\n`mmlens COMMAND --help` explains a command.',
+    )
+    parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
+    parser.add_argument('command', metavar='COMMAND', choices=list(COMMANDS), help='one of the commands below')
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run ``mmlens``.
+
+    Args:
+        argv: The words after ``mmlens``. Defaults to those of the process.
+
+    Returns:
+        The exit status: 0 done, 1 some pictures failed, 2 an error, 130 interrupted.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    # Only the first word is parsed here: the rest belongs to the command's own parser.
+    command = build_parser().parse_args(argv[:1]).command
+    return importlib.import_module(f'.{command}', __package__).main(argv[1:])

@@ -1,0 +1,120 @@
+"""Where each result goes, settled before a model is loaded, and how pictures are written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, List, Optional, Set
+
+from ..errors import OutputError
+from ..files import write_atomically
+from .sources import PICTURES, Source
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DEFAULT_FOLDER = './output'
+
+# Endings that results can have: .pgm has no colours.
+RESULTS = tuple(ending for ending in PICTURES if ending != '.pgm')
+
+
+def folder_of_results(out_dir: Optional[str], out_file: Optional[str]) -> Path:
+    """Give the folder that results are written to."""
+    return Path(out_file).parent if out_file else Path(out_dir or DEFAULT_FOLDER)
+
+
+def plan_outputs(
+    sources: List[Source], out_dir: Optional[str] = None, out_file: Optional[str] = None, show: bool = False
+) -> List[Optional[Path]]:
+    """Settle where the result of each source goes.
+
+    Args:
+        sources: The pictures and videos.
+        out_dir: Folder for the results. Defaults to ``./output``.
+        out_file: File for the one result there is. Defaults to ``None``.
+        show: Whether results are shown, and so only written if one of the others is given.
+
+    Returns:
+        A path a source, no two with the same stem (``a.jpg`` and ``a.png`` would share ``a.npz``); or
+        ``None`` for each if nothing is to be written.
+
+    Raises:
+        OutputError: If a place cannot be written to, holds the source itself, or does not fit the source.
+    """
+    if out_dir and out_file:
+        raise OutputError('--out-dir and --out-file exclude each other; give one of them.')
+    if show and not out_dir and not out_file:
+        return [None] * len(sources)
+    folder = folder_of_results(out_dir, out_file)
+    check_writable(folder)
+    places = [_checked_file(sources, Path(out_file))] if out_file else _names(sources, folder)
+    for source, place in zip(sources, places):
+        if place.exists() and source.path.exists() and place.samefile(source.path):
+            raise OutputError(f'The result would replace the picture {source.path} itself; choose another place.')
+    return list(places)
+
+
+def check_writable(folder: Path) -> None:
+    """Check that files can be made in a folder that may not exist yet, without making it.
+
+    Raises:
+        OutputError: If not.
+    """
+    known = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not known.is_dir():
+        raise OutputError(f'Cannot write to {folder}: {known} is a file, not a folder. Choose another output folder.')
+    if not os.access(str(known), os.W_OK | os.X_OK):
+        raise OutputError(f'Cannot write to {folder}: no permission to write to {known}. Choose another output folder.')
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write a picture, whole or not at all.
+
+    Args:
+        path: The file; its ending gives the format.
+        picture: Shape (H, W, 3), uint8, BGR.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    import cv2
+
+    try:
+        encoded, data = cv2.imencode(path.suffix, picture)
+    except cv2.error:
+        encoded = False
+    if not encoded:
+        height, width = picture.shape[:2]
+        raise OutputError(f'A picture of {width} x {height} pixels cannot be written as {path.suffix}; try .png.')
+    with write_atomically(path) as temporary:
+        Path(temporary).write_bytes(data.tobytes())
+
+
+def _checked_file(sources: List[Source], file: Path) -> Path:
+    if len(sources) > 1:
+        raise OutputError(f'--out-file takes one picture, but there are {len(sources)}; use --out-dir.')
+    endings = ('.mp4',) if sources[0].is_video else RESULTS
+    if file.suffix.lower() not in endings:
+        raise OutputError(f'--out-file {file}: the name must end with {" or ".join(endings)}.')
+    if file.is_dir():
+        raise OutputError(f'--out-file {file} is a folder; use --out-dir.')
+    return file
+
+
+def _names(sources: List[Source], folder: Path) -> List[Path]:
+    taken: Set[str] = set()
+    places = []
+    for source in sources:
+        stem, ending = os.path.splitext(source.name)
+        if source.is_video:
+            ending = '.mp4'
+        elif ending.lower() not in RESULTS:
+            ending = '.png'
+        unique, number = stem, 1
+        while unique.lower() in taken:  # some file systems take A and a for one name
+            number += 1
+            unique = f'{stem}-{number}'
+        taken.add(unique.lower())
+        places.append(folder / f'{unique}{ending}')
+    return places

@@ -1,0 +1,180 @@
+"""Goes through the pictures and videos: draws, writes, shows, and tells what became of each."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Tuple, Union
+
+from ..errors import PictureError
+from ..files import write_atomically
+from .guard import DONE, FAILED, SOME_FAILED, say
+from .outputs import write_picture
+from .sources import Source
+from .video import VideoReader, VideoWriter
+from .window import show_picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.progress import Progress
+
+
+Picture = Union[Path, 'np.ndarray']
+
+
+@dataclass
+class Drawn:
+    """What came of one picture or frame.
+
+    Attributes:
+        picture: Shape (H, W, 3), uint8, BGR: the drawing.
+        summary: What was found, in a few words.
+        details: Lines that follow the summary.
+        notes: Sentences for the user; each is printed once in a run.
+        boxes: How many boxes there are.
+        save_maps: Writes the arrays behind the drawing to a path.
+    """
+
+    picture: np.ndarray
+    summary: str
+    details: List[str] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
+    boxes: int = 0
+    save_maps: Optional[Callable[[Path], object]] = None
+
+
+class Run:
+    """One run over several sources.
+
+    Args:
+        draw: Draws a picture, given as a path, or a video's frame, given as uint8 BGR (H, W, 3).
+        same_size: Whether a video made of drawings has the size of the video they were made from; else it
+            has the first drawing's. Defaults to ``True``.
+        show: Whether to show results in a window. Defaults to ``False``.
+    """
+
+    def __init__(self, draw: Callable[[Picture], Drawn], same_size: bool = True, show: bool = False) -> None:
+        self._draw = draw
+        self._same_size = same_size
+        self._show = show
+        self._noted: Dict[str, None] = {}
+
+    def over(self, sources: List[Source], places: List[Optional[Path]]) -> int:
+        """Work through the sources, past those that cannot be read.
+
+        Args:
+            sources: The pictures and videos.
+            places: Where the result of each goes; ``None`` to write nothing.
+
+        Returns:
+            The exit status: 0 if every source could be read, 1 if some could not, 2 if none could.
+
+        Raises:
+            PictureError: If the only source cannot be read.
+            KeyboardInterrupt: With a sentence that tells what was done.
+        """
+        failures: List[str] = []
+        finished = 0
+        with _progress_bar(sources) as bar:
+            task = bar.add_task('pictures', total=len(sources), visible=len(sources) > 1)
+            try:
+                for source, place in zip(sources, places):
+                    try:
+                        self._one(source, place, bar)
+                    except PictureError as error:
+                        if len(sources) == 1:
+                            raise
+                        failures.append(str(error))
+                    finished += 1
+                    bar.advance(task)
+            except KeyboardInterrupt as interrupt:
+                done = f'{finished - len(failures)} of {len(sources)} pictures were done'
+                raise KeyboardInterrupt(f'{"; ".join([done, *interrupt.args])}.') from None
+        if not failures:
+            return DONE
+        every = len(failures) == len(sources)
+        head = f'{"none" if every else len(sources) - len(failures)} of {len(sources)} pictures could be read:'
+        say('error', '\n  '.join([head, *failures]))
+        return FAILED if every else SOME_FAILED
+
+    def _one(self, source: Source, place: Optional[Path], bar: Progress) -> None:
+        try:
+            drawn = self._video(source, place, bar) if source.is_video else self._picture(source, place)
+        except RuntimeError as error:
+            # By name, because not every torch has it in the same place. A smaller picture may still fit.
+            if type(error).__name__ != 'OutOfMemoryError':
+                raise
+            raise PictureError(f'{source.path}: the device ran out of memory; try --device cpu.') from error
+        print(f'{source.path}: {drawn.summary}' + (f' -> {place}' if place else ''))
+        for line in drawn.details:
+            print(f'  {line}')
+        for note in drawn.notes:
+            if note not in self._noted:
+                self._noted[note] = None
+                print(f'note: {note}')
+
+    def _picture(self, source: Source, place: Optional[Path]) -> Drawn:
+        drawn = self._draw(source.path)
+        if place:
+            write_picture(place, drawn.picture)
+            if drawn.save_maps:
+                drawn.save_maps(place.with_suffix('.npz'))
+        if self._show:
+            show_picture(drawn.picture, source.name)
+        return drawn
+
+    def _video(self, source: Source, place: Optional[Path], bar: Progress) -> Drawn:
+        reader = VideoReader(source.path)
+        task = bar.add_task(source.name, total=reader.frames or None)
+        frames = boxes = 0
+        notes: Dict[str, None] = {}
+        with _video_file(place, reader.rate, reader.size if self._same_size else None) as writer:
+            for frame in reader:
+                drawn = self._draw(frame)
+                if writer:
+                    writer.write(drawn.picture)
+                if self._show:
+                    show_picture(drawn.picture, source.name, wait=False)
+                frames += 1
+                boxes += drawn.boxes
+                notes.update(dict.fromkeys(drawn.notes))
+                bar.advance(task)
+        return Drawn(drawn.picture, f'{frames} frames, {boxes} boxes', notes=list(notes), boxes=boxes)
+
+
+@contextlib.contextmanager
+def _video_file(place: Optional[Path], rate: float, size: Optional[Tuple[int, int]]) -> Iterator[Optional[VideoWriter]]:
+    # An interrupted video keeps the frames it has; one that failed leaves no file.
+    if place is None:
+        yield None
+        return
+    interrupted = False
+    with write_atomically(place) as temporary, VideoWriter(temporary, rate, size) as writer:
+        try:
+            yield writer
+        except KeyboardInterrupt:
+            if not writer.frames:
+                raise
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt(f'{place} holds the first {writer.frames} frames')
+
+
+def _progress_bar(sources: List[Source]) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    several = len(sources) > 1 or sources[0].is_video
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn('{task.description}', markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not several or not console.is_terminal,
+        # Results that go to a file or a pipe must not be diverted to the bar's terminal.
+        redirect_stdout=sys.stdout.isatty(),
+    )

@@ -1,0 +1,140 @@
+"""What ``img`` stands for: the pictures and videos of a file, folder, pattern, list or address."""
+
+from __future__ import annotations
+
+import glob
+import http.client
+import os
+import posixpath
+import shutil
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Optional
+
+from ..errors import PictureError
+from ..version import __version__
+
+# The endings that MMYOLO's scripts look for in a folder.
+PICTURES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
+VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm')
+
+TIMEOUT = 30  # seconds without a byte
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture or video.
+
+    Attributes:
+        path: The file.
+        name: What its result is called: the file's name, led by the folders that tell it from
+            other sources (``a/1.jpg`` gives ``a_1.jpg``, as MMYOLO names it).
+    """
+
+    path: Path
+    name: str
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the file's ending is a video's."""
+        return self.path.suffix.lower() in VIDEOS
+
+
+def find_sources(img: str, downloads: Path, results: Optional[Path] = None) -> List[Source]:
+    """Find what ``img`` stands for.
+
+    Args:
+        img: A picture or video; a folder, searched with its subfolders for pictures; a glob pattern; a list
+            file (``.txt``, a path a line, relative to the list's folder or else to the working folder); or
+            an http(s) address.
+        downloads: Folder for what has to be downloaded.
+        results: Where results will lie: pictures below it are no sources of a folder, so that a second
+            run does not explain the drawings of the first. Defaults to ``None``.
+
+    Returns:
+        At least one source. Those of a list file keep its order and may not exist, the others are sorted by path.
+
+    Raises:
+        PictureError: If nothing was found, or the list or the address cannot be read.
+    """
+    if img.lower().startswith(('http://', 'https://')):
+        return [_named(download(img, downloads))]
+    path = Path(img)
+    if path.is_dir():
+        return _of_folder(path, results)
+    if path.is_file():
+        return _of_list(path) if path.suffix.lower() == '.txt' else [_named(path)]
+    if glob.has_magic(img):
+        return _of_pattern(img)
+    raise PictureError(
+        f'{img} does not exist; give a picture, a video, a folder, a pattern, a list file or an address.'
+    )
+
+
+def download(address: str, folder: Path) -> Path:
+    """Download a file.
+
+    Returns:
+        The file in ``folder``, called by the last part of the address.
+
+    Raises:
+        PictureError: If the address does not answer with a file.
+    """
+    name = posixpath.basename(urllib.parse.unquote(urllib.parse.urlsplit(address).path)) or 'download'
+    target = folder / name
+    request = urllib.request.Request(address, headers={'User-Agent': f'mmlens/{__version__}'})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, target.open('wb') as file:
+            shutil.copyfileobj(answer, file)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, 'reason', None) or error
+        raise PictureError(f'{address} cannot be downloaded: {_words(reason)}.') from error
+    return target
+
+
+def _words(reason: object) -> str:
+    return str(getattr(reason, 'strerror', None) or reason).rstrip('.')
+
+
+def _named(path: Path) -> Source:
+    return Source(path, path.name)
+
+
+def _of_folder(folder: Path, results: Optional[Path]) -> List[Source]:
+    skipped = results.resolve() if results else None
+    found: List[Path] = []
+    for root, folders, files in os.walk(str(folder)):
+        # Hidden files are no pictures of the user's: macOS leaves `._1.jpg` beside `1.jpg`.
+        folders[:] = [name for name in folders if not name.startswith('.') and (Path(root) / name).resolve() != skipped]
+        found += [Path(root) / name for name in files if name.lower().endswith(PICTURES) and not name.startswith('.')]
+    if not found:
+        raise PictureError(f'The folder {folder} has no picture ({", ".join(PICTURES)}).')
+    return _named_from(sorted(found), folder)
+
+
+def _of_pattern(pattern: str) -> List[Source]:
+    found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    found = [path for path in found if path.suffix.lower() in PICTURES + VIDEOS and path.is_file()]
+    if not found:
+        raise PictureError(f'No picture or video matches {pattern}.')
+    return _named_from(found)
+
+
+def _of_list(file: Path) -> List[Source]:
+    try:
+        lines = file.read_text(encoding='utf-8-sig').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PictureError(f'The list {file} cannot be read as text.') from error
+    paths = [Path(line.strip()) for line in lines if line.strip()]
+    if not paths:
+        raise PictureError(f'The list {file} is empty; write the path of a picture in each line.')
+    # Joining leaves absolute paths as they are.
+    return _named_from([path if not (file.parent / path).exists() else file.parent / path for path in paths])
+
+
+def _named_from(paths: List[Path], root: Optional[Path] = None) -> List[Source]:
+    whole = [os.path.abspath(str(path)) for path in paths]
+    base = os.path.abspath(str(root)) if root else os.path.commonpath([os.path.dirname(path) for path in whole])
+    return [Source(path, os.path.relpath(name, base).replace(os.sep, '_')) for path, name in zip(paths, whole)]

@@ -1,0 +1,113 @@
+"""Videos, a frame at a time."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Iterator, Optional, Tuple, Type
+
+from ..errors import OutputError, PictureError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+USUAL_RATE = 25.0  # frames a second, for files that do not tell
+
+
+class VideoReader:
+    """The frames of a video.
+
+    Attributes:
+        rate: Frames a second.
+        frames: How many frames the file claims to have; 0 if it does not tell.
+        size: ``(width, height)`` of its frames in pixels.
+
+    Args:
+        path: The file.
+
+    Raises:
+        PictureError: If not one frame can be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import cv2
+
+        self._capture = cv2.VideoCapture(str(path))
+        readable, self._first = self._capture.read()
+        if not readable:
+            self._capture.release()
+            raise PictureError(f'{path} cannot be read as a video.')
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.rate = rate if math.isfinite(rate) and rate > 0 else USUAL_RATE
+        self.size = (self._first.shape[1], self._first.shape[0])
+        self.frames = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Read the frames once: (H, W, 3), uint8, BGR."""
+        frame = self._first
+        try:
+            readable = True
+            while readable:
+                yield frame
+                readable, frame = self._capture.read()
+        finally:
+            self._capture.release()
+
+
+class VideoWriter:
+    """Writes an MPEG-4 video; leaving the block closes the file properly, also after an error.
+
+    MPEG-4 holds pairs of pixels: OpenCV cuts an odd last row or column off.
+
+    Args:
+        path: The file; it has to end with ``.mp4``.
+        rate: Frames a second.
+        size: ``(width, height)`` in pixels. Defaults to the first frame's.
+
+    Attributes:
+        frames: How many frames were written.
+    """
+
+    def __init__(self, path: str, rate: float, size: Optional[Tuple[int, int]] = None) -> None:
+        self._path, self._rate, self._size = path, rate, size
+        self._writer: Any = None
+        self.frames = 0
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        if self._writer:
+            self._writer.release()
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append a frame; one of another size is scaled to fit, and the rest filled with white.
+
+        Args:
+            frame: Shape (H, W, 3), uint8, BGR.
+
+        Raises:
+            OutputError: If no video of this size can be written.
+        """
+        from ..rendering import fit_canvas
+
+        if self._writer is None or self._size is None:
+            self._size = self._size or (frame.shape[1], frame.shape[0])
+            self._writer = self._open(self._size)
+        if (frame.shape[1], frame.shape[0]) != self._size:
+            # OpenCV drops frames of another size without a word.
+            frame = fit_canvas(frame, self._size)
+        self._writer.write(frame)
+        self.frames += 1
+
+    def _open(self, size: Tuple[int, int]) -> Any:
+        import cv2
+
+        # MPEG-4 is what every build of OpenCV from the registry can write.
+        writer = cv2.VideoWriter(self._path, cv2.VideoWriter.fourcc(*'mp4v'), self._rate, size)
+        if not writer.isOpened():
+            raise OutputError(f'A video of {size[0]} x {size[1]} pixels cannot be written as .mp4.')
+        return writer

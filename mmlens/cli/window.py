@@ -1,0 +1,47 @@
+"""Showing results in a window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import MmlensError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# matplotlib's backends that only write files; it takes agg by itself where there is no display.
+FILE_BACKENDS = ('agg', 'cairo', 'pdf', 'pgf', 'ps', 'svg', 'template')
+
+
+def check_display() -> None:
+    """Check that a window can be opened.
+
+    Raises:
+        MmlensError: If there is no display or no toolkit for windows.
+    """
+    from matplotlib import pyplot
+
+    if pyplot.get_backend().lower() in FILE_BACKENDS:
+        raise MmlensError('--show needs a display, and there is none here; leave it out to write files instead.')
+
+
+def show_picture(picture: np.ndarray, title: str, wait: bool = True) -> None:
+    """Show a picture in the one window there is.
+
+    Args:
+        picture: Shape (H, W, 3), uint8, BGR.
+        title: Title of the window.
+        wait: Whether to return only when the user has closed the window. Defaults to ``True``.
+    """
+    from matplotlib import pyplot
+
+    figure = pyplot.figure('mmlens')
+    figure.clear()
+    axes = figure.add_axes((0, 0, 1, 0.95))
+    axes.set_title(title)
+    axes.axis('off')
+    axes.imshow(picture[..., ::-1])
+    if wait:
+        pyplot.show()
+    else:
+        pyplot.pause(0.001)
