@@ -7,9 +7,10 @@ mmlens, and no torch until something of it is used.
 from __future__ import annotations
 
 from mmlens.compat import mmcv_ops, mmcv_version
-from mmlens.compat.dependencies import DependencyError, require, versions
+from mmlens.compat.checkpoint import CheckpointError, load_checkpoint
+from mmlens.compat.dependencies import ALWAYS, DependencyError, require, versions
 
-__all__ = ['DependencyError', 'prepare', 'require', 'versions']
+__all__ = ['CheckpointError', 'DependencyError', 'load_checkpoint', 'prepare', 'require', 'versions']
 
 
 def prepare(*names: str) -> None:
@@ -24,4 +25,4 @@ def prepare(*names: str) -> None:
     """
     mmcv_ops.install()
     mmcv_version.install()
-    require(*names)
+    require(*ALWAYS, *names)

@@ -37,15 +37,15 @@ class DependencyError(ImportError):
 
 
 def require(*names: str) -> None:
-    """Import what mmlens always needs, and the further packages named; cheap when called again.
+    """Import packages, or say why that fails; cheap when called again.
 
     Args:
-        *names: 'mmyolo', 'mmpretrain', 'pytorch_grad_cam'.
+        *names: Import names, in the order in which they build on each other, such as :data:`ALWAYS`.
 
     Raises:
         DependencyError: A package is missing, half-installed, or does not fit the others.
     """
-    for name in (*ALWAYS, *names):
+    for name in names:
         _require(name)
 
 

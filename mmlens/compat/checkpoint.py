@@ -1,0 +1,133 @@
+"""Load OpenMMLab's checkpoints without running code that they bring.
+
+Reason: a checkpoint that mmengine's Runner saved holds, beside the weights, its log: HistoryBuffer objects, numpy
+scalars, bound methods. torch 2.6 made ``weights_only=True`` the default of ``torch.load``, which refuses these (and
+cannot be taught: they need ``getattr``), so mmengine 0.10.7 loads no checkpoint of its own any more; with
+``weights_only=False`` any checkpoint may run any code. Here an unpickler admits what OpenMMLab saves and nothing else.
+Delete when mmengine saves its log as plain values.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import pickle
+import warnings
+from types import SimpleNamespace
+from typing import Any, Dict, Set
+
+TRUST = 'MMLENS_TRUST_CHECKPOINT'
+
+# Module -> names that a checkpoint may refer to. None of them opens, imports or runs anything when called.
+ADMITTED: Dict[str, Set[str]] = {
+    'builtins': {'bytearray', 'complex', 'frozenset', 'range', 'set', 'slice'},
+    'collections': {'Counter', 'OrderedDict', 'defaultdict', 'deque'},
+    'datetime': {'date', 'datetime', 'timedelta'},
+    'pathlib': {'Path', 'PosixPath', 'PurePosixPath', 'PureWindowsPath', 'WindowsPath'},
+    'argparse': {'Namespace'},
+    '_codecs': {'encode'},  # numpy writes bytes this way under pickle's protocol 2
+    'numpy': {'bool_', 'dtype', 'float32', 'float64', 'int32', 'int64', 'ndarray'},
+    'numpy.core.multiarray': {'_reconstruct', 'scalar'},
+    'torch': {'Size', 'Tensor', 'device'},
+    'torch._tensor': {'_rebuild_from_type_v2'},
+    'torch._utils': {'_rebuild_parameter', '_rebuild_tensor', '_rebuild_tensor_v2'},
+    'torch.nn.parameter': {'Buffer', 'Parameter'},
+    'torch.serialization': {'_get_layout'},
+    'addict.addict': {'Dict'},
+    'mmengine.config.config': {'ConfigDict'},
+    'mmengine.logging.history_buffer': {'HistoryBuffer'},
+}
+
+
+class CheckpointError(Exception):
+    """A file that is no checkpoint, or one with objects that are not admitted: the message says what to do."""
+
+
+def load_checkpoint(path: str, map_location: Any = 'cpu') -> Any:
+    """What a checkpoint file holds, usually a dict with 'state_dict' and 'meta'.
+
+    Args:
+        path: A local file.
+        map_location: Where tensors go, as in ``torch.load``. Defaults to 'cpu'.
+
+    Raises:
+        CheckpointError: The file is no checkpoint, or it refers to something not in :data:`ADMITTED`; with the
+            environment variable ``MMLENS_TRUST_CHECKPOINT=1`` it is loaded all the same.
+        OSError: The file cannot be opened.
+    """
+    import torch
+
+    with warnings.catch_warnings():
+        # torch 2.0 and 2.1 warn of their own storage class here.
+        warnings.filterwarnings('ignore', message='TypedStorage is deprecated')
+        try:
+            if os.environ.get(TRUST) == '1':
+                return torch.load(path, map_location=map_location, weights_only=False)
+            return _load_admitted(path, map_location)
+        except (_NotAdmitted, OSError):
+            raise
+        except Exception as error:  # zip, pickle and torch's reader each have errors of their own
+            reason = ' '.join(str(error).split())
+            raise CheckpointError(f'{path} is not a checkpoint that torch can read: {reason}') from error
+
+
+def _load_admitted(path: str, map_location: Any) -> Any:
+    import torch
+
+    try:
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError:
+        pass  # more than weights in it
+    module = SimpleNamespace(__name__='pickle', Unpickler=_Unpickler, load=_load)
+    try:
+        return torch.load(path, map_location=map_location, weights_only=False, pickle_module=module)
+    except _NotAdmitted as error:
+        raise _NotAdmitted(
+            f'{path} holds a {error} object, which is not plain data; if you trust where the checkpoint comes from, '
+            f'set the environment variable {TRUST}=1 and try again.'
+        ) from None
+
+
+class _NotAdmitted(CheckpointError):
+    """A checkpoint refers to a class or function that is not in :data:`ADMITTED`."""
+
+
+class _Unpickler(pickle.Unpickler):
+    """Finds what is in :data:`ADMITTED`, and torch's types."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        module = {'__builtin__': 'builtins'}.get(module, module).replace('numpy._core', 'numpy.core')
+        if (module, name) == ('builtins', 'getattr'):
+            return _statistic
+        if module == 'torch' and _is_dtype(name):
+            return super().find_class(module, name)
+        if name not in ADMITTED.get(module, ()):
+            raise _NotAdmitted(f'{module}.{name}')
+        return super().find_class(_installed(module), name)
+
+
+def _load(file: Any, **kwargs: Any) -> Any:
+    return _Unpickler(file, **kwargs).load()
+
+
+def _installed(module: str) -> str:
+    """The name a module has here: numpy 2 renamed ``numpy.core``, and each version writes its own name."""
+    if module.startswith('numpy.core') and importlib.util.find_spec('numpy._core') is not None:
+        return module.replace('numpy.core', 'numpy._core')
+    return module
+
+
+def _is_dtype(name: str) -> bool:
+    import torch
+
+    return isinstance(getattr(torch, name, None), torch.dtype)
+
+
+def _statistic(owner: type, name: str) -> Any:
+    """``getattr`` for the one use that checkpoints have for it: the methods of HistoryBuffer."""
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    if owner is not HistoryBuffer or name.startswith('_'):
+        raise _NotAdmitted('builtins.getattr')
+    return getattr(owner, name)
