@@ -58,6 +58,7 @@ def load_checkpoint(path: str, map_location: Any = 'cpu') -> Any:
     """
     import torch
 
+    open(path, 'rb').close()  # torch reports a file that it cannot parse as an OSError too
     with warnings.catch_warnings():
         # torch 2.0 and 2.1 warn of their own storage class here.
         warnings.filterwarnings('ignore', message='TypedStorage is deprecated')
@@ -65,7 +66,7 @@ def load_checkpoint(path: str, map_location: Any = 'cpu') -> Any:
             if os.environ.get(TRUST) == '1':
                 return torch.load(path, map_location=map_location, weights_only=False)
             return _load_admitted(path, map_location)
-        except (_NotAdmitted, OSError):
+        except _NotAdmitted:
             raise
         except Exception as error:  # zip, pickle and torch's reader each have errors of their own
             reason = ' '.join(str(error).split())

@@ -13,6 +13,8 @@ import sys
 from types import ModuleType
 from typing import Any, Callable, Optional
 
+from mmlens.compat.dependencies import DependencyError
+
 NAME = 'mmcv._ext'
 
 
@@ -36,7 +38,7 @@ class _StandIn(ModuleType):
             raise AttributeError(f'module {NAME!r} has no attribute {name!r}')
 
         def missing(*args: Any, **kwargs: Any) -> Any:
-            raise NotImplementedError(
+            raise DependencyError(
                 f"mmcv's op {name!r} is not available: this mmcv was installed without compiled ops and torchvision "
                 'has no kernel for it; install mmcv (or onedl-mmcv) with its compiled ops.'
             )

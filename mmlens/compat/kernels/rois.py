@@ -9,6 +9,8 @@ import torch
 import torchvision  # noqa: F401  (registers torch.ops.torchvision)
 from torch import Tensor
 
+from mmlens.compat.dependencies import DependencyError
+
 MAX, AVERAGE = 0, 1  # RoIAlign's pool modes, numbered as mmcv numbers them
 
 
@@ -106,7 +108,7 @@ def roi_pool_backward(
 
 def _check_average(pool_mode: int) -> None:
     if pool_mode != AVERAGE:
-        raise NotImplementedError(
+        raise DependencyError(
             "RoIAlign with pool_mode='max' needs mmcv with its compiled ops; torchvision pools the average only."
         )
 
