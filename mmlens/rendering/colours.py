@@ -1,0 +1,114 @@
+"""Colours: one for every class, and the colour maps that maps are drawn with."""
+
+from __future__ import annotations
+
+import difflib
+from functools import lru_cache
+from typing import Dict, List, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from ..errors import MmlensError
+
+Colour = Tuple[int, int, int]
+
+PAPER: Colour = (255, 255, 255)
+INK: Colour = (38, 34, 32)
+GREY: Colour = (118, 110, 106)
+FRAME: Colour = (214, 210, 208)
+
+# Okabe and Ito's colours for colour-blind readers, without their black (it is the halo here), and three
+# that stay apart from them, also in simulated red- and green-blindness.
+_PALETTE_RGB = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (204, 121, 167),
+    (0, 158, 115),
+    (213, 94, 0),
+    (0, 114, 178),
+    (240, 228, 66),
+    (255, 255, 255),
+    (128, 0, 128),
+    (170, 255, 195),
+)
+PALETTE: Tuple[Colour, ...] = tuple((b, g, r) for r, g, b in _PALETTE_RGB)
+
+
+def label_colours(labels: Sequence[int]) -> List[Colour]:
+    """One colour a class, the same class in the same colour.
+
+    A class keeps its colour from picture to picture (its index picks it), unless another class of the
+    same picture has taken that colour already: then it gets the next free one.
+
+    Args:
+        labels: N class indexes.
+
+    Returns:
+        N BGR colours. Two classes share one only if there are more classes than colours.
+    """
+    known = sorted({int(label) for label in labels})
+    chosen: Dict[int, int] = {}
+    for label in known:
+        if label % len(PALETTE) not in chosen.values():
+            chosen[label] = label % len(PALETTE)
+    for label in known:
+        wishes = [(label + step) % len(PALETTE) for step in range(len(PALETTE))]
+        chosen.setdefault(label, next((wish for wish in wishes if wish not in chosen.values()), wishes[0]))
+    return [PALETTE[chosen[int(label)]] for label in labels]
+
+
+def text_colour(background: Colour) -> Colour:
+    """Dark ink or white, whichever has the higher contrast (WCAG's ratio) on a BGR background."""
+    light = _luminance(background)
+    on_white = (1.0 + 0.05) / (light + 0.05)
+    on_ink = (light + 0.05) / (_luminance(INK) + 0.05)
+    return INK if on_ink >= on_white else PAPER
+
+
+def _luminance(colour: Colour) -> float:
+    """Relative luminance of a BGR colour in [0, 1]."""
+    channels = np.array(colour[::-1], np.float64) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+@lru_cache(maxsize=None)
+def colormap_table(name: str) -> np.ndarray:
+    """A colour map as a table.
+
+    Args:
+        name: Any colour map of OpenCV (``'turbo'``, ``'jet'``, ``'inferno'``, ...; either case) or of
+            matplotlib (``'magma_r'``, ``'coolwarm'``, ...).
+
+    Returns:
+        Shape (256, 3), uint8, BGR, read-only: the colour of 0 first, that of 1 last.
+
+    Raises:
+        MmlensError: There is no colour map of that name.
+    """
+    # OpenCV first: matplotlib takes a quarter of a second to import.
+    code = _opencv_colormaps().get(str(name).lower())
+    if code is not None:
+        table = cv2.applyColorMap(np.arange(256, dtype=np.uint8), code)[:, 0]
+    else:
+        table = _matplotlib_table(str(name))
+    table.flags.writeable = False
+    return table
+
+
+def _opencv_colormaps() -> Dict[str, int]:
+    prefix = 'COLORMAP_'
+    return {name[len(prefix) :].lower(): getattr(cv2, name) for name in dir(cv2) if name.startswith(prefix)}
+
+
+def _matplotlib_table(name: str) -> np.ndarray:
+    import matplotlib
+
+    known = {known.lower(): known for known in matplotlib.colormaps}
+    if name.lower() not in known:
+        names = sorted({*known, *_opencv_colormaps()})
+        near = difflib.get_close_matches(name.lower(), names, n=3) or ['turbo', 'jet', 'viridis']
+        raise MmlensError(f'there is no colour map {name!r}; the nearest names are {", ".join(near)}')
+    rgba = matplotlib.colormaps[known[name.lower()]](np.linspace(0, 1, 256))
+    return np.ascontiguousarray(np.rint(rgba[:, 2::-1] * 255).astype(np.uint8))
