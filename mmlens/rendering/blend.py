@@ -1,0 +1,46 @@
+"""A map over a picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..errors import MmlensError
+from .colours import colormap_table
+
+
+def check_alpha(alpha: float) -> float:
+    """The opacity as a float.
+
+    Raises:
+        MmlensError: It is not a number from 0 to 1.
+    """
+    try:
+        value = float(alpha)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not 0 <= value <= 1:
+        raise MmlensError(f'alpha is {alpha!r}; it must be a number from 0 (picture only) to 1 (map only)')
+    return value
+
+
+def blend_map(picture: np.ndarray, heat: np.ndarray, colormap: str, alpha: float) -> np.ndarray:
+    """Lay a normalised map over a picture so that the picture stays readable where nothing is.
+
+    The opacity rises from 0 where the map is 0 to ``alpha`` where it is 1, as ``sin(map * pi / 2)``:
+    middle values are seen, the empty rest of the picture is not stained with the colour of zero.
+
+    Args:
+        picture: Shape (H, W, 3), uint8, BGR.
+        heat: Shape (H, W), in [0, 1]; not a number counts as 0.
+        colormap: See :func:`~mmlens.rendering.colours.colormap_table`.
+        alpha: Opacity in [0, 1] where the map is 1.
+
+    Returns:
+        A new uint8 BGR picture of the same size.
+    """
+    levels = np.rint(np.clip(np.nan_to_num(heat, nan=0.0), 0, 1) * 255).astype(np.uint8)
+    colours = cv2.applyColorMap(levels, colormap_table(colormap)[:, None])
+    opacity = np.float32(alpha) * np.sin(np.linspace(0, np.pi / 2, 256, dtype=np.float32))[levels]
+    # blendLinear divides by the sum of the weights, which is 1.
+    return cv2.blendLinear(picture, colours, 1 - opacity, opacity)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmlens.errors import MmlensError
+from mmlens.rendering.blend import blend_map, check_alpha
+from mmlens.rendering.colours import colormap_table
+
+
+def test_zero_is_transparent_and_one_has_the_full_opacity(picture: np.ndarray) -> None:
+    heat = np.zeros(picture.shape[:2], np.float32)
+    heat[:100] = 1
+    drawn = blend_map(picture, heat, 'turbo', 0.5)
+    assert (drawn[100:] == picture[100:]).all()
+    assert np.abs(drawn[:100] - (picture[:100] / 2 + colormap_table('turbo')[255] / 2)).max() <= 1
+    assert (blend_map(picture, heat, 'turbo', 1)[:100] == colormap_table('turbo')[255]).all()
+    assert (blend_map(picture, heat, 'turbo', 0) == picture).all()
+
+
+def test_opacity_rises_as_the_sine(picture: np.ndarray) -> None:
+    heat = np.random.default_rng(1).random(picture.shape[:2]).astype(np.float32)
+    opacity = 0.8 * np.sin(heat * np.pi / 2)[..., None]
+    colours = colormap_table('jet')[np.rint(heat * 255).astype(int)]
+    expected = picture * (1 - opacity) + colours * opacity
+    assert np.abs(blend_map(picture, heat, 'jet', 0.8) - expected).max() <= 1.5
+
+
+def test_not_a_number_is_nothing_and_the_arguments_stay_as_they_are(picture: np.ndarray) -> None:
+    heat = np.full(picture.shape[:2], np.nan, np.float32)
+    before = picture.copy()
+    assert (blend_map(picture, heat, 'turbo', 0.5) == before).all()
+    assert (picture == before).all()
+    assert np.isnan(heat).all()
+
+
+@pytest.mark.parametrize('alpha', [-0.1, 1.5, float('nan'), 'much', None])
+def test_alpha_out_of_range(alpha: object) -> None:
+    with pytest.raises(MmlensError, match='alpha is .*from 0'):
+        check_alpha(alpha)  # type: ignore[arg-type]
+
+
+def test_alpha_in_range() -> None:
+    assert [check_alpha(alpha) for alpha in (0, 0.25, 1)] == [0.0, 0.25, 1.0]
