@@ -1,0 +1,17 @@
+"""Drawing: arrays in, new arrays out. Nothing here ever sees a model."""
+
+from __future__ import annotations
+
+from .box_maps import draw_box_maps
+from .colours import label_colours
+from .feature_maps import check_arrangement, draw_feature_maps
+from .sheets import fit_canvas, side_by_side
+
+__all__ = [
+    'check_arrangement',
+    'draw_box_maps',
+    'draw_feature_maps',
+    'fit_canvas',
+    'label_colours',
+    'side_by_side',
+]

@@ -1,0 +1,156 @@
+"""Draws what a layer computed, level by level, through mmengine's visualizer."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from ..errors import MmlensError
+from ..results import FeatureMap, FeatureMaps
+from .blend import check_alpha
+from .box_maps import NOTHING_FOUND
+from .boxes import Mark, draw_within
+from .colours import GREY, PAPER, label_colours
+from .sheets import ColourBar, Panel, compose, panel_size, resize
+from .text import put_text
+
+# The colour map of mmengine's draw_featmap.
+_COLORMAP = 'jet'
+_CAPTION, _CAPTION_HEIGHT, _GAP = 11, 17, 6
+_SMALLEST_TILE = 110
+
+
+def check_arrangement(topk: int, arrangement: Optional[Tuple[int, int]]) -> None:
+    """Make sure that the channels fit the grid they are to be drawn in.
+
+    Args:
+        topk: How many channels are shown; 0 or less if a layer is not shown channel by channel.
+        arrangement: Rows and columns; ``None`` fits any number.
+
+    Raises:
+        MmlensError: The grid is too small or not a grid.
+    """
+    if arrangement is None:
+        return
+    rows, columns = arrangement
+    if rows < 1 or columns < 1:
+        raise MmlensError(f'the arrangement {rows} x {columns} has no place; give at least 1 row and 1 column')
+    if rows * columns < topk:
+        raise MmlensError(
+            f'the arrangement {rows} x {columns} has {rows * columns} places for {topk} channels; '
+            'give more rows or columns, or a smaller topk'
+        )
+
+
+def draw_feature_maps(
+    feature_maps: FeatureMaps, arrangement: Optional[Tuple[int, int]] = None, alpha: float = 0.5
+) -> np.ndarray:
+    """Draw a sheet: the picture with its detections, then one panel for every level of every layer.
+
+    Every map is drawn by ``mmengine.visualization.Visualizer.draw_featmap`` and stretched to its own
+    range, which the colour bar below it tells. Several channels of a level become a grid of tiles, each
+    below the number that the channel has in the layer.
+
+    Args:
+        feature_maps: What :func:`mmlens.feature_maps` returned.
+        arrangement: Rows and columns of a level's channels. Defaults to a nearly square grid.
+        alpha: Opacity of the maps in [0, 1]. Defaults to 0.5.
+
+    Returns:
+        A new uint8 BGR picture. Large pictures are scaled down to sensible panels.
+
+    Raises:
+        MmlensError: The arrangement has fewer places than channels, or ``alpha`` is out of range.
+    """
+    alpha = check_alpha(alpha)
+    most = max((len(level.maps) for level in feature_maps), default=0)
+    check_arrangement(most, arrangement)
+    rows, columns = arrangement or _nearly_square(most)
+    picture = feature_maps.picture
+    size = panel_size(picture, len(feature_maps) + 1, widest=640 if columns <= 2 else 960)
+    plain = resize(picture, size)
+    panels = [_detections_panel(feature_maps, plain)]
+    for level in feature_maps:
+        if len(level.maps) == 1:
+            panels.append(_map_panel(level, plain, alpha))
+        else:
+            panels.append(_channels_panel(level, plain, (rows, columns), alpha))
+    return compose(panels)
+
+
+def _detections_panel(feature_maps: FeatureMaps, plain: np.ndarray) -> Panel:
+    found, (height, width) = feature_maps.detections, feature_maps.picture.shape[:2]
+    scale = np.array([plain.shape[1] / width, plain.shape[0] / height] * 2)
+    texts = [f'{name} {score:.2f}' for name, score in zip(found.class_names, found.scores)]
+    marks = [
+        Mark(box * scale, colour, text)
+        for box, colour, text in zip(np.reshape(found.boxes, (-1, 4)), label_colours(found.labels.tolist()), texts)
+    ]
+    count = f'{len(marks)} detection' + ('' if len(marks) == 1 else 's')
+    note = '' if marks else NOTHING_FOUND
+    return Panel(draw_within(plain, marks), count, detail=f'{width} × {height}', note=note)
+
+
+def _map_panel(level: FeatureMap, plain: np.ndarray, alpha: float) -> Panel:
+    heat, note = _drawable(resize(np.asarray(level.maps[0], np.float32), plain.shape[1::-1]))
+    low, high = float(heat.min()), float(heat.max())
+    detail = ' × '.join(str(length) for length in level.shape)
+    if len(level.channels):
+        detail = f'channel {int(level.channels[0])} of {detail}'
+    bar = ColourBar(_COLORMAP, tuple(f'{tick:.3g}' for tick in (low, (low + high) / 2, high))) if high > low else None
+    return Panel(_draw_featmap(heat, plain, alpha), level.name, detail=detail, bar=bar, note=note)
+
+
+def _channels_panel(level: FeatureMap, plain: np.ndarray, grid: Tuple[int, int], alpha: float) -> Panel:
+    """The channels of a level as tiles, row by row, the strongest first."""
+    rows, columns = grid
+    width = max(_SMALLEST_TILE, (plain.shape[1] + _GAP) // columns - _GAP)
+    height = max(1, round(width * plain.shape[0] / plain.shape[1]))
+    small = resize(plain, (width, height))
+    step_x, step_y = width + _GAP, height + _CAPTION_HEIGHT + _GAP
+    tiles = np.full((rows * step_y - _GAP, columns * step_x - _GAP, 3), PAPER, np.uint8)
+    notes: List[str] = []
+    for place, (channel, values) in enumerate(zip(level.channels.tolist(), level.maps)):
+        heat, note = _drawable(resize(np.asarray(values, np.float32), (width, height)))
+        x, y = place % columns * step_x, place // columns * step_y
+        put_text(tiles[y : y + _CAPTION_HEIGHT, x : x + width], f'channel {channel}', (0, 0), _CAPTION, GREY)
+        y += _CAPTION_HEIGHT
+        tiles[y : y + height, x : x + width] = _draw_featmap(heat, small, alpha)
+        notes += [f'channel {channel}: {note}'] if note else []
+    return Panel(tiles, level.name, detail=' × '.join(map(str, level.shape)), note='; '.join(notes))
+
+
+def _drawable(heat: np.ndarray) -> Tuple[np.ndarray, str]:
+    """The map without infinite values and NaN, and what has to be said about it."""
+    finite = np.isfinite(heat)
+    if not finite.any():
+        return np.zeros_like(heat), 'no finite value'
+    low, high = heat[finite].min(), heat[finite].max()
+    note = '' if finite.all() else 'not finite in places, drawn as the lowest value'
+    if low == high:
+        note = f'constant: {low:.3g} everywhere'
+    return np.where(finite, heat, low).astype(np.float32), note
+
+
+def _draw_featmap(heat: np.ndarray, picture: np.ndarray, alpha: float) -> np.ndarray:
+    """One map (h, w) over a BGR picture of its size, by mmengine; BGR."""
+    import torch
+    from mmengine.visualization import Visualizer
+
+    # mmengine draws on the first process of a distributed run only and returns None on the others.
+    draw = getattr(Visualizer.draw_featmap, '__wrapped__', Visualizer.draw_featmap)
+    drawn = draw(
+        torch.from_numpy(heat[None]),
+        overlaid_image=cv2.cvtColor(picture, cv2.COLOR_BGR2RGB),
+        channel_reduction=None,
+        topk=-1,
+        alpha=alpha,
+    )
+    return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
+
+
+def _nearly_square(count: int) -> Tuple[int, int]:
+    columns = int(np.ceil(np.sqrt(max(count, 1))))
+    return -(-max(count, 1) // columns), columns

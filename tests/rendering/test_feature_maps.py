@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from typing import Callable
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.visualization import Visualizer
+
+from mmlens.errors import MmlensError
+from mmlens.rendering import check_arrangement, draw_feature_maps
+from mmlens.rendering.colours import PALETTE
+from mmlens.rendering.sheets import HEADER, MARGIN
+from mmlens.results import FeatureMap, FeatureMaps
+
+Level = Callable[..., FeatureMap]
+Maps = Callable[..., FeatureMaps]
+
+
+@pytest.fixture
+def heat() -> np.ndarray:
+    coarse = np.random.default_rng(2).normal(size=(6, 8)).astype(np.float32)
+    return cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_CUBIC)
+
+
+def panel(sheet: np.ndarray, column: int, width: int = 320, height: int = 240) -> np.ndarray:
+    x = MARGIN + column * (width + MARGIN)
+    return sheet[MARGIN + HEADER : MARGIN + HEADER + height, x : x + width]
+
+
+def by_mmengine(heat: np.ndarray, picture: np.ndarray, alpha: float = 0.5) -> np.ndarray:
+    rgb = np.ascontiguousarray(picture[..., ::-1])
+    drawn = Visualizer.draw_featmap(torch.from_numpy(heat[None]), rgb, channel_reduction=None, topk=-1, alpha=alpha)
+    return drawn[..., ::-1]
+
+
+def test_detections_first_then_every_level_as_mmengine_draws_it(
+    picture: np.ndarray, heat: np.ndarray, level: Level, feature_maps: Maps
+) -> None:
+    maps = feature_maps(
+        picture, level(heat[None]), level(-heat[None], number=1), boxes=[(40, 60, 160, 160), (200, 80, 300, 200)]
+    )
+    before = picture.copy(), heat.copy()
+    sheet = draw_feature_maps(maps, alpha=0.3)
+    assert sheet.dtype == np.uint8
+    found = panel(sheet, 0)
+    assert tuple(found[100, 40]) == PALETTE[0] and tuple(found[120, 300]) == PALETTE[1]
+    assert (found[66:154, 46:154] == picture[66:154, 46:154]).all()
+    assert (panel(sheet, 1) == by_mmengine(heat, picture, 0.3)).all()
+    assert (panel(sheet, 2) == by_mmengine(-heat, picture, 0.3)).all()
+    assert (picture == before[0]).all() and (heat == before[1]).all()
+
+
+def test_channels_are_tiles_in_the_order_given(
+    picture: np.ndarray, heat: np.ndarray, level: Level, feature_maps: Maps
+) -> None:
+    weaker_first = np.stack([heat - 5, -heat, heat * 2])
+    sheet = draw_feature_maps(feature_maps(picture, level(weaker_first, (17, 3, 90))), arrangement=(1, 3))
+    tile_width = (320 + 6) // 3 - 6
+    # Tiles are 110 pixels wide at least: here wider than a third of the picture.
+    width = max(110, tile_width)
+    height = round(width * 240 / 320)
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    grid = sheet[:, 2 * MARGIN + 3 * width + 12 :]
+    y = MARGIN + HEADER + 17
+    for n, values in enumerate(weaker_first):
+        expected = by_mmengine(cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA), small)
+        tile = grid[y : y + height, n * (width + 6) : n * (width + 6) + width]
+        assert (tile == expected).all()
+        # A caption above every tile.
+        assert (grid[y - 17 : y, n * (width + 6) : n * (width + 6) + 60] < 200).any()
+
+
+def test_captions_tell_the_layers_own_channel_numbers(
+    picture: np.ndarray, heat: np.ndarray, level: Level, feature_maps: Maps
+) -> None:
+    maps = np.stack([heat, heat])
+    sheets = [draw_feature_maps(feature_maps(picture, level(maps, channels))) for channels in ((0, 1), (0, 71))]
+    changed = np.argwhere((sheets[0] != sheets[1]).any(axis=-1))
+    # Only the second tile's caption: one line of 17 pixels right of the first tile.
+    assert len(changed)
+    assert np.ptp(changed[:, 0]) < 17
+    assert changed[:, 1].min() > sheets[0].shape[1] * 3 / 4
+
+
+@pytest.mark.parametrize('value', [0.0, 0.25, -3.0])
+def test_constant_map_is_drawn_and_said(value: float, picture: np.ndarray, level: Level, feature_maps: Maps) -> None:
+    sheet = draw_feature_maps(feature_maps(picture, level(np.full((1, 240, 320), value))))
+    flat = by_mmengine(np.zeros((240, 320), np.float32), picture)
+    assert (panel(sheet, 1) == flat).all()
+    below = sheet[MARGIN + HEADER + 240 :, 2 * MARGIN + 320 :]
+    assert (below < 80).any()
+
+
+def test_not_finite_values_are_drawn_as_the_lowest(
+    picture: np.ndarray, heat: np.ndarray, level: Level, feature_maps: Maps
+) -> None:
+    broken, mended = heat.copy(), heat.copy()
+    broken[:50, :50], broken[60, 60] = np.nan, np.inf
+    mended[:50, :50] = mended[60, 60] = np.nanmin(np.where(np.isfinite(broken), broken, np.nan))
+    sheet = draw_feature_maps(feature_maps(picture, level(broken[None])))
+    assert (panel(sheet, 1) == by_mmengine(mended, picture)).all()
+    nothing = draw_feature_maps(feature_maps(picture, level(np.full((2, 240, 320), np.nan), (0, 1))))
+    assert nothing.dtype == np.uint8
+
+
+def test_large_pictures_are_scaled_down(level: Level, feature_maps: Maps) -> None:
+    picture = np.full((1200, 1600, 3), 100, np.uint8)
+    maps = np.random.default_rng(0).random((1, 1200, 1600))
+    sheet = draw_feature_maps(feature_maps(picture, level(maps), boxes=[(400, 300, 800, 900)]))
+    assert sheet.shape[1] == 2 * 640 + 3 * MARGIN
+    assert tuple(panel(sheet, 0, 640, 480)[240, 160]) == PALETTE[0]
+
+
+def test_no_detection_and_no_level(picture: np.ndarray, feature_maps: Maps) -> None:
+    sheet = draw_feature_maps(feature_maps(picture))
+    assert (panel(sheet, 0) == picture).all()
+    assert (sheet[MARGIN + HEADER + 240 :] < 80).any()
+
+
+def test_levels_with_fewer_channels_fit_the_same_grid(
+    picture: np.ndarray, heat: np.ndarray, level: Level, feature_maps: Maps
+) -> None:
+    maps = feature_maps(picture, level(np.stack([heat] * 5), range(5)), level(np.stack([heat] * 2), (4, 2)))
+    assert draw_feature_maps(maps).ndim == 3
+    with pytest.raises(MmlensError, match='2 x 2 has 4 places for 5 channels'):
+        draw_feature_maps(maps, arrangement=(2, 2))
+    with pytest.raises(MmlensError, match='alpha'):
+        draw_feature_maps(maps, alpha=7)
+
+
+def test_other_processes_of_a_distributed_run_draw_too(
+    picture: np.ndarray, heat: np.ndarray, level: Level, feature_maps: Maps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('mmengine.dist.utils.is_main_process', lambda group=None: False)
+    assert Visualizer.draw_featmap(torch.zeros(1, 4, 4), channel_reduction=None, topk=-1) is None
+    sheet = draw_feature_maps(feature_maps(picture, level(heat[None])))
+    assert (panel(sheet, 1) != picture).any()
+
+
+@pytest.mark.parametrize(('topk', 'arrangement'), [(4, (2, 2)), (-1, (1, 1)), (3, (1, 4)), (50, None)])
+def test_arrangement_large_enough(topk: int, arrangement: tuple) -> None:
+    assert check_arrangement(topk, arrangement) is None
+
+
+@pytest.mark.parametrize(
+    ('topk', 'arrangement', 'message'),
+    [(5, (2, 2), '2 x 2 has 4 places for 5 channels; give more'), (1, (0, 5), 'at least 1 row'), (1, (1, -1), 'least')],
+)
+def test_arrangement_too_small(topk: int, arrangement: tuple, message: str) -> None:
+    with pytest.raises(MmlensError, match=message):
+        check_arrangement(topk, arrangement)
