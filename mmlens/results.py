@@ -89,7 +89,7 @@ class BoxExplanation:
         from .files import write_atomically
 
         with write_atomically(path, suffix='.npz') as temporary:
-            np.savez_compressed(temporary, **self.arrays())
+            np.savez_compressed(temporary, **self.arrays())  # type: ignore[arg-type]
         return Path(path)
 
     def arrays(self) -> Dict[str, np.ndarray]:

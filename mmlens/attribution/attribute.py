@@ -1,0 +1,90 @@
+"""One target -> gradients at the tapped levels -> one map, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional, Sequence
+
+import torch
+from torch import Tensor
+
+from .fuse import Size, fuse_levels
+from .graph import depends_on
+from .methods import Method
+from .tap import Level
+
+
+@dataclass
+class Attribution:
+    """The map of one target.
+
+    Attributes:
+        raw: Shape (H, W), float32 >= 0, on the input's grid.
+        blank: Why the map is empty and what to try; ``None`` if it is not.
+    """
+
+    raw: Tensor
+    blank: Optional[str] = None
+
+
+def attribute(
+    target: Tensor,
+    levels: Sequence[Level],
+    method: Method,
+    input_size: Size,
+    *,
+    spatial: bool = True,
+    max_shape: Optional[Size] = None,
+    keep_graph: bool = False,
+) -> Attribution:
+    """Explain one scalar by the levels it was computed from.
+
+    Args:
+        target: The scalar, with a graph that begins at the levels.
+        levels: What the tapped layers returned.
+        method: Turns each level's activation and gradient into a map.
+        input_size: ``(H, W)`` of the network's input.
+        spatial: Keep the gradients' positions where the method would average them over the map;
+            right for boxes, not for classes.
+        max_shape: See :func:`~mmlens.attribution.fuse.fuse_levels`.
+        keep_graph: Whether another target of the same graph follows.
+    """
+    gradients = _gradients(target, levels, keep_graph) if method.uses_gradients else [None] * len(levels)
+    maps: List[Tensor] = []
+    with torch.no_grad():
+        for level, gradient in zip(levels, gradients):
+            if gradient is None and method.uses_gradients:
+                continue
+            signed = method(level.activation, gradient, spatial)
+            maps.append(torch.nan_to_num(signed[0].float(), nan=0.0, posinf=0.0, neginf=0.0))
+        raw = fuse_levels(maps, input_size, max_shape).to(target.device)
+        if bool((raw > 0).any()):
+            return Attribution(raw)
+        return Attribution(raw, _why_blank(target, levels, gradients, method))
+
+
+def _gradients(target: Tensor, levels: Sequence[Level], keep_graph: bool) -> List[Optional[Tensor]]:
+    """Gradient of each level, (1, C, h, w); ``None`` where it is zero or there is no path."""
+    if not target.requires_grad:
+        return [None] * len(levels)
+    # Levels of one token tensor share it: ask once.
+    unique = {id(level.tensor): level.tensor for level in levels}
+    gradients = torch.autograd.grad(target, list(unique.values()), retain_graph=keep_graph, allow_unused=True)
+    by_tensor = dict(zip(unique, gradients))
+    result: List[Optional[Tensor]] = []
+    for level in levels:
+        gradient = by_tensor[id(level.tensor)]
+        result.append(None if gradient is None or not bool(gradient.any()) else level.layout(gradient))
+    return result
+
+
+def _why_blank(target: Tensor, levels: Sequence[Level], gradients: Sequence[Optional[Tensor]], method: Method) -> str:
+    names = ', '.join(sorted({f"'{level.layer}'" for level in levels}))
+    if not method.uses_gradients or any(g is not None for g in gradients):
+        if all(not bool(level.activation.any()) for level in levels):
+            return f'every activation of {names} is zero; choose another layer'
+        return f"everything at {names} speaks against this target ({method.name} is negative everywhere); try the \
+method 'layercam' or another layer"
+    if not target.requires_grad or not depends_on(target, [level.tensor for level in levels]):
+        return f'{names} is not on the path to this target; choose a layer that the box comes through, such as the neck'
+    return f'no gradient reaches {names}: the target is saturated there; choose a later layer or another target'

@@ -1,0 +1,63 @@
+"""Levels -> one map on the input's grid."""
+
+from __future__ import annotations
+
+from typing import Optional, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Size = Tuple[int, int]
+
+
+def fuse_levels(maps: Sequence[Tensor], size: Size, max_shape: Optional[Size] = None) -> Tensor:
+    """Add the levels' maps on the input's grid.
+
+    The raw values are added as they are: gradients carry the scale, so the box's own level wins by
+    itself.
+
+    Args:
+        maps: Shape (h, w) each, any sizes; negative values count as zero.
+        size: ``(H, W)`` of the input.
+        max_shape: Larger maps are averaged down to at most this ``(h, w)`` first; ``-1`` leaves a
+            side as it is.
+
+    Returns:
+        Shape (H, W), float32, >= 0.
+    """
+    total = torch.zeros(size, dtype=torch.float32, device=maps[0].device if maps else None)
+    for level in maps:
+        level = level.float().clamp_min(0)[None, None]
+        if max_shape is not None:
+            height, width = (min(n, m) if m > 0 else n for n, m in zip(level.shape[-2:], max_shape))
+            level = F.adaptive_avg_pool2d(level, (height, width))
+        # Half-pixel centres, for cells are squares. Cubic, for linear interpolation smears a cell over
+        # its neighbours: half of a small object's evidence would leave its box (see docs/box-maps.md).
+        total += F.interpolate(level, size, mode='bicubic', align_corners=False)[0, 0].clamp_min(0)
+    return total
+
+
+def normalise(raw: np.ndarray) -> np.ndarray:
+    """Scale a map >= 0 so that its maximum is 1; an all-zero map stays zero."""
+    peak = float(raw.max()) if raw.size else 0.0
+    return (raw / peak).astype(np.float32) if peak > 0 else np.zeros_like(raw, dtype=np.float32)
+
+
+def normalise_in_box(raw: np.ndarray, box: Union[np.ndarray, Sequence[float]]) -> np.ndarray:
+    """Rescale a map to [0, 1] within a box; zero outside (MMYOLO's ``norm_in_bbox``).
+
+    Args:
+        raw: Shape (H, W), >= 0.
+        box: ``x1, y1, x2, y2`` in the map's pixels; clipped to the map.
+    """
+    height, width = raw.shape
+    x1, x2 = np.clip([np.floor(box[0]), np.ceil(box[2])], 0, width).astype(int)
+    y1, y2 = np.clip([np.floor(box[1]), np.ceil(box[3])], 0, height).astype(int)
+    result = np.zeros_like(raw, dtype=np.float32)
+    inside = raw[y1:y2, x1:x2]
+    if inside.size and inside.max() > 0:
+        low = inside.min() if inside.min() < inside.max() else 0.0
+        result[y1:y2, x1:x2] = (inside - low) / (inside.max() - low)
+    return result

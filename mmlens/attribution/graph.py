@@ -1,0 +1,70 @@
+"""The autograd graph, kept alive through a detector's post-processing."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+_DETACH = {torch.detach, Tensor.detach, Tensor.data.__get__}  # type: ignore[attr-defined]
+_VIEWS = {
+    torch.unbind,
+    Tensor.unbind,
+    torch.split,
+    Tensor.split,
+    torch.chunk,
+    Tensor.chunk,
+}
+_LEAVE_TORCH = {Tensor.numpy, Tensor.__array__, Tensor.tolist}
+_JOINS = {torch.cat, torch.stack}
+
+
+class live_graph(TorchFunctionMode):
+    """Let gradients of final detections reach the network.
+
+    Post-processing is written for inference: heads ``detach`` what they select and change views of
+    ``unbind``, ``split`` and ``chunk`` in place, both of which end the graph. Inside this context
+    ``detach`` does nothing and those views are copies, so no table of heads is needed. Converting
+    to NumPy still works.
+
+    Where levels are joined (``cat``, ``stack``), the backward pass stops at those whose gradient is
+    all zero: a box of one level does not pay for the others. This changes no gradient.
+    """
+
+    def __torch_function__(
+        self, function: Callable, types: Iterable, args: Tuple = (), kwargs: Optional[Dict[str, Any]] = None
+    ) -> Any:
+        """Called by torch in place of each of its functions."""
+        kwargs = kwargs or {}
+        if function in _DETACH and args[0].requires_grad:
+            return args[0]
+        if function in _LEAVE_TORCH and args[0].requires_grad:
+            return function(args[0].detach(), *args[1:], **kwargs)
+        result = function(*args, **kwargs)
+        if function in _VIEWS and isinstance(result, (tuple, list)):
+            return type(result)(part.clone() for part in result)
+        if function in _JOINS and result.grad_fn is not None:
+            result.grad_fn.register_hook(_drop_zeros)
+        return result
+
+
+def _drop_zeros(grad_inputs: Tuple[Optional[Tensor], ...], grad_outputs: Tuple[Any, ...]) -> Tuple:
+    return tuple(g if g is None or bool(g.any()) else None for g in grad_inputs)
+
+
+def depends_on(scalar: Tensor, tensors: Iterable[Tensor]) -> bool:
+    """Whether the graph of ``scalar`` reaches any of ``tensors``, whatever the gradient's value."""
+    wanted = {id(t) for t in tensors}
+    nodes = {t.grad_fn for t in tensors if t.grad_fn is not None}
+    stack, seen = [scalar.grad_fn], set()
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node in nodes or id(getattr(node, 'variable', None)) in wanted:
+            return True
+        stack.extend(child for child, _ in node.next_functions)
+    return False

@@ -1,0 +1,36 @@
+"""Methods built on the principal component of activations (EigenCAM's family)."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+from .base import register_method
+
+
+@register_method('eigencam', uses_gradients=False, shows='what the layer reacts to most, the same for every box')
+def eigencam(activation: Tensor, gradient: Optional[Tensor], spatial: bool) -> Tensor:
+    """EigenCAM: the first principal component of A over the map's cells.
+
+    Source: Muhammad & Yeasin 2020; https://arxiv.org/abs/2008.00299.
+    """
+    return _first_component(activation)
+
+
+@register_method('eigengradcam', shows='the main pattern of gradient times activation')
+def eigengradcam(activation: Tensor, gradient: Tensor, spatial: bool) -> Tensor:
+    """EigenGradCAM: the first principal component of ``G A`` over the map's cells.
+
+    Source: EigenCAM applied to gradient-weighted activations, as pytorch-grad-cam defines it.
+    """
+    return _first_component(gradient * activation)
+
+
+def _first_component(activation: Tensor) -> Tensor:
+    # Imported here: grad-cam pulls in matplotlib and scikit-learn.
+    from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection
+
+    projection = get_2d_projection(activation.cpu().numpy())
+    return torch.from_numpy(projection).to(activation.device, torch.float32)

@@ -1,0 +1,111 @@
+"""The registry of methods."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Optional
+
+from torch import Tensor
+
+from ...errors import MethodError
+
+# (activation (1, C, h, w), gradient of the same shape or None, spatial) -> signed map (1, h, w)
+Formula = Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A named formula for one level.
+
+    Attributes:
+        name: Registry name, lower case.
+        formula: ``(activation, gradient, spatial) -> map``. Activation and gradient are
+            (1, C, h, w), the map is (1, h, w) and signed. ``spatial`` asks to keep the positions
+            of gradients that the method would average over the map (boxes: True; classes: False).
+        uses_gradients: Whether the formula needs gradients. One that does not shows the same map
+            for every box and class.
+        shows: One line for people: what the map shows.
+    """
+
+    name: str
+    formula: Formula
+    uses_gradients: bool = True
+    shows: str = ''
+
+    def __call__(self, activation: Tensor, gradient: Optional[Tensor], spatial: bool = True) -> Tensor:
+        """Apply the formula. Shapes as in the class's docstring."""
+        return self.formula(activation, gradient, spatial)
+
+
+_METHODS: Dict[str, Method] = {}
+
+# They run the model many times, or take more than activations and gradients.
+_MULTI_PASS = ('ablationcam', 'scorecam', 'reciprocam', 'drise')
+
+
+def register_method(name: str, *, uses_gradients: bool = True, shows: str = '') -> Callable[[Formula], Formula]:
+    """Register a formula under a name; then every command and function takes it.
+
+    Args:
+        name: Any case; looked up in lower case.
+        uses_gradients: See :class:`Method`.
+        shows: See :class:`Method`.
+
+    Raises:
+        MethodError: If the name is taken by another formula.
+
+    Example:
+        >>> @register_method('gradsum', shows='where the gradient is large')
+        ... def gradsum(activation, gradient, spatial):
+        ...     return gradient.abs().sum(1)
+    """
+
+    def decorate(formula: Formula) -> Formula:
+        key = name.lower()
+        known = _METHODS.get(key)
+        if known is not None and known.formula.__qualname__ != formula.__qualname__:
+            raise MethodError(f"The method name '{key}' is taken: register yours under another one.")
+        _METHODS[key] = Method(key, formula, uses_gradients, shows)
+        return formula
+
+    return decorate
+
+
+def available_methods() -> List[str]:
+    """Names of the methods that mmlens defines or that were registered, sorted.
+
+    Those of the installed pytorch-grad-cam come on top (see :func:`get_method`).
+    """
+    return sorted(_METHODS)
+
+
+def get_method(name: str) -> Method:
+    """Find a method by name, in any case; else in the installed pytorch-grad-cam.
+
+    Any ``pytorch_grad_cam.BaseCAM`` that needs only activations and gradients will do; its own
+    formula is called, its engine is not used.
+
+    Raises:
+        MethodError: If there is none, or it needs more than one pass.
+    """
+    key = name.lower()
+    if key in _METHODS:
+        return _METHODS[key]
+    if key in _MULTI_PASS:
+        raise MethodError(_needs_passes(name))
+    from .gradcam_package import from_gradcam_package
+
+    method = from_gradcam_package(key)
+    if method is not None:
+        return method
+    near = difflib.get_close_matches(key, list(_METHODS), n=2, cutoff=0.5)
+    hint = f'did you mean {" or ".join(near)}?' if near else f'choose one of {", ".join(available_methods())}.'
+    raise MethodError(f"Unknown method '{name}': {hint}")
+
+
+def _needs_passes(name: str) -> str:
+    return (
+        f"Method '{name}' runs the model many times and is not built in yet: choose one of "
+        f'{", ".join(available_methods())}.'
+    )

@@ -1,0 +1,200 @@
+"""The owner of everything temporary done to a model."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import LayerError
+from .tokens import Layout, layouts_of
+from .trees import map_tensors
+
+
+@dataclass
+class Level:
+    """One map (1, C, h, w) of a tapped layer's output.
+
+    Attributes:
+        layer: The layer's name as the user wrote it.
+        index: Position among the layer's levels.
+        tensor: What the layer returned, in its own layout; gradients are taken with respect to it.
+        layout: Turns ``tensor``, or its gradient, into (1, C, h, w).
+    """
+
+    layer: str
+    index: int
+    tensor: Tensor
+    layout: Layout
+
+    @property
+    def activation(self) -> Tensor:
+        """Shape (1, C, h, w), detached."""
+        return self.layout(self.tensor.detach())
+
+
+class Tap:
+    """Begin the autograd graph at named layers of a model, and give the model back as it was.
+
+    Inside the context the model is in eval mode, its parameters are frozen, and each tapped layer
+    returns a copy of its output from which the graph begins: nothing below the layer is kept for,
+    or visited by, the backward pass. On leaving, also after an error, every hook, ``training``
+    flag, ``requires_grad``, ``.grad``, buffer and random state is as before.
+
+    Args:
+        model: The model.
+        layers: Modules to tap, by the names that errors and results will show.
+
+    Example:
+        >>> with Tap(model, {'neck': model.neck}) as tap, live_graph():
+        ...     score = model(picture).max()
+        ...     gradients = torch.autograd.grad(score, tap.tensors)
+    """
+
+    def __init__(self, model: nn.Module, layers: Dict[str, nn.Module]) -> None:
+        self.model = model
+        self.layers = layers
+        self._outputs: Dict[str, List[Tensor]] = {}
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> Tap:
+        self._outputs = {name: [] for name in self.layers}
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(unchanged(self.model))
+            for module in self.model.modules():
+                module.training = False
+            self.model.requires_grad_(False)
+            undo.enter_context(torch.inference_mode(False))
+            undo.enter_context(torch.enable_grad())
+            for name, module in self.layers.items():
+                handle = module.register_forward_hook(self._swap(name))
+                undo.callback(handle.remove)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._undo.__exit__(*error)
+        self._outputs = {}
+
+    def _swap(self, name: str) -> Callable[[nn.Module, Any, Any], Any]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
+            return map_tensors(lambda tensor: self._tap_tensor(name, tensor), output)
+
+        return hook
+
+    def _tap_tensor(self, name: str, tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        # A layer that follows another tapped one must stay connected to it.
+        start = tensor if tensor.requires_grad else tensor.detach().requires_grad_()
+        self._outputs[name].append(start)
+        # The copy protects the activation from layers that work in place (ReLU).
+        return start.clone()
+
+    @property
+    def tensors(self) -> List[Tensor]:
+        """The tapped tensors in the layers' own layout, layer by layer, call by call."""
+        return [tensor for outputs in self._outputs.values() for tensor in outputs]
+
+    def levels(self, input_size: Tuple[int, int]) -> List[Level]:
+        """What the tapped layers returned, as maps.
+
+        Args:
+            input_size: ``(height, width)`` of the network's input; tells the grid of token layers.
+
+        Raises:
+            LayerError: If a layer did not run, or returned nothing that lies over one input.
+        """
+        return [level for name in self.layers for level in self._levels_of(name, input_size)]
+
+    def _levels_of(self, name: str, input_size: Tuple[int, int]) -> List[Level]:
+        outputs = self._outputs[name]
+        if not outputs:
+            raise LayerError(_did_not_run(name, self.layers[name]))
+        found = [(tensor, layout) for tensor in outputs for layout in layouts_of(tensor.shape, input_size)]
+        if not found:
+            shapes = ', '.join(str(tuple(tensor.shape)) for tensor in outputs[:3])
+            raise LayerError(
+                f"Layer '{name}' returns {shapes}, which is no map over the picture: choose a layer of the "
+                'backbone or the neck.'
+            )
+        return [Level(name, index, tensor, layout) for index, (tensor, layout) in enumerate(found)]
+
+
+def _did_not_run(name: str, module: nn.Module) -> str:
+    if isinstance(module, (nn.ModuleList, nn.ModuleDict)):
+        inside = ' or '.join(f"'{name}[{key}]'" if key.isdigit() else f"'{name}.{key}'" for key in module._modules)
+        return f"Layer '{name}' is a list of layers, which is not run as a whole: choose {inside}."
+    return f"Layer '{name}' does not run when the model predicts: choose another (`mmlens layers` shows which run)."
+
+
+@contextlib.contextmanager
+def observe_outputs(
+    model: nn.Module, layers: Iterable[Tuple[str, nn.Module]], note: Callable[[str, Any], None]
+) -> Iterator[None]:
+    """Call ``note(name, output)`` whenever one of ``layers`` returns; the model runs without gradients."""
+
+    def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda module, inputs, output: note(name, output)
+
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(unchanged(model))
+        undo.enter_context(torch.no_grad())
+        for module in model.modules():
+            module.training = False
+        for name, module in layers:
+            undo.callback(module.register_forward_hook(watch(name)).remove)
+        yield
+
+
+@contextlib.contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Put back flags, buffers, gradients and random states of a model when the block ends."""
+    modules = list(model.modules())
+    training = [module.training for module in modules]
+    parameters = [(p, p.requires_grad, p.grad) for p in model.parameters()]
+    buffers = [(m, name, b, _copy(b)) for m in modules for name, b in m._buffers.items() if b is not None]
+    states = _random_states(model)
+    try:
+        yield
+    finally:
+        for module, flag in zip(modules, training):
+            module.training = flag
+        for parameter, requires_grad, grad in parameters:
+            parameter.requires_grad_(requires_grad)
+            parameter.grad = grad
+        _restore_buffers(buffers)
+        _restore_random_states(states)
+
+
+def _copy(buffer: Tensor) -> Tuple[int, Tensor]:
+    # torch counts in-place changes; a buffer whose count has not moved needs no writing back.
+    return buffer._version, buffer.detach().clone()
+
+
+def _restore_buffers(buffers: Sequence[Tuple[nn.Module, str, Tensor, Tuple[int, Tensor]]]) -> None:
+    with torch.no_grad():
+        for module, name, buffer, (version, value) in buffers:
+            if buffer._version != version:
+                buffer.copy_(value)
+            module._buffers[name] = buffer
+
+
+def _random_states(model: nn.Module) -> Tuple[Any, Any, Tensor, Dict[torch.device, Tensor]]:
+    devices = {p.device for p in model.parameters() if p.device.type == 'cuda'}
+    cuda = {device: torch.cuda.get_rng_state(device) for device in devices}
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
+
+
+def _restore_random_states(states: Tuple[Any, Any, Tensor, Dict[torch.device, Tensor]]) -> None:
+    python, numpy, cpu, cuda = states
+    random.setstate(python)
+    np.random.set_state(numpy)
+    torch.set_rng_state(cpu)
+    for device, state in cuda.items():
+        torch.cuda.set_rng_state(state, device)

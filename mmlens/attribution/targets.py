@@ -1,0 +1,58 @@
+"""What is explained: the differentiable scalar of one detection or one class."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict
+
+import torch
+from torch import Tensor
+
+from ..errors import MmlensError
+
+# (score of one detection, its box) -> scalar
+BoxTarget = Callable[[Tensor, Tensor], Tensor]
+
+
+def score_logit(score: Tensor, box: Tensor) -> Tensor:
+    """The logit ``log(p / (1 - p))`` of a detection's confidence.
+
+    Unlike the probability's, its gradient does not vanish where the detector is sure.
+
+    Args:
+        score: Scalar in [0, 1], with a graph.
+        box: Not used.
+    """
+    return torch.logit(score, eps=torch.finfo(score.dtype).eps)
+
+
+def box_extent(score: Tensor, box: Tensor) -> Tensor:
+    """How far the four edges reach outwards, each in units of the box's own size.
+
+    ``(x2 - x1) / width + (y2 - y1) / height`` with the sizes held constant, so that every edge
+    counts with the same weight, whatever the scale and shape of the box.
+
+    Args:
+        score: Not used.
+        box: Shape (4,), ``x1, y1, x2, y2`` in any frame, with a graph.
+    """
+    size = box[2:] - box[:2]
+    return (size / size.detach().abs().clamp_min(1e-6)).sum()
+
+
+def score_and_box(score: Tensor, box: Tensor) -> Tensor:
+    """The sum of :func:`score_logit` and :func:`box_extent`."""
+    return score_logit(score, box) + box_extent(score, box)
+
+
+BOX_TARGETS: Dict[str, BoxTarget] = {'score': score_logit, 'box': box_extent, 'both': score_and_box}
+
+
+def box_target(name: str) -> BoxTarget:
+    """Find a box target by name.
+
+    Raises:
+        MmlensError: If there is none of that name.
+    """
+    if name not in BOX_TARGETS:
+        raise MmlensError(f"Unknown target '{name}': choose one of {', '.join(BOX_TARGETS)}.")
+    return BOX_TARGETS[name]

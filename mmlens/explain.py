@@ -1,0 +1,329 @@
+"""The front door: from a model and a picture to maps that explain it."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import compat
+from .attribution import layers as layer_names
+from .attribution.attribute import attribute
+from .attribution.fuse import normalise, normalise_in_box
+from .attribution.graph import live_graph
+from .attribution.layers import LayerInfo, resolve_layer
+from .attribution.methods import Method, get_method
+from .attribution.tap import Level, Tap
+from .attribution.targets import box_target
+from .errors import MmlensError
+
+compat.prepare()  # before the first import of mmdet or mmyolo
+
+from .models.detector import Detector, Predictions, Prepared  # noqa: E402
+from .models.inputs import Picture  # noqa: E402
+from .models.loading import ConfigLike, load_model, read_config  # noqa: E402
+from .results import BoxExplanation, BoxMap, Detections, FeatureMap, FeatureMaps  # noqa: E402
+
+ModelLike = Union[ConfigLike, nn.Module, Detector]
+REDUCTIONS = ('squeeze_mean', 'select_max')
+
+
+def load_detector(
+    config: ConfigLike,
+    checkpoint: Optional[Union[str, Path]] = None,
+    *,
+    device: Optional[str] = None,
+    cfg_options: Optional[Dict[str, Any]] = None,
+    resize_only: bool = False,
+) -> Detector:
+    """Load a detector once, to explain many pictures.
+
+    Args:
+        config: Config file, name inside an installed package (``mmdet::...``), or Config.
+        checkpoint: File or URL of the weights. Defaults to the config's ``load_from``; random
+            weights if there is neither.
+        device: Such as ``'cuda:0'``. Defaults to CUDA if there is any.
+        cfg_options: Values of the config to override, by dotted keys.
+        resize_only: Stretch pictures to the input size instead of padding them; see
+            :func:`mmlens.pipelines.resize_only`.
+
+    Raises:
+        MmlensError: With one sentence on what is wrong (config, checkpoint, device).
+    """
+    cfg = read_config(config, cfg_options)
+    if resize_only:
+        from .pipelines import resize_only as patch
+
+        cfg = patch(cfg)
+    weights = checkpoint or cfg.get('load_from')
+    return Detector(load_model(cfg, str(weights) if weights else None, device))
+
+
+def explain_boxes(
+    model: ModelLike,
+    picture: Picture,
+    *,
+    checkpoint: Optional[Union[str, Path]] = None,
+    device: Optional[str] = None,
+    cfg_options: Optional[Dict[str, Any]] = None,
+    resize_only: bool = False,
+    method: str = 'gradcam',
+    layers: Optional[Sequence[str]] = None,
+    target: str = 'score',
+    score_thr: float = 0.3,
+    classes: Optional[Sequence[Union[str, int]]] = None,
+    instances: Optional[Sequence[int]] = None,
+    topk: int = -1,
+    norm_in_bbox: bool = False,
+    max_shape: Optional[Tuple[int, int]] = None,
+) -> BoxExplanation:
+    """Explain every box that a detector draws on a picture, each by its own map.
+
+    The model is given back as it was.
+
+    Args:
+        model: A config, with ``checkpoint`` and ``device``; a model that mmdet's ``init_detector``
+            built; or what :func:`load_detector` returned.
+        picture: File name, or (H, W, 3) uint8 BGR.
+        checkpoint, device, cfg_options, resize_only: See :func:`load_detector`; only for a config.
+        method: Name of a method, any case.
+        layers: Names of the layers to look at. Defaults to the neck, or the backbone if there is none.
+        target: What is explained: ``'score'`` (the logit of the box's own confidence), ``'box'``
+            (its edges) or ``'both'``.
+        score_thr: Detections below are left out.
+        classes: Only these, by name or index.
+        instances: Only these, by rank among the detections over ``score_thr``, from 0.
+        topk: Only the best ``topk`` of what is left; all if negative.
+        norm_in_bbox: Rescale each map within its box, with nothing outside.
+        max_shape: Average larger levels down to at most ``(h, w)``; -1 leaves a side as it is.
+
+    Returns:
+        The boxes with raw and normalised maps, in picture coordinates.
+
+    Raises:
+        MmlensError: With one sentence on what is wrong.
+
+    Example:
+        >>> from mmlens import explain_boxes
+        >>> found = explain_boxes('config.py', 'dog.jpg', checkpoint='weights.pth')
+        >>> found[0].class_name, found[0].score, found[0].normalised.shape
+        ('dog', 0.86, (576, 768))
+        >>> cv2.imwrite('dog_boxes.png', found.draw(layout='panels'))
+    """
+    chosen = get_method(method)
+    scalar_of = box_target(target)
+    detector = _as_detector(model, checkpoint, device, cfg_options, resize_only)
+    names = _layer_names(layers, detector)
+    wanted = _class_indexes(classes, detector)
+    tapped = {name: resolve_layer(detector.model, name) for name in names}
+    prepared = detector.prepare(picture)
+    result = BoxExplanation(prepared.picture, [], names, chosen.name, target, versions=compat.versions())
+    with Tap(detector.model, tapped) as tap, live_graph():
+        found = detector.predict(prepared)
+        levels = tap.levels(prepared.input_size)
+        ranks = _select(found, score_thr, wanted, instances, topk)
+        for position, rank in enumerate(ranks):
+            scalar = scalar_of(found.scores[rank], found.boxes[rank])
+            keep_graph = position < len(ranks) - 1
+            explained = attribute(
+                scalar, levels, chosen, prepared.input_size, max_shape=max_shape, keep_graph=keep_graph
+            )
+            box = _box_map(detector, prepared, found, rank, explained.raw, norm_in_bbox)
+            box.blank = explained.blank
+            result.boxes.append(box)
+    result.notes = _notes(result, chosen, score_thr)
+    return result
+
+
+def feature_maps(
+    model: ModelLike,
+    picture: Picture,
+    *,
+    checkpoint: Optional[Union[str, Path]] = None,
+    device: Optional[str] = None,
+    cfg_options: Optional[Dict[str, Any]] = None,
+    resize_only: bool = False,
+    layers: Sequence[str] = ('backbone',),
+    reduction: Optional[str] = 'select_max',
+    topk: int = 4,
+    score_thr: float = 0.3,
+) -> FeatureMaps:
+    """Show what layers of a detector return for a picture, laid over the picture.
+
+    Args:
+        model, picture, checkpoint, device, cfg_options, resize_only: See :func:`explain_boxes`.
+        layers: Names of the layers; each of their levels becomes one entry.
+        reduction: ``'squeeze_mean'`` (mean over channels), ``'select_max'`` (the channel with the
+            largest sum) or ``None`` (channels one by one).
+        topk: Without reduction: the channels with the largest sums. -1 takes all, and the layer
+            must have 1 or 3.
+        score_thr: Detections below are left out.
+
+    Returns:
+        Maps on the picture's grid, and the detections.
+
+    Raises:
+        MmlensError: With one sentence on what is wrong.
+
+    Example:
+        >>> maps = feature_maps('config.py', 'dog.jpg', checkpoint='weights.pth', layers=['neck'])
+        >>> [(m.name, m.shape) for m in maps]
+        [('neck[0]', (64, 52, 52)), ('neck[1]', (64, 26, 26)), ('neck[2]', (64, 13, 13))]
+    """
+    if reduction is not None and reduction not in REDUCTIONS:
+        raise MmlensError(f"Unknown channel reduction '{reduction}': choose {', '.join(REDUCTIONS)} or None.")
+    if reduction is None and (topk == 0 or topk < -1):
+        raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
+    detector = _as_detector(model, checkpoint, device, cfg_options, resize_only)
+    tapped = {name: resolve_layer(detector.model, name) for name in _layer_names(layers, detector)}
+    prepared = detector.prepare(picture)
+    with Tap(detector.model, tapped) as tap, torch.no_grad():
+        found = detector.predict(prepared)
+        levels = tap.levels(prepared.input_size)
+        counts = {name: sum(level.layer == name for level in levels) for name in tapped}
+        maps = [_feature_map(level, counts[level.layer], prepared, reduction, topk) for level in levels]
+    ranks = _select(found, score_thr, None, None, -1)
+    return FeatureMaps(prepared.picture, maps, _detections(detector, found, ranks), reduction)
+
+
+def list_layers(model: Union[nn.Module, Detector], picture: Optional[Picture] = None) -> List[LayerInfo]:
+    """List the layers that can be named, with their output shapes if a picture is given.
+
+    Args:
+        model: A model, or what :func:`load_detector` returned (needed for shapes).
+        picture: File name, or (H, W, 3) uint8 BGR.
+    """
+    if picture is None:
+        return layer_names.list_layers(model.model if isinstance(model, Detector) else model)
+    detector = _as_detector(model, None, None, None, False)
+    prepared = detector.prepare(picture)
+    return layer_names.list_layers(detector.model, lambda: detector.predict(prepared))
+
+
+def _as_detector(
+    model: ModelLike,
+    checkpoint: Optional[Union[str, Path]],
+    device: Optional[str],
+    cfg_options: Optional[Dict[str, Any]],
+    resize_only: bool,
+) -> Detector:
+    if not isinstance(model, (Detector, nn.Module)):
+        return load_detector(model, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only)
+    if checkpoint or device or cfg_options or resize_only:
+        raise MmlensError('checkpoint, device, cfg_options and resize_only go with a config, not with a loaded model.')
+    return model if isinstance(model, Detector) else Detector(model)
+
+
+def _layer_names(layers: Optional[Sequence[str]], detector: Detector) -> Tuple[str, ...]:
+    if layers is None:
+        return detector.default_layers
+    names = (layers,) if isinstance(layers, str) else tuple(layers)
+    if not names:
+        raise MmlensError('No layer was named: give at least one.')
+    return tuple(dict.fromkeys(names))
+
+
+def _class_indexes(classes: Optional[Sequence[Union[str, int]]], detector: Detector) -> Optional[List[int]]:
+    if classes is None:
+        return None
+    known = detector.class_names
+    indexes = []
+    for wanted in [classes] if isinstance(classes, (str, int)) else classes:
+        if isinstance(wanted, str) and wanted in known:
+            indexes.append(known.index(wanted))
+        elif str(wanted).isdigit() and (not known or int(wanted) < len(known)):
+            indexes.append(int(wanted))
+        else:
+            near = difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
+            raise MmlensError(f"The model knows no class '{wanted}': it knows {', '.join(near)}, ...")
+    return indexes
+
+
+def _select(
+    found: Predictions,
+    score_thr: float,
+    classes: Optional[Sequence[int]],
+    instances: Optional[Sequence[int]],
+    topk: int,
+) -> List[int]:
+    scores, labels = found.scores.detach().tolist(), found.labels.tolist()
+    ranks = [rank for rank, score in enumerate(scores) if score >= score_thr]
+    if instances is not None:
+        beyond = [i for i in instances if not 0 <= i < len(ranks)]
+        if beyond and ranks:
+            raise MmlensError(
+                f'There is no instance {beyond[0]}: {len(ranks)} detections score at least {score_thr}, '
+                f'0 to {len(ranks) - 1}.'
+            )
+        ranks = [rank for rank in ranks if rank in set(instances)]
+    if classes is not None:
+        ranks = [rank for rank in ranks if labels[rank] in classes]
+    return ranks if topk < 0 else ranks[:topk]
+
+
+def _box_map(
+    detector: Detector, prepared: Prepared, found: Predictions, rank: int, raw: Tensor, norm_in_bbox: bool
+) -> BoxMap:
+    box = found.boxes[rank].detach().float().cpu().numpy()
+    label = int(found.labels[rank])
+    laid = prepared.geometry.map_to_picture(raw.cpu().numpy())
+    return BoxMap(
+        index=rank,
+        box=box,
+        label=label,
+        class_name=detector.class_name(label),
+        score=float(found.scores[rank].detach()),
+        raw=laid,
+        normalised=normalise_in_box(laid, box) if norm_in_bbox else normalise(laid),
+        mask=None if found.masks is None else found.masks[rank].detach().cpu().numpy().astype(bool),
+    )
+
+
+def _feature_map(level: Level, levels: int, prepared: Prepared, reduction: Optional[str], topk: int) -> FeatureMap:
+    activation = level.activation[0].float()
+    channels = activation.shape[0]
+    shown = torch.empty(0, dtype=torch.int64)
+    if reduction == 'squeeze_mean':
+        maps = activation.mean(0, keepdim=True)
+    elif reduction is None and topk == -1:
+        if channels not in (1, 3):
+            raise MmlensError(
+                f"Layer '{level.layer}' has {channels} channels, which do not make a picture: set a channel reduction "
+                '(squeeze_mean or select_max) or a topk of at least 1.'
+            )
+        maps, shown = activation, torch.arange(channels)
+    else:
+        count = 1 if reduction else min(topk, channels)
+        shown = activation.sum((1, 2)).topk(count).indices
+        maps = activation[shown]
+    maps = nn.functional.interpolate(maps[None], prepared.input_size, mode='bilinear', align_corners=False)[0]
+    laid = np.stack([prepared.geometry.map_to_picture(one) for one in maps.cpu().numpy()])
+    shape = (channels, activation.shape[1], activation.shape[2])
+    return FeatureMap(level.layer, level.index, levels, shape, shown.cpu().numpy(), laid)
+
+
+def _detections(detector: Detector, found: Predictions, ranks: Sequence[int]) -> Detections:
+    index = torch.as_tensor(list(ranks), dtype=torch.int64, device=found.scores.device)
+    labels = found.labels[index].cpu().numpy()
+    return Detections(
+        boxes=found.boxes[index].detach().float().cpu().numpy(),
+        labels=labels,
+        scores=found.scores[index].detach().float().cpu().numpy(),
+        class_names=[detector.class_name(int(label)) for label in labels],
+    )
+
+
+def _notes(result: BoxExplanation, method: Method, score_thr: float) -> List[str]:
+    notes = []
+    if not result.boxes:
+        notes.append(f'No detection was selected: none of the wanted kind scores {score_thr} or more.')
+    if result.boxes and not method.uses_gradients:
+        notes.append(f'{method.name} shows what the layer reacts to; its map is the same for every box and class.')
+    notes.extend(
+        f'The map of {box.class_name} {box.score:.2f} is blank: {box.blank}.' for box in result.boxes if box.blank
+    )
+    return notes

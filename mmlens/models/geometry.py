@@ -1,0 +1,112 @@
+"""Where the input's pixels lie in the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import cv2
+import numpy as np
+
+Size = Tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """An affine map from the picture to the network's input, and back.
+
+    Positions are those of a picture's plane, not of its samples: pixel (column j, row i) covers the
+    square from (j, i) to (j + 1, i + 1), and its centre lies at (j + 0.5, i + 0.5).
+
+    Attributes:
+        matrix: Shape (3, 3), float64: homogeneous picture position (x, y, 1) to input position.
+        picture_size: ``(height, width)`` of the picture.
+        input_size: ``(height, width)`` of the input as the network sees it, padding included.
+    """
+
+    matrix: np.ndarray
+    picture_size: Size
+    input_size: Size
+
+    def points_to_input(self, points: np.ndarray) -> np.ndarray:
+        """Map positions (N, 2), x and y in the picture, to the input."""
+        return _apply(self.matrix, points)
+
+    def points_to_picture(self, points: np.ndarray) -> np.ndarray:
+        """Map positions (N, 2), x and y in the input, to the picture."""
+        return _apply(np.linalg.inv(self.matrix), points)
+
+    def map_to_picture(self, values: np.ndarray) -> np.ndarray:
+        """Lay a map over the picture.
+
+        Args:
+            values: Shape (H, W), float32, on the input's grid.
+
+        Returns:
+            Shape of the picture, float32, interpolated linearly; zero where the picture lies
+            outside the input (cropped away), for nothing is known there.
+        """
+        # cv2 counts from the centre of the first pixel, the matrix from its corner.
+        to_centres, from_centres = _shift(-0.5), _shift(0.5)
+        matrix = to_centres @ self.matrix @ from_centres
+        height, width = self.picture_size
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        laid = cv2.warpAffine(
+            np.ascontiguousarray(values, np.float32),
+            matrix[:2],
+            (width, height),
+            flags=flags,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        outside = ~self.covered()
+        if outside.any():
+            laid[outside] = 0
+        return laid
+
+    def covered(self) -> np.ndarray:
+        """Which pixels of the picture the network sees: (height, width), bool."""
+        height, width = self.picture_size
+        corners = self.points_to_input(np.array([[0, 0], [width, 0], [0, height], [width, height]], float))
+        margin = 0.5
+        low, high = corners.min(0), corners.max(0)
+        if (low >= -margin).all() and (high <= np.array(self.input_size[::-1]) + margin).all():
+            return np.ones((height, width), bool)
+        y, x = np.mgrid[:height, :width] + 0.5
+        at = self.points_to_input(np.stack([x.ravel(), y.ravel()], 1))
+        inside = (at >= 0).all(1) & (at <= np.array(self.input_size[::-1])).all(1)
+        return inside.reshape(height, width)
+
+
+def scaling(x: float, y: float) -> np.ndarray:
+    """Matrix (3, 3) that stretches by ``x`` and ``y`` about the upper left corner."""
+    return np.diag([x, y, 1.0])
+
+
+def translation(x: float, y: float) -> np.ndarray:
+    """Matrix (3, 3) that moves by ``x`` to the right and ``y`` down."""
+    return np.array([[1.0, 0, x], [0, 1.0, y], [0, 0, 1]])
+
+
+def flipping(size: Size, direction: str) -> np.ndarray:
+    """Matrix (3, 3) that mirrors a picture of ``(height, width)``.
+
+    Args:
+        size: Of the picture.
+        direction: ``'horizontal'``, ``'vertical'`` or ``'diagonal'`` (both).
+    """
+    height, width = size
+    matrix = np.eye(3)
+    if direction in ('horizontal', 'diagonal'):
+        matrix = np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]]) @ matrix
+    if direction in ('vertical', 'diagonal'):
+        matrix = np.array([[1.0, 0, 0], [0, -1, height], [0, 0, 1]]) @ matrix
+    return matrix
+
+
+def _shift(by: float) -> np.ndarray:
+    return translation(by, by)
+
+
+def _apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    points = np.asarray(points, float).reshape(-1, 2)
+    return points @ matrix[:2, :2].T + matrix[:2, 2]

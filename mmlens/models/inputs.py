@@ -1,0 +1,205 @@
+"""Picture -> test pipeline of the config -> input and geometry."""
+
+from __future__ import annotations
+
+import copy
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Tuple, Union
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import TRANSFORMS, DefaultScope
+
+from ..errors import ModelError, PictureError
+from ..pipelines import test_pipeline
+from .geometry import Geometry, Size, flipping, scaling, translation
+
+Picture = Union[str, Path, np.ndarray]
+
+
+@dataclass
+class Sample:
+    """One picture, ready for the data preprocessor.
+
+    Attributes:
+        picture: Shape (H, W, 3), uint8, BGR.
+        packed: What the pipeline's last step returned: ``inputs`` and ``data_samples``.
+        matrix: Shape (3, 3): picture position to input position, before the preprocessor, which
+            pads to the right and below only.
+    """
+
+    picture: np.ndarray
+    packed: Dict[str, Any]
+    matrix: np.ndarray
+
+    def geometry(self, input_size: Size) -> Geometry:
+        """The geometry for an input of this ``(height, width)``, as the preprocessor padded it."""
+        return Geometry(self.matrix, self.picture.shape[:2], input_size)
+
+
+class TestPipeline:
+    """The test pipeline of a config, step by step, following where the pixels go.
+
+    The user's config is not changed, and what it packs into a sample does not matter: the geometry
+    is read off each step.
+
+    Args:
+        cfg: The whole config of a model.
+
+    Raises:
+        ModelError: If the config has no test pipeline, or one that mmlens cannot build.
+    """
+
+    __test__ = False  # not a test, whatever pytest thinks of the name
+
+    def __init__(self, cfg: Config) -> None:
+        steps = [step for step in test_pipeline(cfg) if 'Annotations' not in _kind(step)]
+        if not steps:
+            raise ModelError("The config's test pipeline is empty: give it at least a loading and a packing step.")
+        array_loader: Dict[str, Any] = dict(type='mmdet.LoadImageFromNDArray')
+        if steps[0].get('to_float32'):
+            array_loader['to_float32'] = True
+        self.cfg = cfg
+        with default_scope(cfg):
+            try:
+                self.load_file, *self.steps = [TRANSFORMS.build(step) for step in steps]
+                self.load_array = TRANSFORMS.build(array_loader)
+            except (KeyError, TypeError, ValueError, AssertionError) as error:
+                raise ModelError(f'The test pipeline of the config cannot be built: {_first_line(error)}') from error
+
+    def __call__(self, picture: Picture, **extra: Any) -> Sample:
+        """Run the pipeline.
+
+        Args:
+            picture: File name, or (H, W, 3) uint8 BGR.
+            **extra: More keys for the pipeline, such as ``batch_shape``.
+
+        Raises:
+            PictureError: If the picture cannot be read, or a step moves pixels in a way that no
+                affine map describes.
+        """
+        results = self._load(picture, extra)
+        original = _as_uint8(results['img'])
+        matrix = np.eye(3)
+        with default_scope(self.cfg):
+            for step in self.steps:
+                before = dict(results)
+                state = random.getstate(), np.random.get_state()
+                results = step(results)
+                if results is None:
+                    raise PictureError(f'The pipeline step {type(step).__name__} rejects the picture.')
+                if isinstance(results.get('img'), np.ndarray):
+                    matrix = _matrix_of(step, before, results, state) @ matrix
+        return Sample(original, results, matrix)
+
+    def _load(self, picture: Picture, extra: Dict[str, Any]) -> Dict[str, Any]:
+        if isinstance(picture, np.ndarray):
+            if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
+                raise PictureError(
+                    'A picture must be an array (H, W, 3) of uint8, BGR; this one is '
+                    f'{picture.shape} of {picture.dtype}.'
+                )
+            return self.load_array(dict(img=picture, img_id=0, **extra))
+        if not Path(picture).is_file():
+            raise PictureError(f'No picture {picture}: check the path.')
+        try:
+            results = self.load_file(dict(img_path=str(picture), img_id=0, **extra))
+        except Exception as error:  # decoders raise whatever they like on a broken file
+            raise PictureError(f'Cannot read {picture}: it is not a picture, or a damaged one.') from error
+        if results is None:
+            raise PictureError(f'Cannot read {picture}: it is not a picture, or a damaged one.')
+        return results
+
+
+def default_scope(cfg: Config) -> Any:
+    """Context in which the names of a config's modules are looked up in its own library."""
+    return DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmdet')
+
+
+def _kind(step: Dict[str, Any]) -> str:
+    kind = step['type']
+    return kind if isinstance(kind, str) else kind.__name__
+
+
+def _as_uint8(img: np.ndarray) -> np.ndarray:
+    return img.copy() if img.dtype == np.uint8 else np.clip(img, 0, 255).astype(np.uint8)
+
+
+def _matrix_of(step: Any, before: Dict[str, Any], after: Dict[str, Any], state: Tuple[Any, Any]) -> np.ndarray:
+    """Where one step moves the picture's pixels: (3, 3)."""
+    kind = type(step).__name__
+    (h, w), (new_h, new_w) = before['img'].shape[:2], after['img'].shape[:2]
+    if kind == 'LetterResize':
+        return _letterbox_matrix((h, w), (new_h, new_w), after['scale_factor'])
+    if kind == 'Resize' or kind.endswith('KeepRatioResize'):
+        return scaling(new_w / w, new_h / h)
+    if kind == 'Pad':  # to the right and below
+        return np.eye(3)
+    if kind == 'RandomFlip':
+        return flipping((h, w), after['flip_direction']) if after.get('flip') else np.eye(3)
+    if after['img'] is before['img'] or (kind not in _MOVES_IN_PLACE and (h, w) == (new_h, new_w)):
+        return np.eye(3)
+    return _measure(step, before, state)
+
+
+# Steps that may move pixels although the picture keeps its size.
+_MOVES_IN_PLACE = {
+    'CenterCrop',
+    'RandomCrop',
+    'RandomCenterCropPad',
+    'RandomAffine',
+    'YOLOv5RandomAffine',
+    'Rotate',
+    'ShearX',
+    'ShearY',
+    'TranslateX',
+    'TranslateY',
+    'Albu',
+}
+
+
+def _letterbox_matrix(size: Size, new_size: Size, scale_factor: Tuple[float, float]) -> np.ndarray:
+    """MMYOLO's LetterResize: what of the new picture is content, and where it begins.
+
+    ``pad_param`` is not asked: with ``half_pad_param`` it holds halves, not the pixels padded.
+    """
+    content = [round(side * factor) for side, factor in zip(size, scale_factor[::-1])]
+    top, left = (int(round((new - old) // 2 - 0.1)) for new, old in zip(new_size, content))
+    return translation(left, top) @ scaling(content[1] / size[1], content[0] / size[0])
+
+
+def _measure(step: Any, before: Dict[str, Any], state: Tuple[Any, Any]) -> np.ndarray:
+    """Send a picture whose channels hold x and y through a step and fit the map to what comes out."""
+    h, w = before['img'].shape[:2]
+    y, x = np.mgrid[:h, :w].astype(np.float32) + 0.5
+    results = copy.copy(before)
+    results['img'] = np.stack([x, y, np.ones_like(x)], 2)
+    now = random.getstate(), np.random.get_state()
+    _set_random_state(state)
+    try:
+        moved = step(results)['img']
+    finally:
+        _set_random_state(now)
+    rows, columns = np.nonzero(np.abs(moved[..., 2] - 1) < 1e-4)
+    source = np.stack([moved[rows, columns, 0], moved[rows, columns, 1], np.ones(len(rows))], 1)
+    arrived = np.stack([columns, rows], 1) + 0.5
+    if len(rows) >= 3:
+        solution = np.linalg.lstsq(source, arrived, rcond=None)[0]
+        if np.abs(source @ solution - arrived).max() < 1.5:
+            return np.vstack([solution.T, [0, 0, 1]])
+    raise PictureError(
+        f'The pipeline step {type(step).__name__} moves pixels in a way that mmlens cannot follow: use --resize-only, '
+        'or take the step out of the test pipeline.'
+    )
+
+
+def _set_random_state(state: Tuple[Any, Any]) -> None:
+    random.setstate(state[0])
+    np.random.set_state(state[1])
+
+
+def _first_line(error: BaseException) -> str:
+    lines: List[str] = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,200 @@
+"""Config + checkpoint -> model, with one clear sentence for everything that can be wrong."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Union
+
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from .. import compat
+from ..errors import MmlensError, ModelError
+
+ConfigLike = Union[str, Path, Config]
+
+# Above this share of parameters without a value, the checkpoint is another model's.
+_MISSING_SHARE = 0.1
+
+
+def read_config(config: ConfigLike, cfg_options: Optional[Dict[str, Any]] = None) -> Config:
+    """Read a config.
+
+    Args:
+        config: A file, a name inside an installed package
+            (``mmdet::yolox/yolox_nano_8xb8-300e_coco.py``), or a :class:`Config`, which is copied.
+        cfg_options: Values to override, by dotted keys.
+
+    Raises:
+        ModelError: If there is no such config, or it cannot be read.
+    """
+    compat.prepare()
+    cfg = copy.deepcopy(config) if isinstance(config, Config) else _read_file(str(config))
+    if cfg_options:
+        try:
+            cfg.merge_from_dict(dict(cfg_options))
+        except (KeyError, TypeError, AssertionError, IndexError) as error:
+            raise ModelError(f'--cfg-options do not fit the config: {_first_line(error)}') from error
+    return cfg
+
+
+def _read_file(name: str) -> Config:
+    if '::' in name:
+        package = name.split('::')[0]
+        compat.prepare(package)
+        from mmengine.hub import get_config
+
+        try:
+            return get_config(name)
+        except Exception as error:
+            raise ModelError(f"No config '{name}' in the installed {package}: {_first_line(error)}") from error
+    if not Path(name).is_file():
+        raise ModelError(f'No config file {name}: check the path.')
+    if Path(name).suffix not in ('.py', '.yaml', '.yml', '.json'):
+        raise ModelError(f'{name} is not a config: it must end in .py, .yaml or .json.')
+    try:
+        return Config.fromfile(name)
+    except compat.DependencyError:
+        raise
+    except Exception as error:  # a config is a program: anything can go wrong in it
+        raise ModelError(f'The config {name} cannot be read: {_first_line(error)}') from error
+
+
+def choose_device(device: Optional[str]) -> torch.device:
+    """The device to use; by default the first CUDA device if there is one.
+
+    Raises:
+        MmlensError: If the device does not exist here.
+    """
+    if device is None:
+        return torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise MmlensError(f"No device '{device}' here: use --device cpu.") from error
+    return chosen
+
+
+def load_model(cfg: Config, checkpoint: Optional[str], device: Optional[str] = None) -> nn.Module:
+    """Build a model and load its weights; random weights without a checkpoint.
+
+    Returns:
+        The model in eval mode, with ``cfg`` and ``dataset_meta`` as mmdet's ``init_detector`` sets
+        them.
+
+    Raises:
+        ModelError: If the model cannot be built, or the checkpoint is not its own.
+        MmlensError: If the device does not exist.
+    """
+    from mmengine.model import revert_sync_batchnorm
+    from mmengine.registry import MODELS
+
+    from .inputs import default_scope
+
+    where = choose_device(device)
+    scope = cfg.get('default_scope') or 'mmdet'
+    compat.prepare(scope)
+    if not cfg.get('model'):
+        raise ModelError(
+            f"The config {cfg.filename or ''} has no 'model': give the config that the model was trained with."
+        )
+    with default_scope(cfg):
+        try:
+            model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(cfg.model)))
+        except compat.DependencyError:
+            raise
+        except Exception as error:
+            raise ModelError(f'The model of the config cannot be built: {_first_line(error)}') from error
+        meta = load_weights(model, checkpoint) if checkpoint else {}
+        model.dataset_meta = _dataset_meta(meta, cfg)
+    model.cfg = cfg
+    return model.to(where).eval()
+
+
+def load_weights(model: nn.Module, checkpoint: str) -> Dict[str, Any]:
+    """Load a checkpoint into a model.
+
+    Returns:
+        The checkpoint's ``meta``.
+
+    Raises:
+        ModelError: If the file cannot be read or belongs to another model.
+    """
+    content = compat.load_checkpoint(_local_file(checkpoint))
+    state = content.get('state_dict', content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+        raise ModelError(f'{checkpoint} holds no weights: give a checkpoint that OpenMMLab saved.')
+    state = {key[7:] if key.startswith('module.') else key: value for key, value in state.items()}
+    try:
+        result = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ModelError(_does_not_fit(checkpoint, error)) from error
+    parameters = {name for name, _ in model.named_parameters()}
+    missing = parameters.intersection(result.missing_keys)
+    if len(missing) > _MISSING_SHARE * len(parameters):
+        raise ModelError(
+            f'The checkpoint {checkpoint} belongs to another model: it has no values for {len(missing)} of the '
+            f"config's {len(parameters)} parameters, such as {min(missing)}; give the config it was trained with."
+        )
+    if missing:
+        import warnings
+
+        warnings.warn(
+            f'{checkpoint} has no values for {len(missing)} parameters, such as {min(missing)}.', stacklevel=2
+        )
+    return content.get('meta') or {}
+
+
+def _does_not_fit(checkpoint: str, error: RuntimeError) -> str:
+    mismatches = [line.strip() for line in str(error).splitlines() if 'size mismatch' in line]
+    example = mismatches[0].replace('size mismatch for ', '').split(' from checkpoint')[0] if mismatches else ''
+    names = example.split(':')[0] or _first_line(error)
+    return (
+        f'The checkpoint {checkpoint} belongs to another model: {len(mismatches)} parameters differ in shape, such as '
+        f'{names}; give the config it was trained with (its number of classes too).'
+    )
+
+
+def _local_file(checkpoint: str) -> str:
+    if checkpoint.startswith(('http://', 'https://')):
+        folder = Path(torch.hub.get_dir()) / 'checkpoints'
+        path = folder / checkpoint.rsplit('/', 1)[-1]
+        if not path.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                torch.hub.download_url_to_file(checkpoint, str(path))
+            except OSError as error:
+                raise ModelError(f'Cannot download {checkpoint}: {_first_line(error)}') from error
+        return str(path)
+    if not Path(checkpoint).is_file():
+        raise ModelError(f'No checkpoint {checkpoint}: check the path.')
+    return checkpoint
+
+
+def _dataset_meta(meta: Dict[str, Any], cfg: Config) -> Dict[str, Any]:
+    """Class names: the checkpoint's, else those of the config's test set or its type."""
+    from mmengine.registry import DATASETS
+
+    from ..pipelines import unwrap_dataset
+
+    if meta.get('dataset_meta'):
+        return {key.lower(): value for key, value in meta['dataset_meta'].items()}
+    if meta.get('CLASSES'):
+        return {'classes': meta['CLASSES']}
+    dataset = (cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}).get('dataset')
+    if not dataset:
+        return {}
+    inner = unwrap_dataset(dataset)[0]
+    kind = inner.get('type')
+    with_type = DATASETS.get(kind) if isinstance(kind, str) else kind
+    known = {key.lower(): value for key, value in (getattr(with_type, 'METAINFO', None) or {}).items()}
+    known.update({key.lower(): value for key, value in (inner.get('metainfo') or {}).items()})
+    return known
+
+
+def _first_line(error: BaseException) -> str:
+    lines: List[str] = str(error).strip().splitlines()
+    return lines[0].rstrip('.') + '.' if lines else type(error).__name__ + '.'
