@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import warnings
 from typing import Callable, List, Optional, Tuple, Type
 
 from ..errors import MmlensError
@@ -28,7 +29,10 @@ def guarded(command: Command) -> Command:
     @functools.wraps(command)
     def main(argv: Optional[List[str]] = None) -> int:
         try:
-            status = command(argv)
+            with warnings.catch_warnings():
+                # Hundreds of heads call it the old way; it is nothing that the user can put right.
+                warnings.filterwarnings('ignore', message='torch.meshgrid')
+                status = command(argv)
             sys.stdout.flush()
             return status
         except KeyboardInterrupt as interrupt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
+import io
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, List
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
 
 
 def load(args: argparse.Namespace) -> Detector:
-    """Load the model that the arguments name.
-
-    What its libraries print goes to stderr: stdout carries results only.
-    """
-    with contextlib.redirect_stdout(sys.stderr):
+    """Load the model that the arguments name."""
+    # Libraries print debug messages while they are imported, and stdout is for results.
+    with contextlib.redirect_stdout(io.StringIO()):
         # First, because it prepares the import of mmengine and its kin.
         from ..explain import load_detector
 

@@ -95,8 +95,8 @@ class Run:
         if not failures:
             return DONE
         every = len(failures) == len(sources)
-        head = f'{"none" if every else len(sources) - len(failures)} of {len(sources)} pictures could be read:'
-        say('error', '\n  '.join([head, *failures]))
+        head = f'none of the {len(failures)} pictures' if every else f'{len(failures)} of {len(sources)} pictures not'
+        say('error', '\n  '.join([f'{head} drawn:', *failures]))
         return FAILED if every else SOME_FAILED
 
     def _one(self, source: Source, place: Optional[Path], bar: Progress) -> None:

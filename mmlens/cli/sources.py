@@ -7,6 +7,7 @@ import http.client
 import os
 import posixpath
 import shutil
+import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
@@ -89,13 +90,16 @@ def download(address: str, folder: Path) -> Path:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, target.open('wb') as file:
             shutil.copyfileobj(answer, file)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, 'reason', None) or error
-        raise PictureError(f'{address} cannot be downloaded: {_words(reason)}.') from error
+        raise PictureError(f'{address} cannot be downloaded: {_why(error)}.') from error
     return target
 
 
-def _words(reason: object) -> str:
-    return str(getattr(reason, 'strerror', None) or reason).rstrip('.')
+def _why(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f'HTTP {error.code} {error.reason}'
+    # urllib wraps what the network said: `<urlopen error [Errno 111] Connection refused>`.
+    cause = getattr(error, 'reason', error)
+    return str(getattr(cause, 'strerror', None) or cause).rstrip('.')
 
 
 def _named(path: Path) -> Source:

@@ -1,0 +1,36 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+
+MESSAGE = 'mmlens: interrupted: '
+
+
+def interrupt(words, started):
+    """Run a command, press Ctrl-C as soon as ``started()``, and give its status and stderr."""
+    process = subprocess.Popen([sys.executable, '-m', 'mmlens', *words], stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not started() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err
+
+
+def results(folder):
+    return [name for name in os.listdir(folder) if not name.startswith('.')] if os.path.isdir(folder) else []
+
+
+def test_a_folder_keeps_what_is_done(model, pictures):
+    picture = cv2.imread('pics/a.png')
+    os.makedirs('many')
+    for number in range(300):
+        cv2.imwrite(f'many/{number:03}.png', picture)
+    status, err = interrupt(['featmap', 'many', *model, '--out-dir', 'out'], lambda: len(results('out')) > 1)
+    assert status == 130
+    assert err == f'{MESSAGE}{len(results("out"))} of 300 pictures were done.\n'
+    assert all(cv2.imread(f'out/{name}') is not None for name in results('out'))
+    assert len(os.listdir('out')) == len(results('out'))  # no temporary file is left

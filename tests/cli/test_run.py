@@ -1,0 +1,146 @@
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmlens.cli.run import Drawn, Run
+from mmlens.cli.sources import Source
+from mmlens.cli.video import VideoReader
+from mmlens.errors import LayerError, PictureError
+
+PICTURE = np.full((8, 10, 3), 60, np.uint8)
+
+
+def source(name):
+    return Source(Path(name), name)
+
+
+def drawing(events):
+    """A draw function that returns a drawing, or raises what ``events`` has for its number of call."""
+    calls = []
+
+    def draw(picture):
+        calls.append(picture)
+        event = events.get(len(calls))
+        if event:
+            raise event
+        found = {'details': ['dog'], 'notes': ['Blank.', f'Note {len(calls) % 2}.'], 'boxes': 2}
+        return Drawn(picture if isinstance(picture, np.ndarray) else PICTURE, '2 boxes', **found)
+
+    return draw
+
+
+def run(events, names, folder, **options):
+    return Run(drawing(events), **options).over([source(n) for n in names], [folder / n for n in names])
+
+
+def test_every_picture_is_told_and_each_note_once(tmp_path, capsys):
+    assert run({}, ['a.png', 'b.png', 'c.png'], tmp_path) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        f'a.png: 2 boxes -> {tmp_path}/a.png',
+        '  dog',
+        'note: Blank.',
+        'note: Note 1.',
+        f'b.png: 2 boxes -> {tmp_path}/b.png',
+        '  dog',
+        'note: Note 0.',
+        f'c.png: 2 boxes -> {tmp_path}/c.png',
+        '  dog',
+    ]
+    assert err == ''  # no progress bar where nobody looks
+    assert sorted(os.listdir(str(tmp_path))) == ['a.png', 'b.png', 'c.png']
+    assert (cv2.imread(str(tmp_path / 'b.png')) == PICTURE).all()
+
+
+def test_goes_on_past_a_broken_picture(tmp_path, capsys):
+    assert run({2: PictureError('b.png is broken.')}, ['a.png', 'b.png', 'c.png'], tmp_path) == 1
+    assert capsys.readouterr().err == 'mmlens: error: 1 of 3 pictures not drawn:\n  b.png is broken.\n'
+    assert sorted(os.listdir(str(tmp_path))) == ['a.png', 'c.png']
+
+
+def test_nothing_but_broken_pictures(tmp_path, capsys):
+    errors = {1: PictureError('a.png is broken.'), 2: PictureError('b.png is broken.')}
+    assert run(errors, ['a.png', 'b.png'], tmp_path) == 2
+    error = 'mmlens: error: none of the 2 pictures drawn:\n  a.png is broken.\n  b.png is broken.\n'
+    assert capsys.readouterr().err == error
+
+
+def test_the_only_picture_broken_is_the_error_itself(tmp_path):
+    with pytest.raises(PictureError, match='a.png is broken'):
+        run({1: PictureError('a.png is broken.')}, ['a.png'], tmp_path)
+
+
+def test_an_error_that_every_picture_would_have_ends_the_run(tmp_path):
+    with pytest.raises(LayerError):
+        run({1: LayerError('No layer.')}, ['a.png', 'b.png'], tmp_path)
+
+
+def test_a_picture_too_large_for_the_device_is_one_that_failed(tmp_path, capsys):
+    assert run({1: torch.cuda.OutOfMemoryError('CUDA out of memory.')}, ['a.png', 'b.png'], tmp_path) == 1
+    assert 'a.png: the device ran out of memory; try --device cpu.' in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match='another'):
+        run({1: RuntimeError('another')}, ['a.png', 'b.png'], tmp_path)
+
+
+def test_interrupt_keeps_what_is_done_and_tells(tmp_path):
+    events = {2: PictureError('b.png is broken.'), 4: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        run(events, ['a.png', 'b.png', 'c.png', 'd.png', 'e.png'], tmp_path)
+    assert str(interrupt.value) == '2 of 5 pictures were done.'
+    assert sorted(os.listdir(str(tmp_path))) == ['a.png', 'c.png']
+
+
+def test_maps_are_saved_beside_the_picture(tmp_path):
+    def draw(picture):
+        return Drawn(PICTURE, '', save_maps=lambda path: np.savez(str(path), maps=[1, 2]))
+
+    Run(draw).over([source('a.jpg')], [tmp_path / 'a.jpg'])
+    assert sorted(os.listdir(str(tmp_path))) == ['a.jpg', 'a.npz']
+
+
+def test_nothing_is_written_without_a_place(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert Run(drawing({})).over([source('a.png')], [None]) == 0
+    assert capsys.readouterr().out.startswith('a.png: 2 boxes\n')
+    assert os.listdir(str(tmp_path)) == []
+
+
+@pytest.fixture
+def video(pictures):
+    """5 frames of 64 x 48 at 7 a second."""
+    return Source(Path('street.mp4'), 'street.mp4')
+
+
+def test_a_video_becomes_a_video_of_its_size_and_rate(video, tmp_path, capsys):
+    assert Run(drawing({})).over([video], [tmp_path / 'out' / 'street.mp4']) == 0
+    read = VideoReader(tmp_path / 'out' / 'street.mp4')
+    assert (read.rate, read.size, len(list(read))) == (7, (64, 48), 5)
+    place = tmp_path / 'out' / 'street.mp4'
+    lines = [f'street.mp4: 5 frames, 10 boxes -> {place}', 'note: Blank.', 'note: Note 1.', 'note: Note 0.']
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+@pytest.mark.parametrize(('same_size', 'size'), [(True, (64, 48)), (False, (100, 50))])
+def test_size_of_a_video_of_larger_drawings(same_size, size, video, tmp_path):
+    Run(lambda frame: Drawn(np.zeros((50, 100, 3), np.uint8), ''), same_size).over([video], [tmp_path / 'o.mp4'])
+    assert VideoReader(tmp_path / 'o.mp4').size == size
+
+
+def test_an_interrupted_video_keeps_its_frames(video, tmp_path):
+    place = tmp_path / 'out' / 'street.mp4'
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        Run(drawing({4: KeyboardInterrupt()})).over([video, source('a.png')], [place, tmp_path / 'a.png'])
+    assert str(interrupt.value) == f'0 of 2 pictures were done; {place} holds the first 3 frames.'
+    assert len(list(VideoReader(place))) == 3
+    assert os.listdir(str(place.parent)) == ['street.mp4']
+
+
+@pytest.mark.parametrize('event', [KeyboardInterrupt(), LayerError('No layer.')])
+def test_a_video_without_a_frame_leaves_nothing(event, video, tmp_path):
+    with pytest.raises(type(event)):
+        Run(drawing({1: event})).over([video], [tmp_path / 'out' / 'street.mp4'])
+    assert os.listdir(str(tmp_path / 'out')) == []
