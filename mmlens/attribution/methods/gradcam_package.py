@@ -41,5 +41,5 @@ class _Formula:
         a = activation.cpu().numpy()
         g = None if gradient is None else gradient.cpu().numpy()
         # The input and the target are the engine's business; formulas look at neither.
-        image = self.cam.get_cam_image(None, None, None, a, g)
+        image = self.cam.get_cam_image(None, None, None, a, g, False)
         return torch.as_tensor(image, dtype=torch.float32, device=activation.device)
