@@ -3,7 +3,7 @@
 # An interpreter that the pinned packages have wheels for; PYTHON=... takes another one.
 CANDIDATES = python3.11 python3.12 python3
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
-VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 
 VENV = .venv
 VENV_OPENMMLAB = .venv-openmmlab
@@ -11,10 +11,20 @@ VENV_OPENMMLAB = .venv-openmmlab
 READY = $(VENV)/.ready-$(VERSION)
 READY_OPENMMLAB = $(VENV_OPENMMLAB)/.ready-$(VERSION)
 
-PIP_INSTALL = -m pip install --quiet --no-input --no-deps
+# What `make demo` looks at; DEMO_PICTURES=... takes pictures of your own.
+SHAPES = projects/shapes
+DEMO_PICTURES = $(SHAPES)/pictures
+DEMO_MODEL = $(SHAPES)/configs/shapes_rtmdet.py $(SHAPES)/checkpoints/shapes_rtmdet.pth
+
+# The lists of pinned packages are complete. Quiet but for errors: pip's hundred lines say nothing more.
+PIP_INSTALL = -m pip install -qq --no-input --no-deps
 # A module path of the caller's must reach neither the environments nor the builds in them.
 unexport PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+# $(call supported,VERSIONS) stops with one sentence where the pinned packages have no wheels for the interpreter.
+supported = @case ' $(1) ' in *' $(VERSION) '*) ;; *) echo "The pinned packages need one of Python $(1), and \
+$(or $(PYTHON),python3) is $(or $(VERSION),not there): say which to take, as in make PYTHON=/usr/bin/python3.11." >&2; exit 1 ;; esac
 
 .PHONY: help demo test test-openmmlab lint format clean
 .DEFAULT_GOAL := help
@@ -22,8 +32,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
-demo: $(READY)  ## Draw feature maps and every box's evidence on the shapes pictures, into output/demo
-	@echo 'TODO'
+demo: $(READY)  ## Draw every box's evidence and the feature maps of the shapes detector, into output/demo
+	rm -rf output/demo
+	$(VENV)/bin/mmlens boxam $(DEMO_PICTURES) $(DEMO_MODEL) --layout panels --out-dir output/demo/boxam
+	$(VENV)/bin/mmlens featmap $(DEMO_PICTURES) $(DEMO_MODEL) --target-layers backbone neck --out-dir output/demo/featmap
+	@echo
+	@echo 'The evidence for each box, and the feature maps behind it:'
+	@ls output/demo/*/*
 
 test: lint $(READY)  ## Lint, check types and run the tests on the default family of packages (onedl)
 	$(VENV)/bin/python -m pytest
@@ -48,6 +63,7 @@ clean:  ## Remove the environments and everything that was built or drawn
 # onedl-mmcv first and alone: without pip's cache it is built in pip's isolated environment, where nothing is compiled;
 # a wheel that pip cached after compiling it against another torch would be taken otherwise, and break on import.
 $(VENV)/.packages-$(VERSION): requirements/onedl.txt requirements/dev.txt
+	$(call supported,3.11 3.12)
 	@echo 'Setting up $(VENV) with Python $(VERSION): some 3 GB to download the first time, minutes to install'
 	$(PYTHON) -m venv --clear $(VENV)
 	grep -h '^onedl-mmcv==' requirements/onedl.txt > $(VENV)/onedl-mmcv.txt
@@ -56,6 +72,7 @@ $(VENV)/.packages-$(VERSION): requirements/onedl.txt requirements/dev.txt
 	@touch $@
 
 $(VENV_OPENMMLAB)/.packages-$(VERSION): requirements/openmmlab.txt requirements/dev.txt
+	$(call supported,3.8 3.9 3.10 3.11)
 	@echo 'Setting up $(VENV_OPENMMLAB) with Python $(VERSION): some 3 GB to download the first time, minutes to install'
 	$(PYTHON) -m venv --clear $(VENV_OPENMMLAB)
 	$(VENV_OPENMMLAB)/bin/python $(PIP_INSTALL) -r requirements/openmmlab.txt -r requirements/dev.txt
