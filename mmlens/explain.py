@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -121,7 +122,7 @@ def explain_boxes(
     wanted = _class_indexes(classes, detector)
     tapped = {name: resolve_layer(detector.model, name) for name in names}
     prepared = detector.prepare(picture)
-    result = BoxExplanation(prepared.picture, [], names, chosen.name, target, versions=compat.versions())
+    result = BoxExplanation(prepared.picture, [], names, chosen.name, target, versions=dict(_versions()))
     with Tap(detector.model, tapped) as tap, live_graph():
         found = detector.predict(prepared)
         levels = tap.levels(prepared.input_size)
@@ -202,6 +203,11 @@ def list_layers(model: Union[nn.Module, Detector], picture: Optional[Picture] = 
     detector = _as_detector(model, None, None, None, False)
     prepared = detector.prepare(picture)
     return layer_names.list_layers(detector.model, lambda: detector.predict(prepared))
+
+
+@functools.lru_cache(maxsize=None)  # asking the installed packages takes as long as a small model
+def _versions() -> Dict[str, str]:
+    return compat.versions()
 
 
 def _as_detector(

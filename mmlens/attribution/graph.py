@@ -19,6 +19,7 @@ _VIEWS = {
 }
 _LEAVE_TORCH = {Tensor.numpy, Tensor.__array__, Tensor.tolist}
 _JOINS = {torch.cat, torch.stack}
+_HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS
 
 
 class live_graph(TorchFunctionMode):
@@ -38,6 +39,8 @@ class live_graph(TorchFunctionMode):
     ) -> Any:
         """Called by torch in place of each of its functions."""
         kwargs = kwargs or {}
+        if function not in _HANDLED:
+            return function(*args, **kwargs)
         if function in _DETACH and args[0].requires_grad:
             return args[0]
         if function in _LEAVE_TORCH and args[0].requires_grad:
