@@ -20,7 +20,7 @@ from .attribution.layers import LayerInfo, resolve_layer
 from .attribution.methods import Method, get_method
 from .attribution.tap import Level, Tap
 from .attribution.targets import box_target
-from .errors import MmlensError
+from .errors import MmlensError, PictureError
 
 compat.prepare()  # before the first import of mmdet or mmyolo
 
@@ -261,7 +261,7 @@ def _select(
     if instances is not None:
         beyond = [i for i in instances if not 0 <= i < len(ranks)]
         if beyond and ranks:
-            raise MmlensError(
+            raise PictureError(
                 f'There is no instance {beyond[0]}: {len(ranks)} detections score at least {score_thr}, '
                 f'0 to {len(ranks) - 1}.'
             )

@@ -17,7 +17,7 @@ _VIEWS = {
     torch.chunk,
     Tensor.chunk,
 }
-_LEAVE_TORCH = {Tensor.numpy, Tensor.__array__, Tensor.tolist}
+_LEAVE_TORCH = {Tensor.numpy, Tensor.__array__, Tensor.tolist, Tensor.item, Tensor.__float__, Tensor.__int__}
 _JOINS = {torch.cat, torch.stack}
 _HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS
 

@@ -113,7 +113,7 @@ class Detector:
         if found is None or 'bboxes' not in found or 'scores' not in found:
             raise ModelError(f'{type(self.model).__name__} returns no boxes with scores: box maps need a box detector.')
         boxes = getattr(found.bboxes, 'tensor', found.bboxes)
-        order = _by_score(found.scores)
+        order = _by_score(boxes, found.scores)
         masks = found.masks[order] if isinstance(found.get('masks'), Tensor) else None
         return Predictions(boxes[order], found.scores[order], found.labels[order], masks)
 
@@ -129,5 +129,8 @@ def _pipeline_of(model: nn.Module) -> TestPipeline:
     return pipeline
 
 
-def _by_score(scores: Tensor) -> Tensor:
-    return torch.argsort(scores.detach(), descending=True, stable=True)
+def _by_score(boxes: Tensor, scores: Tensor) -> Tensor:
+    """Positions by falling score, without what overflowed: a box at infinity lies on no picture."""
+    boxes, scores = boxes.detach(), scores.detach()
+    order = torch.argsort(scores, descending=True, stable=True)
+    return order[(torch.isfinite(boxes).all(1) & torch.isfinite(scores))[order]]

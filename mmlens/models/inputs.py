@@ -132,7 +132,7 @@ def _matrix_of(step: Any, before: Dict[str, Any], after: Dict[str, Any], state: 
     kind = type(step).__name__
     (h, w), (new_h, new_w) = before['img'].shape[:2], after['img'].shape[:2]
     if kind == 'LetterResize':
-        return _letterbox_matrix((h, w), (new_h, new_w), after['scale_factor'])
+        return _letterbox_matrix((h, w), (new_h, new_w), _own_scale(before, after))
     if kind == 'Resize' or kind.endswith('KeepRatioResize'):
         return scaling(new_w / w, new_h / h)
     if kind == 'Pad':  # to the right and below
@@ -158,6 +158,12 @@ _MOVES_IN_PLACE = {
     'TranslateY',
     'Albu',
 }
+
+
+def _own_scale(before: Dict[str, Any], after: Dict[str, Any]) -> Tuple[float, float]:
+    """What LetterResize scaled x and y by: it multiplies its factors onto those of the steps before it."""
+    x, y = before.get('scale_factor') or (1.0, 1.0)
+    return after['scale_factor'][0] / x, after['scale_factor'][1] / y
 
 
 def _letterbox_matrix(size: Size, new_size: Size, scale_factor: Tuple[float, float]) -> np.ndarray:
