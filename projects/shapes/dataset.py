@@ -33,7 +33,7 @@ def encode(mask: np.ndarray) -> Dict[str, Any]:
     return {'size': [int(side) for side in rle['size']], 'counts': rle['counts'].decode('ascii')}
 
 
-def annotations(scene: Scene, image_id: int, first_id: int) -> List[Dict[str, Any]]:
+def coco_annotations(scene: Scene, image_id: int, first_id: int) -> List[Dict[str, Any]]:
     """The COCO annotations of a scene's objects, numbered from ``first_id``."""
     found = []
     for number, (box, label) in enumerate(zip(scene.boxes, scene.labels)):
@@ -72,7 +72,7 @@ def write_split(folder: Path, seed: int, indexes: Iterable[int]) -> Path:
         cv2.imwrite(str(folder / name), scene.picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
         height, width = scene.picture.shape[:2]
         images.append({'id': index, 'file_name': name, 'height': height, 'width': width})
-        objects += annotations(scene, index, len(objects) + 1)
+        objects += coco_annotations(scene, index, len(objects) + 1)
     categories = [{'id': label, 'name': name} for label, name in enumerate(CLASSES)]
     info = {'description': 'shapes', 'seed': seed}
     content = {'info': info, 'images': images, 'annotations': objects, 'categories': categories}

@@ -1,0 +1,142 @@
+"""Does a box's map peak on the mark that made its class? A table, per method and layer.
+
+    python -m projects.shapes.mark_pointing shapes_rtmdet [--methods gradcam eigencam] [--layers neck backbone.stage2]
+
+A mark alone tells the classes of a pair apart, so the evidence for such a class is known. Counted are detections of
+mark classes on held-out pictures that are right: score at least 0.5, and IoU at least 0.5 with an object of that class.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import mmlens
+
+from .scenes import MARK_CLASSES, Scene, draw_scene
+from .train import HERE, NAMES
+
+METHODS = ('gradcam', 'gradcam++', 'layercam', 'hirescam', 'xgradcam', 'eigengradcam', 'eigencam')
+LAYERS = ('neck', 'backbone.stage3', 'backbone.stage2', 'backbone.stage1')
+HELD_OUT_SEED = 1
+NEAR = 0.1
+
+
+@dataclass
+class Tally:
+    """What is counted over the boxes of one method and layer.
+
+    Attributes:
+        peaks: For each box, how far the map's peak lies from the mark, in sizes of the object (0: on it).
+        shares: For each box, the share of the map's sum that lies on the mark.
+        blank: How many maps were blank: they count as missing the mark.
+    """
+
+    peaks: List[float]
+    shares: List[float]
+    blank: int = 0
+
+
+def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """IoU of a box (4,) with boxes (N, 4), shape (N,)."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(1)
+    return shared / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - shared)
+
+
+def object_of(box: np.ndarray, label: int, scene: Scene) -> Optional[int]:
+    """Which object of a scene a detection of a mark class found, ``None`` if it is not right."""
+    if label not in MARK_CLASSES or not len(scene.boxes):
+        return None
+    matches = np.where(scene.labels == label, overlaps(box, scene.boxes), 0)
+    best = int(matches.argmax())
+    return best if matches[best] >= 0.5 else None
+
+
+def distance_to(mask: np.ndarray) -> np.ndarray:
+    """Distance of every pixel to the nearest pixel of a mask (H, W), in pixels; 0 on it."""
+    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+
+def size_of(box: np.ndarray) -> float:
+    """Side of the square that is as large as a box."""
+    return float(np.sqrt((box[2:] - box[:2]).prod()))
+
+
+def right_maps(explanation: mmlens.BoxExplanation, scene: Scene) -> Iterator[Tuple[mmlens.BoxMap, int]]:
+    """The maps of right detections of mark classes, each with the number of its object."""
+    for found in explanation:
+        number = object_of(found.box, found.label, scene)
+        if number is not None:
+            yield found, number
+
+
+def tally(detector: object, scenes: Sequence[Scene], method: str, layer: str) -> Tally:
+    """Explain the scenes' pictures with one method at one layer and compare maps with marks."""
+    counted = Tally([], [])
+    for scene in track(scenes, f'{method} {layer}', transient=True, console=Console(stderr=True)):
+        explanation = mmlens.explain_boxes(detector, scene.picture, method=method, layers=[layer], score_thr=0.5)
+        for found, number in right_maps(explanation, scene):
+            mark, total = scene.mark_masks[number], float(found.raw.sum())
+            if total == 0:
+                counted.blank += 1
+                counted.peaks.append(np.inf)
+                counted.shares.append(0.0)
+                continue
+            peak = np.unravel_index(found.raw.argmax(), mark.shape)
+            counted.peaks.append(float(distance_to(mark)[peak]) / size_of(scene.boxes[number]))
+            counted.shares.append(float(found.raw[mark].sum()) / total)
+    return counted
+
+
+def chance(scenes: Sequence[Scene]) -> Tuple[float, float]:
+    """Share of a box's pixels that lie on its mark, and within :data:`NEAR` of it; mean over all marked objects."""
+    exact, near = [], []
+    for scene in scenes:
+        for box, mark in zip(scene.boxes, scene.mark_masks):
+            if mark.any():
+                x1, y1, x2, y2 = box.astype(int)
+                inside = distance_to(mark)[y1:y2, x1:x2] / size_of(box)
+                exact.append(float((inside == 0).mean()))
+                near.append(float((inside <= NEAR).mean()))
+    return float(np.mean(exact)), float(np.mean(near))
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description='How often do maps of mark classes peak on the mark?')
+    parser.add_argument('name', choices=NAMES)
+    parser.add_argument('--checkpoint', type=Path, help='default: the one in the repository')
+    parser.add_argument('--methods', nargs='+', default=METHODS, help='default: all of one forward pass')
+    parser.add_argument('--layers', nargs='+', default=LAYERS, help='default: the neck and three backbone stages')
+    parser.add_argument('--count', type=int, default=100, help='held-out pictures; default: %(default)s')
+    wishes = parser.parse_args(arguments)
+    checkpoint = wishes.checkpoint or HERE / 'checkpoints' / f'{wishes.name}.pth'
+    detector = mmlens.load_detector(HERE / 'configs' / f'{wishes.name}.py', checkpoint)
+    scenes = [draw_scene(HELD_OUT_SEED, index) for index in range(wishes.count)]
+
+    table = Table(title=f'{wishes.name}: maps of mark classes, {wishes.count} held-out pictures')
+    for heading in ('method', 'layer', 'boxes', 'blank', 'peak on the mark', f'within {NEAR} of it', 'share on it'):
+        table.add_column(heading, justify='left' if heading in ('method', 'layer') else 'right')
+    exact, near = chance(scenes)
+    table.add_row('chance', 'within the box', '', '', f'{exact:.2f}', f'{near:.2f}', f'{exact:.2f}', end_section=True)
+    for layer in wishes.layers:
+        for method in wishes.methods:
+            counted = tally(detector, scenes, method, layer)
+            peaks = np.array(counted.peaks)
+            figures = ((peaks == 0).mean(), (peaks <= NEAR).mean(), np.mean(counted.shares)) if len(peaks) else ()
+            table.add_row(method, layer, str(len(peaks)), str(counted.blank), *(f'{figure:.2f}' for figure in figures))
+        table.add_section()
+    Console(width=110).print(table)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmlens.results import BoxExplanation, BoxMap
+from projects.shapes.mark_pointing import chance, distance_to, object_of, overlaps, right_maps, size_of
+from projects.shapes.scenes import Scene
+
+
+@pytest.fixture()
+def scene():
+    """A coin_dot of 20 x 20 pixels with a mark of 4 x 5, and a star of the same size."""
+    marks = np.zeros((2, 40, 60), bool)
+    marks[0, 12:16, 10:15] = True
+    masks = np.zeros((2, 40, 60), bool)
+    masks[0, 10:30, 10:30] = masks[1, 10:30, 35:55] = True
+    boxes = np.array([[10, 10, 30, 30], [35, 10, 55, 30]], np.float32)
+    return Scene(np.zeros((40, 60, 3), np.uint8), boxes, np.array([0, 4]), masks, marks)
+
+
+def test_overlaps_by_hand():
+    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
+    np.testing.assert_allclose(overlaps(boxes[0], boxes), [1, 1 / 3, 0])
+
+
+@pytest.mark.parametrize(
+    ('box', 'label', 'number'),
+    [
+        ((10, 10, 30, 30), 0, 0),
+        ((10, 10, 30, 19), 0, None),  # IoU 0.45
+        ((10, 10, 30, 30), 1, None),  # the other class of the pair
+        ((35, 10, 55, 30), 4, None),  # right, but no class with a mark
+    ],
+)
+def test_object_of_a_detection(scene, box, label, number):
+    assert object_of(np.array(box, np.float32), label, scene) == number
+
+
+def test_right_maps_leave_out_wrong_detections(scene):
+    maps = [
+        BoxMap(index, np.array(box, np.float32), label, '', 0.9, np.zeros((40, 60)), np.zeros((40, 60)))
+        for index, (box, label) in enumerate([((35, 10, 55, 30), 4), ((11, 10, 30, 30), 0), ((10, 10, 30, 30), 1)])
+    ]
+    explanation = BoxExplanation(scene.picture, maps, ('neck',), 'gradcam', 'score')
+    assert [(found.index, number) for found, number in right_maps(explanation, scene)] == [(1, 0)]
+
+
+def test_distance_and_size(scene):
+    distance = distance_to(scene.mark_masks[0])
+    assert distance[13, 12] == 0 and distance[12, 18] == pytest.approx(4) and distance[19, 17] == pytest.approx(5)
+    assert size_of(np.array([10, 10, 30, 15], np.float32)) == pytest.approx(10)
+
+
+def test_chance_is_the_marks_share_of_its_box(scene):
+    exact, near = chance([scene])
+    assert exact == pytest.approx(20 / 400)
+    # Within 2 pixels, right of the box's left edge: the mark's 20, 8 beside, 20 above and below, 2 at the corners.
+    assert near == pytest.approx(50 / 400)

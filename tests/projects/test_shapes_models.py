@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmlens.compat import prepare
+from projects.shapes import dataset
+from projects.shapes.scenes import CLASSES, PALETTE, draw_scene
+from projects.shapes.train import HERE, NAMES, load_config, slim
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope='module')
+def held_out(tmp_path_factory):
+    """40 of the held-out pictures on disk."""
+    root = tmp_path_factory.mktemp('shapes')
+    dataset.write_split(root / 'held_out', dataset.SPLITS['held_out'][0], range(40))
+    return root
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_checkpoint_is_slim_and_holds_weights_alone(name):
+    path = HERE / 'checkpoints' / f'{name}.pth'
+    assert path.stat().st_size <= 2_000_000
+    content = torch.load(path, map_location='cpu', weights_only=True)
+    assert sorted(content) == ['meta', 'state_dict']
+    assert content['meta']['dataset_meta']['classes'] == list(CLASSES)
+    assert all(torch.isfinite(t).all() for t in content['state_dict'].values())
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_config_names_the_classes_of_the_set(name):
+    for loader in ('train_dataloader', 'test_dataloader'):
+        metainfo = load_config(name)[loader].dataset.metainfo
+        assert tuple(metainfo.classes) == CLASSES
+        assert tuple(map(tuple, metainfo.palette)) == PALETTE
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_detector_is_built_from_any_folder_and_finds_objects(name, tmp_path, monkeypatch):
+    prepare('mmyolo')
+    from mmdet.apis import inference_detector, init_detector
+
+    monkeypatch.chdir(tmp_path)
+    config, checkpoint = HERE / 'configs' / f'{name}.py', HERE / 'checkpoints' / f'{name}.pth'
+    model = init_detector(str(config), str(checkpoint), device='cpu')
+    assert tuple(model.dataset_meta['classes']) == CLASSES
+    scene = draw_scene(1, 0)
+    found = inference_detector(model, scene.picture).pred_instances
+    sure = found[found.scores > 0.5]
+    assert len(sure) >= 1
+    for box in scene.boxes:
+        nearest = (sure.bboxes.numpy() - box).__abs__().max(1).min()
+        assert nearest < 0.15 * np.sqrt(np.prod(box[2:] - box[:2]))
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_map50_on_held_out_pictures_through_the_command(name, held_out, tmp_path):
+    command = [sys.executable, '-m', 'projects.shapes.evaluate', name, '--data-root', str(held_out)]
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert float(re.search(rf'{name}: mAP50 ([\d.]+)', run.stdout).group(1)) >= 0.85
+    for class_name in CLASSES:
+        assert float(re.search(rf'  {class_name} +AP ([\d.]+)', run.stdout).group(1)) > 0.5
+
+
+def test_slim_stores_shared_weights_once(tmp_path):
+    shared, own = torch.randn(1000), torch.randn(1000)
+    state = {'a': shared, 'b': shared, 'c': own, 'd': torch.tensor(7)}
+    meta = {'dataset_meta': {'classes': ('x',), 'palette': [(1, 2, 3)]}}
+    full = tmp_path / 'full.pth'
+    torch.save({'state_dict': state, 'meta': meta, 'optimizer': {'state': own}}, full)
+    slim(full, tmp_path / 'slim.pth')
+    content = torch.load(tmp_path / 'slim.pth', weights_only=True)
+    assert sorted(content) == ['meta', 'state_dict']
+    assert content['state_dict']['a'].data_ptr() == content['state_dict']['b'].data_ptr()
+    torch.testing.assert_close(content['state_dict']['c'].float(), own, rtol=1e-3, atol=1e-3)
+    assert content['state_dict']['d'] == 7
+    assert (tmp_path / 'slim.pth').stat().st_size < 6000 + 2 * 1000 * 2
