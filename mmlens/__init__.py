@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any, List
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .attribution.methods import Method, available_methods, register_method
+    from .errors import MmlensError
     from .explain import explain_boxes, feature_maps, list_layers, load_detector
     from .results import BoxExplanation, BoxMap, FeatureMap, FeatureMaps
 
+# Where each public name lives.
 _HOME = {
+    'Method': 'attribution.methods',
+    'MmlensError': 'errors',
+    'available_methods': 'attribution.methods',
     'explain_boxes': 'explain',
     'feature_maps': 'explain',
     'list_layers': 'explain',
@@ -20,6 +26,7 @@ _HOME = {
     'BoxMap': 'results',
     'FeatureMap': 'results',
     'FeatureMaps': 'results',
+    'register_method': 'attribution.methods',
 }
 
 __all__ = [
@@ -27,11 +34,15 @@ __all__ = [
     'BoxMap',
     'FeatureMap',
     'FeatureMaps',
+    'Method',
+    'MmlensError',
     '__version__',
+    'available_methods',
     'explain_boxes',
     'feature_maps',
     'list_layers',
     'load_detector',
+    'register_method',
 ]
 
 
