@@ -123,7 +123,10 @@ def load_weights(model: nn.Module, checkpoint: str) -> Dict[str, Any]:
     Raises:
         ModelError: If the file cannot be read or belongs to another model.
     """
-    content = compat.load_checkpoint(_local_file(checkpoint))
+    try:
+        content = compat.load_checkpoint(_local_file(checkpoint))
+    except compat.CheckpointError as error:
+        raise ModelError(str(error)) from error
     state = content.get('state_dict', content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
         raise ModelError(f'{checkpoint} holds no weights: give a checkpoint that OpenMMLab saved.')
