@@ -83,7 +83,7 @@ def test_pipeline(cfg: Config) -> Pipeline:
         cfg: The whole config.
 
     Returns:
-        A copy of the transforms, in the order they run.
+        A copy of the transforms, in the order they run; what ``Compose`` holds stands in its place.
 
     Raises:
         ModelError: If the config has no test pipeline.
@@ -92,9 +92,9 @@ def test_pipeline(cfg: Config) -> Pipeline:
         dataset = (cfg.get(key) or {}).get('dataset')
         steps = [step for pipeline in _chains(dataset)[0] for step in pipeline] if dataset else []
         if steps:
-            return copy.deepcopy(steps)
+            return copy.deepcopy(_flat(steps))
     if cfg.get('test_pipeline'):
-        return copy.deepcopy(list(cfg.get('test_pipeline')))
+        return copy.deepcopy(_flat(cfg.get('test_pipeline')))
     raise ModelError(
         f'{_name(cfg)} has no test pipeline: give it a test_dataloader whose dataset has one, '
         'as the configs of mmdet and mmyolo do.'

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Tuple, Union
 
+import cv2
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
+from torch import Tensor
 
 from ..errors import ModelError, PictureError
 from ..pipelines import test_pipeline
@@ -58,10 +60,12 @@ class TestPipeline:
         steps = [step for step in test_pipeline(cfg) if 'Annotations' not in _kind(step)]
         if not steps:
             raise ModelError("The config's test pipeline is empty: give it at least a loading and a packing step.")
-        array_loader: Dict[str, Any] = dict(type='mmdet.LoadImageFromNDArray')
-        if steps[0].get('to_float32'):
-            array_loader['to_float32'] = True
+        loader = steps[0]
+        if _kind(loader).endswith('LoadImageFromNDArray'):  # mmdet's inference_detector leaves it in a model's config
+            loader['type'] = 'LoadImageFromFile'
         self.cfg = cfg
+        self.gray = loader.get('color_type') == 'grayscale'
+        array_loader = dict(type='mmdet.LoadImageFromNDArray', to_float32=loader.get('to_float32', False))
         with default_scope(cfg):
             try:
                 self.load_file, *self.steps = [TRANSFORMS.build(step) for step in steps]
@@ -81,17 +85,20 @@ class TestPipeline:
                 affine map describes.
         """
         results = self._load(picture, extra)
-        original = _as_uint8(results['img'])
+        original = _as_picture(results['img'])
         matrix = np.eye(3)
         with default_scope(self.cfg):
             for step in self.steps:
                 before = dict(results)
                 state = random.getstate(), np.random.get_state()
-                results = step(results)
-                if results is None:
-                    raise PictureError(f'The pipeline step {type(step).__name__} rejects the picture.')
+                results = _run(step, results)
                 if isinstance(results.get('img'), np.ndarray):
                     matrix = _matrix_of(step, before, results, state) @ matrix
+        if not isinstance(results.get('inputs'), Tensor):
+            raise ModelError(
+                'The test pipeline of the config does not end in one packed picture: its last step must be '
+                'PackDetInputs, and test-time augmentation has no place in it.'
+            )
         return Sample(original, results, matrix)
 
     def _load(self, picture: Picture, extra: Dict[str, Any]) -> Dict[str, Any]:
@@ -101,7 +108,10 @@ class TestPipeline:
                     'A picture must be an array (H, W, 3) of uint8, BGR; this one is '
                     f'{picture.shape} of {picture.dtype}.'
                 )
-            return self.load_array(dict(img=picture, img_id=0, **extra))
+            img = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if self.gray else picture
+            return self.load_array(dict(img=img, img_id=0, **extra))
+        if not isinstance(picture, (str, Path)):
+            raise PictureError(f'A picture must be a file name or an array, not {type(picture).__name__}.')
         if not Path(picture).is_file():
             raise PictureError(f'No picture {picture}: check the path.')
         try:
@@ -111,6 +121,16 @@ class TestPipeline:
         if results is None:
             raise PictureError(f'Cannot read {picture}: it is not a picture, or a damaged one.')
         return results
+
+
+def _run(step: Any, results: Dict[str, Any]) -> Dict[str, Any]:
+    try:
+        done = step(results)
+    except Exception as error:  # a step is anybody's code
+        raise PictureError(f'The pipeline step {type(step).__name__} fails: {_first_line(error)}') from error
+    if done is None:
+        raise PictureError(f'The pipeline step {type(step).__name__} rejects the picture.')
+    return done
 
 
 def default_scope(cfg: Config) -> Any:
@@ -123,8 +143,14 @@ def _kind(step: Dict[str, Any]) -> str:
     return kind if isinstance(kind, str) else kind.__name__
 
 
-def _as_uint8(img: np.ndarray) -> np.ndarray:
-    return img.copy() if img.dtype == np.uint8 else np.clip(img, 0, 255).astype(np.uint8)
+def _as_picture(img: np.ndarray) -> np.ndarray:
+    """A copy (H, W, 3) of uint8 BGR, whatever the loading step made: float, gray, with alpha, 16 bits."""
+    if img.dtype == np.uint16:
+        img = img // 257
+    img = img.copy() if img.dtype == np.uint8 else np.clip(img, 0, 255).astype(np.uint8)
+    if img.ndim == 2 or img.shape[2] == 1:
+        return cv2.cvtColor(img, cv2.COLOR_GRAY2BGR)
+    return np.ascontiguousarray(img[..., :3])
 
 
 def _matrix_of(step: Any, before: Dict[str, Any], after: Dict[str, Any], state: Tuple[Any, Any]) -> np.ndarray:
@@ -133,31 +159,18 @@ def _matrix_of(step: Any, before: Dict[str, Any], after: Dict[str, Any], state: 
     (h, w), (new_h, new_w) = before['img'].shape[:2], after['img'].shape[:2]
     if kind == 'LetterResize':
         return _letterbox_matrix((h, w), (new_h, new_w), _own_scale(before, after))
-    if kind == 'Resize' or kind.endswith('KeepRatioResize'):
+    if kind in _STRETCHING:
         return scaling(new_w / w, new_h / h)
     if kind == 'Pad':  # to the right and below
         return np.eye(3)
     if kind == 'RandomFlip':
         return flipping((h, w), after['flip_direction']) if after.get('flip') else np.eye(3)
-    if after['img'] is before['img'] or (kind not in _MOVES_IN_PLACE and (h, w) == (new_h, new_w)):
+    if after['img'] is before['img']:
         return np.eye(3)
-    return _measure(step, before, state)
+    return _measure(step, before, state, (new_h, new_w) == (h, w))
 
 
-# Steps that may move pixels although the picture keeps its size.
-_MOVES_IN_PLACE = {
-    'CenterCrop',
-    'RandomCrop',
-    'RandomCenterCropPad',
-    'RandomAffine',
-    'YOLOv5RandomAffine',
-    'Rotate',
-    'ShearX',
-    'ShearY',
-    'TranslateX',
-    'TranslateY',
-    'Albu',
-}
+_STRETCHING = {'FixScaleResize', 'FixShapeResize', 'Resize', 'ResizeShortestEdge', 'YOLOv5KeepRatioResize'}
 
 
 def _own_scale(before: Dict[str, Any], after: Dict[str, Any]) -> Tuple[float, float]:
@@ -176,8 +189,12 @@ def _letterbox_matrix(size: Size, new_size: Size, scale_factor: Tuple[float, flo
     return translation(left, top) @ scaling(content[1] / size[1], content[0] / size[0])
 
 
-def _measure(step: Any, before: Dict[str, Any], state: Tuple[Any, Any]) -> np.ndarray:
-    """Send a picture whose channels hold x and y through a step and fit the map to what comes out."""
+def _measure(step: Any, before: Dict[str, Any], state: Tuple[Any, Any], keeps_size: bool) -> np.ndarray:
+    """Send a picture whose channels hold x and y through a step and fit the map to what comes out.
+
+    Where the third channel, of ones, has come out changed everywhere, the step changes values; one
+    that keeps the size as well (a normalisation, a filter) is taken to move nothing.
+    """
     h, w = before['img'].shape[:2]
     y, x = np.mgrid[:h, :w].astype(np.float32) + 0.5
     results = copy.copy(before)
@@ -185,17 +202,27 @@ def _measure(step: Any, before: Dict[str, Any], state: Tuple[Any, Any]) -> np.nd
     now = random.getstate(), np.random.get_state()
     _set_random_state(state)
     try:
-        moved = step(results)['img']
+        moved = np.atleast_3d(step(results)['img'])
+    except Exception as error:  # a step of anybody's; not all take float
+        if keeps_size:
+            return np.eye(3)
+        raise PictureError(_cannot_follow(step)) from error
     finally:
         _set_random_state(now)
-    rows, columns = np.nonzero(np.abs(moved[..., 2] - 1) < 1e-4)
+    rows, columns = np.nonzero(np.abs(moved[..., -1] - 1) < 1e-4)
+    if keeps_size and len(rows) < 3:
+        return np.eye(3)
     source = np.stack([moved[rows, columns, 0], moved[rows, columns, 1], np.ones(len(rows))], 1)
     arrived = np.stack([columns, rows], 1) + 0.5
     if len(rows) >= 3:
         solution = np.linalg.lstsq(source, arrived, rcond=None)[0]
         if np.abs(source @ solution - arrived).max() < 1.5:
             return np.vstack([solution.T, [0, 0, 1]])
-    raise PictureError(
+    raise PictureError(_cannot_follow(step))
+
+
+def _cannot_follow(step: Any) -> str:
+    return (
         f'The pipeline step {type(step).__name__} moves pixels in a way that mmlens cannot follow: use --resize-only, '
         'or take the step out of the test pipeline.'
     )
