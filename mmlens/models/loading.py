@@ -108,10 +108,25 @@ def load_model(cfg: Config, checkpoint: Optional[str], device: Optional[str] = N
             raise
         except Exception as error:
             raise ModelError(f'The model of the config cannot be built: {_first_line(error)}') from error
-        meta = load_weights(model, checkpoint) if checkpoint else {}
+        if checkpoint:
+            meta = load_weights(model, checkpoint)
+        else:
+            meta = {}
+            _init_randomly(model)
         model.dataset_meta = _dataset_meta(meta, cfg)
     model.cfg = cfg
     return model.to(where).eval()
+
+
+def _init_randomly(model: nn.Module) -> None:
+    """The same random weights each time. Some layers hold uninitialised memory until they are asked to begin."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for module in model.modules():
+            init_cfg = getattr(module, 'init_cfg', None)
+            if isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained':
+                module.init_cfg = None  # no download for random weights
+        model.init_weights()
 
 
 def load_weights(model: nn.Module, checkpoint: str) -> Dict[str, Any]:
