@@ -15,6 +15,8 @@ READY_OPENMMLAB = $(VENV_OPENMMLAB)/.ready-$(VERSION)
 SHAPES = projects/shapes
 DEMO_PICTURES = $(SHAPES)/pictures
 DEMO_MODEL = $(SHAPES)/configs/shapes_rtmdet.py $(SHAPES)/checkpoints/shapes_rtmdet.pth
+BOXAM = mmlens boxam $(DEMO_PICTURES) $(DEMO_MODEL) --layout panels --out-dir output/demo/boxam
+FEATMAP = mmlens featmap $(DEMO_PICTURES) $(DEMO_MODEL) --target-layers backbone neck --out-dir output/demo/featmap
 
 # The lists of pinned packages are complete. Quiet but for errors: pip's hundred lines say nothing more.
 PIP_INSTALL = -m pip install -qq --no-input --no-deps
@@ -33,9 +35,13 @@ help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(READY)  ## Draw every box's evidence and the feature maps of the shapes detector, into output/demo
-	rm -rf output/demo
-	$(VENV)/bin/mmlens boxam $(DEMO_PICTURES) $(DEMO_MODEL) --layout panels --out-dir output/demo/boxam
-	$(VENV)/bin/mmlens featmap $(DEMO_PICTURES) $(DEMO_MODEL) --target-layers backbone neck --out-dir output/demo/featmap
+	@rm -rf output/demo && mkdir -p output/demo
+	@echo '$(BOXAM)' && echo '$(FEATMAP)'
+	@# Both at once: most of their time goes into importing torch and mmdet.
+	@$(VENV)/bin/$(FEATMAP) > output/demo/featmap.log 2>&1 & \
+	$(VENV)/bin/$(BOXAM); boxam=$$?; \
+	wait $$!; featmap=$$?; cat output/demo/featmap.log; exit $$((boxam + featmap))
+	@rm output/demo/featmap.log
 	@echo
 	@echo 'The evidence for each box, and the feature maps behind it:'
 	@ls output/demo/*/*
