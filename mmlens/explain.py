@@ -9,11 +9,11 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from . import compat
 from .attribution import layers as layer_names
-from .attribution.attribute import attribute
+from .attribution.attribute import Attribution, attribute
 from .attribution.fuse import normalise, normalise_in_box
 from .attribution.graph import live_graph
 from .attribution.layers import LayerInfo, resolve_layer
@@ -98,7 +98,7 @@ def explain_boxes(
         score_thr: Detections below are left out.
         classes: Only these, by name or index.
         instances: Only these, by rank among the detections over ``score_thr``, from 0.
-        topk: Only the best ``topk`` of what is left; all if negative.
+        topk: Only the best ``topk`` of what is left; -1 takes all.
         norm_in_bbox: Rescale each map within its box, with nothing outside.
         max_shape: Average larger levels down to at most ``(h, w)``; -1 leaves a side as it is.
 
@@ -115,27 +115,28 @@ def explain_boxes(
         ('dog', 0.86, (576, 768))
         >>> cv2.imwrite('dog_boxes.png', found.draw(layout='panels'))
     """
+    if topk == 0:
+        raise MmlensError('topk must be at least 1, or -1 for all boxes.')
     chosen = get_method(method)
     scalar_of = box_target(target)
     detector = _as_detector(model, checkpoint, device, cfg_options, resize_only)
     names = _layer_names(layers, detector)
     wanted = _class_indexes(classes, detector)
     tapped = {name: resolve_layer(detector.model, name) for name in names}
-    prepared = detector.prepare(picture)
-    result = BoxExplanation(prepared.picture, [], names, chosen.name, target, versions=dict(_versions()))
-    with Tap(detector.model, tapped) as tap, live_graph():
-        found = detector.predict(prepared)
-        levels = tap.levels(prepared.input_size)
-        ranks = _select(found, score_thr, wanted, instances, topk)
-        for position, rank in enumerate(ranks):
-            scalar = scalar_of(found.scores[rank], found.boxes[rank])
-            keep_graph = position < len(ranks) - 1
-            explained = attribute(
-                scalar, levels, chosen, prepared.input_size, max_shape=max_shape, keep_graph=keep_graph
-            )
-            box = _box_map(detector, prepared, found, rank, explained.raw, norm_in_bbox)
-            box.blank = explained.blank
-            result.boxes.append(box)
+    with Tap(detector.model, tapped) as tap:
+        prepared = detector.prepare(picture)
+        result = BoxExplanation(prepared.picture, [], names, chosen.name, target, versions=dict(_versions()))
+        with live_graph():
+            found = detector.predict(prepared)
+            levels = tap.levels(prepared.input_size)
+            ranks = _select(found, score_thr, wanted, instances, topk)
+            for position, rank in enumerate(ranks):
+                scalar = scalar_of(found.scores[rank], found.boxes[rank])
+                keep_graph = position < len(ranks) - 1
+                explained = attribute(
+                    scalar, levels, chosen, prepared.input_size, max_shape=max_shape, keep_graph=keep_graph
+                )
+                result.boxes.append(_box_map(detector, prepared, found, rank, explained, norm_in_bbox))
     result.notes = _notes(result, chosen, score_thr)
     return result
 
@@ -181,8 +182,8 @@ def feature_maps(
         raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
     detector = _as_detector(model, checkpoint, device, cfg_options, resize_only)
     tapped = {name: resolve_layer(detector.model, name) for name in _layer_names(layers, detector)}
-    prepared = detector.prepare(picture)
     with Tap(detector.model, tapped) as tap, torch.no_grad():
+        prepared = detector.prepare(picture)
         found = detector.predict(prepared)
         levels = tap.levels(prepared.input_size)
         counts = {name: sum(level.layer == name for level in levels) for name in tapped}
@@ -201,8 +202,7 @@ def list_layers(model: Union[nn.Module, Detector], picture: Optional[Picture] = 
     if picture is None:
         return layer_names.list_layers(model.model if isinstance(model, Detector) else model)
     detector = _as_detector(model, None, None, None, False)
-    prepared = detector.prepare(picture)
-    return layer_names.list_layers(detector.model, lambda: detector.predict(prepared))
+    return layer_names.list_layers(detector.model, lambda: detector.predict(detector.prepare(picture)))
 
 
 @functools.lru_cache(maxsize=None)  # asking the installed packages takes as long as a small model
@@ -272,11 +272,12 @@ def _select(
 
 
 def _box_map(
-    detector: Detector, prepared: Prepared, found: Predictions, rank: int, raw: Tensor, norm_in_bbox: bool
+    detector: Detector, prepared: Prepared, found: Predictions, rank: int, explained: Attribution, norm_in_bbox: bool
 ) -> BoxMap:
     box = found.boxes[rank].detach().float().cpu().numpy()
     label = int(found.labels[rank])
-    laid = prepared.geometry.map_to_picture(raw.cpu().numpy())
+    laid = prepared.geometry.map_to_picture(explained.raw.cpu().numpy())
+    normalised = normalise_in_box(laid, box) if norm_in_bbox else normalise(laid)
     return BoxMap(
         index=rank,
         box=box,
@@ -284,9 +285,17 @@ def _box_map(
         class_name=detector.class_name(label),
         score=float(found.scores[rank].detach()),
         raw=laid,
-        normalised=normalise_in_box(laid, box) if norm_in_bbox else normalise(laid),
+        normalised=normalised,
+        blank=explained.blank if explained.blank or normalised.any() else _why_nothing_shows(laid),
         mask=None if found.masks is None else found.masks[rank].detach().cpu().numpy().astype(bool),
     )
+
+
+def _why_nothing_shows(laid: np.ndarray) -> str:
+    """Why a map that is not blank on the input has nothing to show on the picture or in the box."""
+    if laid.any():
+        return 'its evidence lies outside the box; leave out norm_in_bbox'
+    return 'its evidence lies outside the picture, in the padding; choose another layer'
 
 
 def _feature_map(level: Level, levels: int, prepared: Prepared, reduction: Optional[str], topk: int) -> FeatureMap:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
-from typing import Any, List, MutableMapping, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from .geometry import Geometry
+from .geometry import Geometry, apply, scaling, translation
 from .inputs import Picture, TestPipeline
 
 
@@ -73,8 +73,9 @@ class Detector:
         if not hasattr(model, 'data_preprocessor') or not hasattr(model, '_run_forward'):
             raise ModelError(f'{type(model).__name__} is not a detector of mmdet or mmyolo.')
         self.model: Any = model
-        self.pipeline = _pipeline_of(model)
-        self.class_names: List[str] = list((getattr(model, 'dataset_meta', None) or {}).get('classes') or [])
+        self.pipeline = TestPipeline(model.cfg)
+        classes = (getattr(model, 'dataset_meta', None) or {}).get('classes') or []
+        self.class_names: List[str] = [classes] if isinstance(classes, str) else list(classes)
 
     @property
     def default_layers(self) -> Tuple[str, ...]:
@@ -97,8 +98,7 @@ class Detector:
         """
         sample = self.pipeline(picture, **extra)
         packed = {key: [value] for key, value in sample.packed.items()}
-        with torch.no_grad():
-            batch = self.model.data_preprocessor(packed, False)
+        batch = self.model.data_preprocessor(packed, False)
         height, width = batch['inputs'].shape[-2:]
         return Prepared(sample.picture, batch, sample.geometry((height, width)))
 
@@ -113,20 +113,16 @@ class Detector:
         if found is None or 'bboxes' not in found or 'scores' not in found:
             raise ModelError(f'{type(self.model).__name__} returns no boxes with scores: box maps need a box detector.')
         boxes = getattr(found.bboxes, 'tensor', found.bboxes)
+        if boxes.shape[-1] != 4:
+            raise ModelError(f'{type(self.model).__name__} returns rotated boxes: box maps need upright ones.')
         order = _by_score(boxes, found.scores)
         masks = found.masks[order] if isinstance(found.get('masks'), Tensor) else None
-        return Predictions(boxes[order], found.scores[order], found.labels[order], masks)
-
-
-# Building a pipeline takes longer than running a small model; it goes when its model goes.
-_PIPELINES: MutableMapping[nn.Module, TestPipeline] = weakref.WeakKeyDictionary()
-
-
-def _pipeline_of(model: nn.Module) -> TestPipeline:
-    pipeline = _PIPELINES.get(model)
-    if pipeline is None or pipeline.cfg is not model.cfg:
-        pipeline = _PIPELINES[model] = TestPipeline(model.cfg)
-    return pipeline
+        boxes = boxes[order]
+        rest = _rest_of_the_way(prepared.geometry, sample.metainfo)
+        if rest is not None:
+            boxes = _move_boxes(boxes, rest)
+            masks = None if masks is None else _move_masks(masks, rest)
+        return Predictions(boxes, found.scores[order], found.labels[order], masks)
 
 
 def _by_score(boxes: Tensor, scores: Tensor) -> Tensor:
@@ -134,3 +130,37 @@ def _by_score(boxes: Tensor, scores: Tensor) -> Tensor:
     boxes, scores = boxes.detach(), scores.detach()
     order = torch.argsort(scores, descending=True, stable=True)
     return order[(torch.isfinite(boxes).all(1) & torch.isfinite(scores))[order]]
+
+
+def _rest_of_the_way(geometry: Geometry, meta: Dict[str, Any]) -> Optional[np.ndarray]:
+    """What the model's own way back from the input leaves to do: (3, 3); ``None`` if nothing.
+
+    Models of mmdet and mmyolo undo scaling and padding in their boxes; flips and crops they do not.
+    """
+    scale = np.asarray(meta.get('scale_factor', (1.0, 1.0)), float)[:2]
+    top, _, left, _ = meta.get('pad_param', meta.get('border', (0, 0, 0, 0)))
+    undone = scaling(1 / scale[0], 1 / scale[1]) @ translation(-left, -top)
+    # Where the input's corners come out, and where they are: half-pixel paddings are no matter.
+    rest = np.linalg.inv(undone @ geometry.matrix)
+    height, width = geometry.picture_size
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], float)
+    off = np.abs(apply(rest, corners) - corners).max(0) * scale
+    return rest if (off > 1).any() else None
+
+
+def _move_boxes(boxes: Tensor, matrix: np.ndarray) -> Tensor:
+    """The upright boxes (N, 4) around boxes that were moved; keeps the graph."""
+    moved = torch.as_tensor(matrix, dtype=boxes.dtype, device=boxes.device)
+    corners = boxes[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 4, 2) @ moved[:2, :2].T + moved[:2, 2]
+    return torch.cat([corners.amin(1), corners.amax(1)], 1)
+
+
+def _move_masks(masks: Tensor, matrix: np.ndarray) -> Tensor:
+    """Masks (N, H, W) that were moved, on the same grid."""
+    to_samples = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
+    height, width = masks.shape[1:]
+    moved = [
+        cv2.warpAffine(mask.astype(np.uint8), to_samples[:2], (width, height), flags=cv2.INTER_NEAREST)
+        for mask in masks.detach().cpu().numpy()
+    ]
+    return torch.as_tensor(np.array(moved, bool).reshape(masks.shape), device=masks.device)

@@ -30,11 +30,11 @@ class Geometry:
 
     def points_to_input(self, points: np.ndarray) -> np.ndarray:
         """Map positions (N, 2), x and y in the picture, to the input."""
-        return _apply(self.matrix, points)
+        return apply(self.matrix, points)
 
     def points_to_picture(self, points: np.ndarray) -> np.ndarray:
         """Map positions (N, 2), x and y in the input, to the picture."""
-        return _apply(np.linalg.inv(self.matrix), points)
+        return apply(np.linalg.inv(self.matrix), points)
 
     def map_to_picture(self, values: np.ndarray) -> np.ndarray:
         """Lay a map over the picture.
@@ -107,6 +107,7 @@ def _shift(by: float) -> np.ndarray:
     return translation(by, by)
 
 
-def _apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Move positions (N, 2), x and y, by a matrix (3, 3)."""
     points = np.asarray(points, float).reshape(-1, 2)
     return points @ matrix[:2, :2].T + matrix[:2, 2]
