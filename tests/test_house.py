@@ -290,3 +290,13 @@ def test_no_file_names_a_package_registry():
     hosts = re.compile(r'https?://[^\s/]*(pypi|pythonhosted|npmjs|debian|download\.openmmlab|download\.pytorch)', re.I)
     for path in [ROOT / 'Makefile', ROOT / 'setup.py', *(ROOT / 'requirements').iterdir(), ROOT / '.ci' / 'run']:
         assert not hosts.search(path.read_text(encoding='utf-8')), path
+
+
+def test_the_model_index_lists_models_that_are_there():
+    from modelindex.load_model_index import load
+
+    models = load(str(ROOT / 'model-index.yml')).models
+    assert models
+    for model in models:
+        assert (ROOT / model.config).is_file() and (ROOT / model.weights).is_file(), model.name
+        assert model.results[0].task == 'Object Detection'
