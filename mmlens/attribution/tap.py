@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Set, Tuple
 
 import numpy as np
 import torch
@@ -60,10 +60,11 @@ class Tap:
         self.model = model
         self.layers = layers
         self._outputs: Dict[str, List[Tensor]] = {}
+        self._ran: Set[str] = set()
         self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Tap:
-        self._outputs = {name: [] for name in self.layers}
+        self._outputs, self._ran = {name: [] for name in self.layers}, set()
         with contextlib.ExitStack() as undo:
             undo.enter_context(unchanged(self.model))
             for module in self.model.modules():
@@ -83,6 +84,7 @@ class Tap:
 
     def _swap(self, name: str) -> Callable[[nn.Module, Any, Any], Any]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
+            self._ran.add(name)
             return map_tensors(lambda tensor: self._tap_tensor(name, tensor), output)
 
         return hook
@@ -90,10 +92,11 @@ class Tap:
     def _tap_tensor(self, name: str, tensor: Tensor) -> Tensor:
         if not tensor.is_floating_point():
             return tensor
-        # A layer that follows another tapped one must stay connected to it.
-        start = tensor if tensor.requires_grad else tensor.detach().requires_grad_()
+        # Copies protect the activation from layers that work in place: ReLU on what is returned, a residual
+        # sum on what went in where the layer is an identity.
+        start = tensor.clone() if tensor.requires_grad else tensor.detach().clone().requires_grad_()
         self._outputs[name].append(start)
-        # The copy protects the activation from layers that work in place (ReLU).
+        # A layer that follows another tapped one stays connected to it.
         return start.clone()
 
     @property
@@ -113,17 +116,28 @@ class Tap:
         return [level for name in self.layers for level in self._levels_of(name, input_size)]
 
     def _levels_of(self, name: str, input_size: Tuple[int, int]) -> List[Level]:
-        outputs = self._outputs[name]
-        if not outputs:
+        if name not in self._ran:
             raise LayerError(_did_not_run(name, self.layers[name]))
-        found = [(tensor, layout) for tensor in outputs for layout in layouts_of(tensor.shape, input_size)]
+        outputs = self._outputs[name]
+        inside = _classes_around(self.model, self.layers[name])
+        found = [(tensor, layout) for tensor in outputs for layout in layouts_of(tensor.shape, input_size, inside)]
         if not found:
-            shapes = ', '.join(str(tuple(tensor.shape)) for tensor in outputs[:3])
+            shapes = ', '.join(str(tuple(tensor.shape)) for tensor in outputs[:3]) or 'no tensor of numbers'
             raise LayerError(
                 f"Layer '{name}' returns {shapes}, which is no map over the picture: choose a layer of the "
                 'backbone or the neck.'
             )
         return [Level(name, index, tensor, layout) for index, (tensor, layout) in enumerate(found)]
+
+
+def _classes_around(model: nn.Module, module: nn.Module) -> List[str]:
+    """Class names of a module and of those it lies in."""
+    named = dict(model.named_modules())
+    path = next((name for name, candidate in named.items() if candidate is module), None)
+    if path is None:
+        return [type(module).__name__]
+    steps = path.split('.') if path else []
+    return [type(named['.'.join(steps[:depth])]).__name__ for depth in range(len(steps) + 1)]
 
 
 def _did_not_run(name: str, module: nn.Module) -> str:
@@ -158,9 +172,10 @@ def unchanged(model: nn.Module) -> Iterator[None]:
     modules = list(model.modules())
     training = [module.training for module in modules]
     parameters = [(p, p.requires_grad, p.grad) for p in model.parameters()]
-    buffers = [(m, name, b, b._version) for m in modules for name, b in m._buffers.items() if b is not None]
-    values = _copy([b for _, _, b, _ in buffers])
-    states = _random_states(model)
+    buffers = [(module, dict(module._buffers)) for module in modules]
+    tensors = [b for _, named in buffers for b in named.values() if b is not None]
+    values = _joined(tensors)
+    states = _random_states(p.device for p, _, _ in parameters)
     try:
         yield
     finally:
@@ -169,35 +184,38 @@ def unchanged(model: nn.Module) -> Iterator[None]:
         for parameter, requires_grad, grad in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = grad
-        _restore_buffers(buffers, values)
+        for module, named in buffers:
+            module._buffers.clear()
+            module._buffers.update(named)
+        _restore_values(tensors, values)
         _restore_random_states(states)
 
 
-def _copy(tensors: Sequence[Tensor]) -> List[Tensor]:
-    """Copies of many small tensors, with one torch call for all of a kind: a batch norm alone has three."""
-    kinds: Dict[Tuple[torch.dtype, torch.device], List[int]] = {}
-    for position, tensor in enumerate(tensors):
-        kinds.setdefault((tensor.dtype, tensor.device), []).append(position)
-    copies = list(tensors)
-    for positions in kinds.values():
-        flat = torch.cat([tensors[p].detach().reshape(-1) for p in positions])
-        for position, part in zip(positions, flat.split([tensors[p].numel() for p in positions])):
-            copies[position] = part.view(tensors[position].shape)
-    return copies
+Kind = Tuple[torch.dtype, torch.device]
 
 
-def _restore_buffers(buffers: Sequence[Tuple[nn.Module, str, Tensor, int]], values: Sequence[Tensor]) -> None:
-    with torch.no_grad():
-        for (module, name, buffer, version), value in zip(buffers, values):
-            # torch counts in-place changes; a buffer whose count has not moved needs no writing back.
-            if buffer._version != version:
-                buffer.copy_(value)
-            module._buffers[name] = buffer
+def _joined(tensors: Sequence[Tensor]) -> Dict[Kind, Tensor]:
+    """Values of many small tensors, joined by kind: a batch norm alone has three, and each torch call costs."""
+    kinds: Dict[Kind, List[Tensor]] = {}
+    for tensor in tensors:
+        kinds.setdefault((tensor.dtype, tensor.device), []).append(tensor.detach().reshape(-1))
+    return {kind: torch.cat(parts) for kind, parts in kinds.items()}
 
 
-def _random_states(model: nn.Module) -> Tuple[Any, Any, Tensor, Dict[torch.device, Tensor]]:
-    devices = {p.device for p in model.parameters() if p.device.type == 'cuda'}
-    cuda = {device: torch.cuda.get_rng_state(device) for device in devices}
+def _restore_values(tensors: Sequence[Tensor], values: Dict[Kind, Tensor]) -> None:
+    # Compared by value, for changes through `.data` do not count in a tensor's version.
+    now = _joined(tensors)
+    for kind, value in values.items():
+        if torch.equal(now[kind], value):
+            continue
+        members = [tensor for tensor in tensors if (tensor.dtype, tensor.device) == kind]
+        for tensor, part in zip(members, value.split([tensor.numel() for tensor in members])):
+            if not torch.equal(tensor, part.view(tensor.shape)):
+                tensor.data.copy_(part.view(tensor.shape))
+
+
+def _random_states(devices: Iterable[torch.device]) -> Tuple[Any, Any, Tensor, Dict[torch.device, Tensor]]:
+    cuda = {device: torch.cuda.get_rng_state(device) for device in set(devices) if device.type == 'cuda'}
     return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from torch import Tensor
@@ -13,9 +12,17 @@ Layout = Callable[[Tensor], Tensor]
 Grid = Tuple[int, int]
 
 _STRIDES = (1, 2, 4, 7, 8, 14, 16, 28, 32, 64, 128)
+# Not 7: it has nearly as many cells as 8, 16 and 32 together. Not 64 and 128: no token layer is that coarse, but
+# a 640 x 640 input has 100 cells of 64, as many as a detector has queries.
+_TOKEN_STRIDES = (1, 2, 4, 8, 14, 16, 28, 32)
+_PYRAMID = (4, 8, 16, 32, 64, 128)
+# Parts of class names. What these return stands for objects, whose number may equal a grid's by chance.
+_OBJECTS = ('TransformerDecoder', 'DETRHead', 'DINOHead', 'RoIHead')
+# These stack the coarsest level first (Mask2Former).
+_COARSE_FIRST = 'PixelDecoder'
 
 
-def layouts_of(shape: Sequence[int], input_size: Grid) -> List[Layout]:
+def layouts_of(shape: Sequence[int], input_size: Grid, inside: Sequence[str] = ()) -> List[Layout]:
     """How the maps of one output tensor are read from it.
 
     Args:
@@ -23,16 +30,23 @@ def layouts_of(shape: Sequence[int], input_size: Grid) -> List[Layout]:
             (L, 1, C), where L counts the cells of one grid (class tokens may precede it) or of
             several grids one after another, as in deformable encoders.
         input_size: ``(height, width)`` of the network's input.
+        inside: Class names of the module that returned the tensor and of those around it; a shape
+            alone does not tell object queries from the cells of a grid.
 
     Returns:
         One layout a map; none if the tensor does not lie over a single input.
     """
+    if any(part in name for part in _OBJECTS for name in inside):
+        return []
     if len(shape) == 4 and shape[0] == 1:
-        return [_channels_last if _is_channels_last(shape, input_size) else _as_it_is]
+        if _is_channels_last(shape, input_size):
+            return [_channels_last]
+        return [_as_it_is] if _has_shape_of(shape[2:], input_size) else []
     if len(shape) == 3 and 1 in shape[:2]:
         batch_first = shape[0] == 1
         length = shape[1] if batch_first else shape[0]
-        return _token_layouts(length, batch_first, input_size)
+        coarse_first = any(_COARSE_FIRST in name for name in inside)
+        return _token_layouts(length, batch_first, input_size, coarse_first)
     return []
 
 
@@ -42,10 +56,10 @@ def token_grid(length: int, input_size: Grid, extra: int = 0) -> Optional[Grid]:
     Example:
         >>> token_grid(197, (224, 224), extra=1)
         (14, 14)
-        >>> token_grid(1064, (800, 1216), extra=114)
+        >>> token_grid(950, (800, 1216))
         (25, 38)
     """
-    for stride in _STRIDES:
+    for stride in _TOKEN_STRIDES:
         grid = _grid(input_size, stride)
         if grid[0] * grid[1] == length - extra and length > extra:
             return grid
@@ -56,16 +70,17 @@ def _grid(input_size: Grid, stride: int) -> Grid:
     return math.ceil(input_size[0] / stride), math.ceil(input_size[1] / stride)
 
 
-def _token_layouts(length: int, batch_first: bool, input_size: Grid) -> List[Layout]:
+def _token_layouts(length: int, batch_first: bool, input_size: Grid, coarse_first: bool) -> List[Layout]:
     for extra in range(6):  # class, distillation and register tokens stand first
         grid = token_grid(length, input_size, extra)
         if grid is not None and grid[0] * grid[1] > 1:
             return [_tokens(extra, grid, batch_first)]
+    pyramid = [_grid(input_size, stride) for stride in _PYRAMID]
     for count in (5, 4, 3, 2):
-        for strides in combinations((4, 8, 16, 32, 64, 128), count):
-            grids = [_grid(input_size, stride) for stride in strides]
+        for finest in range(len(pyramid) - count + 1):
+            grids = pyramid[finest : finest + count]
             if sum(h * w for h, w in grids) == length:
-                return _stacked(grids, batch_first)
+                return _stacked(grids[::-1] if coarse_first else grids, batch_first)
     return []
 
 
@@ -88,6 +103,12 @@ def _tokens(start: int, grid: Grid, batch_first: bool) -> Layout:
 def _is_channels_last(shape: Sequence[int], input_size: Grid) -> bool:
     grids = [_grid(input_size, stride) for stride in _STRIDES]
     return tuple(shape[1:3]) in grids and tuple(shape[2:4]) not in grids
+
+
+def _has_shape_of(grid: Sequence[int], input_size: Grid) -> bool:
+    """Whether cells are roughly as wide as high; an attention's (heads, queries, keys) is not."""
+    (h, w), (height, width) = grid, input_size
+    return h * width <= 2 * (w + 1) * height and w * height <= 2 * (h + 1) * width
 
 
 def _as_it_is(tensor: Tensor) -> Tensor:
