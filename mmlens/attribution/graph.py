@@ -8,18 +8,22 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-_DETACH = {torch.detach, Tensor.detach, Tensor.data.__get__}  # type: ignore[attr-defined]
+_DETACH = {torch.detach, Tensor.detach, Tensor.detach_, Tensor.data.__get__}  # type: ignore[attr-defined]
 _VIEWS = {
     torch.unbind,
     Tensor.unbind,
     torch.split,
     Tensor.split,
+    torch.split_with_sizes,
+    Tensor.split_with_sizes,
     torch.chunk,
     Tensor.chunk,
+    torch.tensor_split,
+    Tensor.tensor_split,
 }
 _LEAVE_TORCH = {Tensor.numpy, Tensor.__array__, Tensor.tolist, Tensor.item, Tensor.__float__, Tensor.__int__}
-_JOINS = {torch.cat, torch.stack}
-_HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS
+_JOINS = {torch.cat, torch.concat, torch.stack}
+_HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS | {Tensor.__deepcopy__}
 
 
 class live_graph(TorchFunctionMode):
@@ -28,7 +32,7 @@ class live_graph(TorchFunctionMode):
     Post-processing is written for inference: heads ``detach`` what they select and change views of
     ``unbind``, ``split`` and ``chunk`` in place, both of which end the graph. Inside this context
     ``detach`` does nothing and those views are copies, so no table of heads is needed. Converting
-    to NumPy still works.
+    to NumPy and ``copy.deepcopy`` still work, and tensors without gradients are left alone.
 
     Where levels are joined (``cat``, ``stack``), the backward pass stops at those whose gradient is
     all zero: a box of one level does not pay for the others. This changes no gradient.
@@ -41,12 +45,15 @@ class live_graph(TorchFunctionMode):
         kwargs = kwargs or {}
         if function not in _HANDLED:
             return function(*args, **kwargs)
-        if function in _DETACH and args[0].requires_grad:
-            return args[0]
+        if function in _DETACH:
+            tensor = args[0] if args else kwargs['input']
+            return tensor if tensor.requires_grad else function(*args, **kwargs)
         if function in _LEAVE_TORCH and args[0].requires_grad:
             return function(args[0].detach(), *args[1:], **kwargs)
+        if function is Tensor.__deepcopy__ and not args[0].is_leaf:
+            return args[0].clone()
         result = function(*args, **kwargs)
-        if function in _VIEWS and isinstance(result, (tuple, list)):
+        if function in _VIEWS and any(part.requires_grad for part in result):
             return type(result)(part.clone() for part in result)
         if function in _JOINS and result.grad_fn is not None:
             result.grad_fn.register_hook(_drop_zeros)
