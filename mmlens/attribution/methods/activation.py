@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,8 +30,10 @@ def eigengradcam(activation: Tensor, gradient: Tensor, spatial: bool) -> Tensor:
 
 
 def _first_component(activation: Tensor) -> Tensor:
-    # Imported here: grad-cam pulls in matplotlib and scikit-learn.
-    from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection
-
-    projection = get_2d_projection(activation.cpu().numpy())
-    return torch.from_numpy(projection).to(activation.device, torch.float32)
+    cells = activation[0].flatten(1).T.cpu().numpy()  # (h w, C)
+    cells = cells - cells.mean(0)
+    # Reduced: the full decomposition, as pytorch-grad-cam asks for it, holds (h w)^2 numbers, gigabytes for a
+    # neck's finest level. The component, its sign included, is the same.
+    component = np.linalg.svd(cells, full_matrices=False)[2][0]
+    projection = torch.from_numpy(cells @ component)
+    return projection.reshape(1, *activation.shape[2:]).to(activation.device, torch.float32)

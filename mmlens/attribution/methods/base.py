@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from torch import Tensor
 
@@ -64,12 +64,18 @@ def register_method(name: str, *, uses_gradients: bool = True, shows: str = '') 
     def decorate(formula: Formula) -> Formula:
         key = name.lower()
         known = _METHODS.get(key)
-        if known is not None and known.formula.__qualname__ != formula.__qualname__:
+        if known is not None and _origin(known.formula) != _origin(formula):
             raise MethodError(f"The method name '{key}' is taken: register yours under another one.")
         _METHODS[key] = Method(key, formula, uses_gradients, shows)
         return formula
 
     return decorate
+
+
+def _origin(formula: Any) -> Tuple[str, str]:
+    # A module that is loaded again, or a notebook's cell that is run again, defines the same formula anew.
+    named = formula if hasattr(formula, '__qualname__') else type(formula)
+    return named.__module__, named.__qualname__
 
 
 def available_methods() -> List[str]:
@@ -93,7 +99,7 @@ def get_method(name: str) -> Method:
     if key in _METHODS:
         return _METHODS[key]
     if key in _MULTI_PASS:
-        raise MethodError(_needs_passes(name))
+        raise needs_more(name)
     from .gradcam_package import from_gradcam_package
 
     method = from_gradcam_package(key)
@@ -104,8 +110,9 @@ def get_method(name: str) -> Method:
     raise MethodError(f"Unknown method '{name}': {hint}")
 
 
-def _needs_passes(name: str) -> str:
-    return (
-        f"Method '{name}' runs the model many times and is not built in yet: choose one of "
-        f'{", ".join(available_methods())}.'
+def needs_more(name: str) -> MethodError:
+    """The error for a method that takes more than one pass, or more than a layer's values."""
+    return MethodError(
+        f"Method '{name}' needs more than the activations and gradients of one pass and is not built in yet: "
+        f'choose one of {", ".join(available_methods())}.'
     )

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ...compat import gradcam as compat
-from ...errors import MethodError
-from .base import Method
+from .base import Method, needs_more
 
 
 def from_gradcam_package(name: str) -> Optional[Method]:
@@ -22,10 +21,7 @@ def from_gradcam_package(name: str) -> Optional[Method]:
     if cam_class is None:
         return None
     if compat.needs_forward_passes(cam_class):
-        raise MethodError(
-            f"Method '{cam_class.__name__}' runs the model many times and is not built in yet: choose a method that "
-            'takes one pass, such as gradcam or layercam.'
-        )
+        raise needs_more(cam_class.__name__)
     cam = compat.bare(cam_class)
     shows = f"pytorch-grad-cam's {cam_class.__name__}"
     return Method(name, _Formula(cam), bool(getattr(cam, 'uses_gradients', True)), shows)
