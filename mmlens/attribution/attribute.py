@@ -55,8 +55,8 @@ def attribute(
         for level, gradient in zip(levels, gradients):
             if gradient is None and method.uses_gradients:
                 continue
-            signed = method(level.activation, gradient, spatial)
-            maps.append(torch.nan_to_num(signed[0].float(), nan=0.0, posinf=0.0, neginf=0.0))
+            signed = method(_finite(level.activation), None if gradient is None else _finite(gradient), spatial)
+            maps.append(_finite(signed[0]))
         raw = fuse_levels(maps, input_size, max_shape).to(target.device)
         if bool((raw > 0).any()):
             return Attribution(raw)
@@ -78,13 +78,25 @@ def _gradients(target: Tensor, levels: Sequence[Level], keep_graph: bool) -> Lis
     return result
 
 
+def _finite(values: Tensor) -> Tensor:
+    # Half precision overflows in places; one such number must not cost a method the whole map.
+    return torch.nan_to_num(values.float(), nan=0.0, posinf=0.0, neginf=0.0)
+
+
 def _why_blank(target: Tensor, levels: Sequence[Level], gradients: Sequence[Optional[Tensor]], method: Method) -> str:
     names = ', '.join(sorted({f"'{level.layer}'" for level in levels}))
     if not method.uses_gradients or any(g is not None for g in gradients):
         if all(not bool(level.activation.any()) for level in levels):
             return f'every activation of {names} is zero; choose another layer'
-        return f"everything at {names} speaks against this target ({method.name} is negative everywhere); try the \
-method 'layercam' or another layer"
+        if not method.uses_gradients:
+            return f'{method.name} is nowhere positive at {names}; choose another layer or method'
+        if not any(bool(g.isfinite().any()) for g in gradients if g is not None):
+            return f'the gradient at {names} is not a number; run the model in full precision, or choose another layer'
+        other = 'hirescam' if method.name == 'layercam' else 'layercam'
+        return (
+            f'everything at {names} speaks against this target ({method.name} is nowhere positive); try the method '
+            f"'{other}' or another layer"
+        )
     if not target.requires_grad or not depends_on(target, [level.tensor for level in levels]):
         return f'{names} is not on the path to this target; choose a layer that the box comes through, such as the neck'
     return f'no gradient reaches {names}: the target is saturated there; choose a later layer or another target'

@@ -53,6 +53,7 @@ def normalise_in_box(raw: np.ndarray, box: Union[np.ndarray, Sequence[float]]) -
         box: ``x1, y1, x2, y2`` in the map's pixels; clipped to the map.
     """
     height, width = raw.shape
+    box = np.nan_to_num(box)  # a broken box has no inside
     x1, x2 = np.clip([np.floor(box[0]), np.ceil(box[2])], 0, width).astype(int)
     y1, y2 = np.clip([np.floor(box[1]), np.ceil(box[3])], 0, height).astype(int)
     result = np.zeros_like(raw, dtype=np.float32)
