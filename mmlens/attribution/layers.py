@@ -14,7 +14,7 @@ from .tap import observe_outputs
 from .trees import tensors_of
 
 # `backbone.layer4[-1].conv2` -> 'backbone', 'layer4', '-1', 'conv2'
-_STEP = re.compile(r'\.?([A-Za-z_]\w*|\d+)|\[(-?\d+)\]|\[(["\'])(.+?)\3\]')
+_STEP = re.compile(r'(?:^|\.)([A-Za-z_]\w*|\d+)(?!\w)|\[(-?\d+)\]|\[(["\'])(.+?)\3\]')
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _child(module: nn.Module, step: str) -> Optional[nn.Module]:
     children = module._modules
     if step in children:
         return children[step]
-    if step.lstrip('-').isdigit():
+    if _is_index(step):
         values = list(children.values())
         index = int(step)
         return values[index] if _is_list(module) and -len(values) <= index < len(values) else None
@@ -111,13 +111,20 @@ def _child(module: nn.Module, step: str) -> Optional[nn.Module]:
     return value if isinstance(value, nn.Module) else None
 
 
+def _is_index(step: str) -> bool:
+    return step.lstrip('-').isdecimal()
+
+
 def _is_list(module: nn.Module) -> bool:
-    return bool(module._modules) and all(key.isdigit() for key in module._modules)
+    # A Sequential whose entries have names counts too: it can be indexed.
+    return bool(module._modules) and (isinstance(module, nn.Sequential) or all(map(_is_index, module._modules)))
 
 
 def _join(path: str, step: str) -> str:
-    if step.lstrip('-').isdigit():
+    if _is_index(step):
         return f'{path}[{step}]'
+    if not step.isidentifier():
+        return f"{path}['{step}']"
     return f'{path}.{step}' if path else step
 
 
@@ -130,16 +137,15 @@ def _as_written(name: str) -> str:
 
 def _no_such_layer(model: nn.Module, parent: nn.Module, name: str, path: str, step: str) -> str:
     where = f"'{path}' has" if path else 'the model has'
-    if _is_list(parent):
+    if _is_list(parent) and (_is_index(step) or all(map(_is_index, parent._modules))):
         return f"No layer '{name}': {where} {len(parent._modules)} entries, [0] to [{len(parent._modules) - 1}]."
-    prefix = path + '.' if path else ''
-    near = difflib.get_close_matches(step, list(parent._modules), n=3, cutoff=0.4)
-    candidates = [prefix + n for n in near]
+    inside = [key for key, child in parent._modules.items() if child is not None]
+    candidates = [_join(path, n) for n in difflib.get_close_matches(step, inside, n=3, cutoff=0.4)]
     if not candidates:
         every = [_as_written(n) for n, _ in model.named_modules() if n]
         candidates = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
     if not candidates:
-        candidates = [prefix + n for n in list(parent._modules)[:6]]
+        candidates = [_join(path, n) for n in inside[:6]]
     if not candidates:
         return f"No layer '{name}': '{path}' has no layers inside; use '{path}' itself."
     return f"No layer '{name}': did you mean {' or '.join(repr(c) for c in candidates)}? (`mmlens layers` lists all.)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Callable, Iterator
 
 from torch import Tensor
@@ -29,8 +30,10 @@ def map_tensors(function: Callable[[Tensor], Tensor], output: Any) -> Any:
     if isinstance(output, Tensor):
         return function(output)
     if isinstance(output, dict):
-        items = {key: map_tensors(function, value) for key, value in output.items()}
-        return items if type(output) is dict else type(output)(items)
+        rebuilt = copy.copy(output)  # keeps what a subclass knows besides its items
+        for key, value in output.items():
+            rebuilt[key] = map_tensors(function, value)
+        return rebuilt
     if isinstance(output, tuple) and hasattr(output, '_fields'):
         return type(output)(*(map_tensors(function, value) for value in output))
     if isinstance(output, (tuple, list)):
