@@ -18,8 +18,9 @@ DEMO_MODEL = $(SHAPES)/configs/shapes_rtmdet.py $(SHAPES)/checkpoints/shapes_rtm
 BOXAM = mmlens boxam $(DEMO_PICTURES) $(DEMO_MODEL) --layout panels --out-dir output/demo/boxam
 FEATMAP = mmlens featmap $(DEMO_PICTURES) $(DEMO_MODEL) --target-layers backbone neck --out-dir output/demo/featmap
 
-# The lists of pinned packages are complete. Quiet but for errors: pip's hundred lines say nothing more.
-PIP_INSTALL = -m pip install -qq --no-input --no-deps
+# The lists of pinned packages are complete. Quiet but for errors: pip's hundred lines say nothing more. Python compiles
+# the modules that are used on their first import; compiling all of them would take half of the set-up's time.
+PIP_INSTALL = -m pip install -qq --no-input --no-deps --no-compile
 # A module path of the caller's must reach neither the environments nor the builds in them.
 unexport PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
