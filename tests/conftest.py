@@ -1,0 +1,137 @@
+"""Small detectors with seeded random weights and real pipelines, shared by the rooms' tests."""
+
+import copy
+
+import numpy as np
+import pytest
+
+
+def _yolox_config():
+    return dict(
+        default_scope='mmdet',
+        model=dict(
+            type='YOLOX',
+            data_preprocessor=dict(type='DetDataPreprocessor', mean=[127.5] * 3, std=[73.5] * 3, pad_size_divisor=32),
+            backbone=dict(type='CSPDarknet', deepen_factor=0.33, widen_factor=0.125, out_indices=(2, 3, 4)),
+            neck=dict(type='YOLOXPAFPN', in_channels=[32, 64, 128], out_channels=16, num_csp_blocks=1),
+            bbox_head=dict(type='YOLOXHead', num_classes=3, in_channels=16, feat_channels=16),
+            test_cfg=dict(score_thr=0.01, nms=dict(type='nms', iou_threshold=0.1), max_per_img=6),
+        ),
+        test_dataloader=dict(
+            dataset=dict(
+                type='CocoDataset',
+                metainfo=dict(classes=('cup', 'fork', 'knife')),
+                pipeline=[
+                    dict(type='LoadImageFromFile'),
+                    dict(type='Resize', scale=(128, 128), keep_ratio=True),
+                    dict(type='Pad', pad_to_square=True, pad_val=dict(img=(114.0, 114.0, 114.0))),
+                    dict(type='LoadAnnotations', with_bbox=True),
+                    dict(
+                        type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
+                    ),
+                ],
+            )
+        ),
+    )
+
+
+def _faster_rcnn_config():
+    config = copy.deepcopy(_yolox_config())
+    config['model'] = dict(
+        type='FasterRCNN',
+        train_cfg=None,
+        data_preprocessor=dict(
+            type='DetDataPreprocessor', mean=[123.7, 116.3, 103.5], std=[58.4, 57.1, 57.4], pad_size_divisor=32
+        ),
+        backbone=dict(
+            type='ResNet', depth=18, base_channels=8, stem_channels=8, norm_cfg=dict(type='BN'), norm_eval=True
+        ),
+        neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=16, num_outs=5),
+        rpn_head=dict(
+            type='RPNHead',
+            in_channels=16,
+            feat_channels=16,
+            anchor_generator=dict(type='AnchorGenerator', scales=[4], ratios=[1.0], strides=[4, 8, 16, 32, 64]),
+        ),
+        roi_head=dict(
+            type='StandardRoIHead',
+            bbox_roi_extractor=dict(
+                type='SingleRoIExtractor',
+                roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=0),
+                out_channels=16,
+                featmap_strides=[4, 8, 16, 32],
+            ),
+            bbox_head=dict(
+                type='Shared2FCBBoxHead', in_channels=16, fc_out_channels=32, roi_feat_size=7, num_classes=3
+            ),
+        ),
+        test_cfg=dict(
+            rpn=dict(nms_pre=100, max_per_img=30, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0),
+            rcnn=dict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.3), max_per_img=6),
+        ),
+    )
+    return config
+
+
+def _build(config, adjust):
+    import torch
+    from mmengine.config import Config
+
+    from mmlens import load_detector
+
+    detector = load_detector(Config(copy.deepcopy(config)), device='cpu')
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in detector.model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, (2 / parameter[0].numel()) ** 0.5, generator=generator)
+        adjust(detector.model)
+    return detector
+
+
+@pytest.fixture(scope='session')
+def yolox_config():
+    """Config of a tiny single-stage detector: Resize(keep_ratio) + Pad to 128 x 128, three classes."""
+    from mmengine.config import Config
+
+    return Config(_yolox_config())
+
+
+@pytest.fixture(scope='session')
+def yolox():
+    """A tiny single-stage detector that finds six objects of differing class, score and level."""
+
+    def adjust(model):
+        head = model.bbox_head
+        for objectness in head.multi_level_conv_obj:
+            objectness.bias.fill_(1.0)
+            objectness.weight.mul_(4)
+        for classes in head.multi_level_conv_cls:
+            classes.bias.fill_(0.0)
+            classes.weight.mul_(16)
+        for edges in head.multi_level_conv_reg:
+            edges.weight.mul_(0.1)
+            edges.bias.copy_(edges.bias.new_tensor([0.0, 0.0, 1.0, 1.0]))
+
+    return _build(_yolox_config(), adjust)
+
+
+@pytest.fixture(scope='session')
+def faster_rcnn():
+    """A tiny two-stage detector."""
+
+    def adjust(model):
+        model.roi_head.bbox_head.fc_cls.weight.mul_(0.1)
+        model.roi_head.bbox_head.fc_reg.weight.mul_(0.02)
+        model.rpn_head.rpn_reg.weight.mul_(0.1)
+
+    return _build(_faster_rcnn_config(), adjust)
+
+
+@pytest.fixture(scope='session')
+def picture():
+    """A picture (90, 128, 3) of coloured blobs; no side is a multiple of a stride."""
+    import cv2
+
+    noise = np.random.default_rng(0).integers(0, 255, (9, 13, 3), np.uint8)
+    return cv2.resize(noise, (128, 90), interpolation=cv2.INTER_CUBIC)

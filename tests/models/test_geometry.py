@@ -1,0 +1,124 @@
+"""Geometry by hand, and maps that are laid over the picture: an object's map lies on the object."""
+
+import numpy as np
+import pytest
+
+from mmlens.models.geometry import Geometry, apply, flipping, scaling, translation
+
+# A picture of 100 x 200 (height, width), halved, 10 pixels of padding left and 30 above, in an input of 120 x 130.
+LETTERBOX = Geometry(translation(10, 30) @ scaling(0.5, 0.5), (100, 200), (120, 130))
+
+
+def test_points_by_hand():
+    points = np.array([[0, 0], [200, 100], [50, 20]])
+    there = np.array([[10, 30], [110, 80], [35, 40]])
+    np.testing.assert_allclose(LETTERBOX.points_to_input(points), there)
+    np.testing.assert_allclose(LETTERBOX.points_to_picture(there), points)
+
+
+def test_flips_by_hand():
+    points = np.array([[0.5, 1.5]])
+    np.testing.assert_allclose(apply(flipping((10, 20), 'horizontal'), points), [[19.5, 1.5]])
+    np.testing.assert_allclose(apply(flipping((10, 20), 'vertical'), points), [[0.5, 8.5]])
+    np.testing.assert_allclose(apply(flipping((10, 20), 'diagonal'), points), [[19.5, 8.5]])
+
+
+def test_a_single_point_and_none_are_points():
+    assert LETTERBOX.points_to_input(np.zeros((0, 2))).shape == (0, 2)
+    np.testing.assert_allclose(LETTERBOX.points_to_input(np.array([2.0, 4.0])), [[11, 32]])
+
+
+def naive_map_to_picture(geometry, values):
+    """Each picture pixel's centre looked up in the map, linearly between the four nearest cells."""
+    height, width = geometry.picture_size
+    laid = np.zeros((height, width))
+    for row in range(height):
+        for column in range(width):
+            x, y = geometry.points_to_input(np.array([[column + 0.5, row + 0.5]]))[0]
+            if not (0 <= x <= geometry.input_size[1] and 0 <= y <= geometry.input_size[0]):
+                continue
+            left, top = int(np.floor(x - 0.5)), int(np.floor(y - 0.5))
+            for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                share = (1 - abs(x - 0.5 - left - dx)) * (1 - abs(y - 0.5 - top - dy))
+                at = np.clip([top + dy, left + dx], 0, np.array(geometry.input_size) - 1)
+                laid[row, column] += share * values[at[0], at[1]]
+    return laid
+
+
+GEOMETRIES = {
+    'letterbox': Geometry(translation(3, 7) @ scaling(0.5, 0.5), (30, 44), (32, 32)),
+    'enlarged': Geometry(scaling(2.5, 2.5), (12, 16), (32, 40)),
+    'stretched': Geometry(scaling(0.8, 1.6), (20, 40), (32, 32)),
+    'flipped, padded': Geometry(flipping((32, 32), 'horizontal') @ scaling(0.75, 0.75), (32, 40), (32, 32)),
+    'cropped': Geometry(translation(-10, -4), (40, 50), (32, 32)),
+    'turned': Geometry(np.array([[0, 1.0, 0], [-1, 0, 30], [0, 0, 1]]), (24, 30), (32, 32)),
+}
+
+
+@pytest.mark.parametrize('name', GEOMETRIES)
+def test_maps_are_laid_over_the_picture_as_the_slow_way_lays_them(name):
+    geometry = GEOMETRIES[name]
+    values = np.random.default_rng(0).random(geometry.input_size).astype(np.float32)
+    laid = geometry.map_to_picture(values)
+    assert laid.dtype == np.float32 and laid.shape == geometry.picture_size
+    # cv2 counts positions in 32nds of a pixel
+    np.testing.assert_allclose(laid, naive_map_to_picture(geometry, values), atol=2 / 32)
+
+
+@pytest.mark.parametrize('name', GEOMETRIES)
+def test_an_objects_map_lies_on_the_object(name):
+    geometry = GEOMETRIES[name]
+    y, x = np.mgrid[: geometry.input_size[0], : geometry.input_size[1]] + 0.5
+    for at in ([0.5, 0.5], [0.4, 0.6]):
+        there = np.array([[at[0] * geometry.picture_size[1], at[1] * geometry.picture_size[0]]])
+        centre_x, centre_y = geometry.points_to_input(there)[0]
+        blob = np.exp(-((x - centre_x) ** 2 + (y - centre_y) ** 2) / 4).astype(np.float32)
+        laid = geometry.map_to_picture(blob)
+        rows, columns = np.mgrid[: laid.shape[0], : laid.shape[1]] + 0.5
+        centroid = np.array([(laid * columns).sum(), (laid * rows).sum()]) / laid.sum()
+        np.testing.assert_allclose(centroid, there[0], atol=0.2)
+
+
+def test_a_level_map_with_square_cells_lands_without_a_shift():
+    """Half-pixel centres: a cell's energy is centred on the cell's square, not on a corner of it."""
+    import torch.nn.functional as F
+    from torch import as_tensor
+
+    cells = np.zeros((4, 4), np.float32)
+    cells[1, 2] = 1  # over x 16..24, y 8..16 of a 32 x 32 input
+    grid = F.interpolate(as_tensor(cells)[None, None], (32, 32), mode='bilinear', align_corners=False)[0, 0].numpy()
+    laid = Geometry(scaling(0.5, 0.5), (64, 64), (32, 32)).map_to_picture(grid)
+    rows, columns = np.mgrid[:64, :64] + 0.5
+    centroid = np.array([(laid * columns).sum(), (laid * rows).sum()]) / laid.sum()
+    np.testing.assert_allclose(centroid, [40, 24], atol=0.05)
+
+
+def test_what_is_seen_of_a_cropped_picture():
+    crop = Geometry(translation(-10, -4), (40, 50), (32, 32))
+    expected = np.zeros((40, 50), bool)
+    expected[4:36, 10:42] = True
+    np.testing.assert_array_equal(crop.covered(), expected)
+    laid = crop.map_to_picture(np.ones((32, 32), np.float32))
+    np.testing.assert_array_equal(laid, expected.astype(np.float32))
+
+
+@pytest.mark.parametrize('name', ['letterbox', 'enlarged', 'stretched', 'flipped, padded', 'turned'])
+def test_a_whole_picture_is_seen_to_its_last_pixel(name):
+    geometry = GEOMETRIES[name]
+    assert geometry.covered().all()
+    assert (geometry.map_to_picture(np.ones(geometry.input_size, np.float32)) == 1).all()
+
+
+def test_rounding_by_half_a_pixel_hides_no_edge():
+    """199 x 0.5 = 99.5 pixels, of which the resize made 99: the last column is seen all the same."""
+    almost = Geometry(scaling(0.5, 0.5), (100, 199), (50, 99))
+    assert almost.covered().all()
+
+
+def test_padding_does_not_leak_into_the_picture():
+    """Energy in the padding stays out, but for what linear interpolation shares across the seam."""
+    values = np.ones((120, 130), np.float32)
+    values[30:80, 10:110] = 0
+    laid = LETTERBOX.map_to_picture(values)
+    assert laid[1:-1, 1:-1].max() == 0
+    assert laid[0, 1:-1].max() == laid[1:-1, -1].max() == 0.25  # outermost centres: a quarter of a cell from the seam
