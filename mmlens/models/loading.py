@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import logging
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, Iterator, List, Optional, Union
 
 import torch
 from mmengine.config import Config
@@ -118,15 +120,37 @@ def load_model(cfg: Config, checkpoint: Optional[str], device: Optional[str] = N
     return model.to(where).eval()
 
 
-def _init_randomly(model: nn.Module) -> None:
+def _init_randomly(model: Any) -> None:
     """The same random weights each time. Some layers hold uninitialised memory until they are asked to begin."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), _quiet_log():
         torch.manual_seed(0)
         for module in model.modules():
-            init_cfg = getattr(module, 'init_cfg', None)
-            if isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained':
-                module.init_cfg = None  # no download for random weights
+            if getattr(module, 'init_cfg', None):
+                module.init_cfg = _without_checkpoints(module.init_cfg)
         model.init_weights()
+
+
+def _without_checkpoints(init_cfg: Any) -> Any:
+    """What is left of ``init_cfg``, one dict or a list of them: random weights need no download."""
+    if isinstance(init_cfg, dict):
+        return None if 'checkpoint' in init_cfg else init_cfg
+    if isinstance(init_cfg, (list, tuple)):
+        return [one for one in init_cfg if 'checkpoint' not in one] or None
+    return init_cfg
+
+
+@contextlib.contextmanager
+def _quiet_log() -> Iterator[None]:
+    """mmengine logs how it began each parameter: thousands of lines."""
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def load_weights(model: nn.Module, checkpoint: str) -> Dict[str, Any]:
