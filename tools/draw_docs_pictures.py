@@ -1,0 +1,172 @@
+"""Draws every picture of README.md and docs/ from the shapes detector, into docs/pictures.
+
+python tools/draw_docs_pictures.py [NAME ...] [--out-dir docs/pictures]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+import cv2
+import numpy as np
+
+import mmlens
+from mmlens.rendering import side_by_side
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES = ROOT / 'projects' / 'shapes' / 'pictures'
+CONFIG = ROOT / 'projects' / 'shapes' / 'configs' / 'shapes_rtmdet.py'
+CHECKPOINT = ROOT / 'projects' / 'shapes' / 'checkpoints' / 'shapes_rtmdet.pth'
+LANDSCAPE, PORTRAIT, TALL = (PICTURES / f'{name}.jpg' for name in ('000005', '000008', '000021'))
+
+METHODS = ('gradcam', 'gradcam++', 'layercam', 'xgradcam', 'eigengradcam', 'eigencam', 'gradnorm')
+MOST_BYTES = 200_000
+PADDING = 114  # grey of the shapes detector's Pad
+
+
+def box_maps(detector: Any) -> np.ndarray:
+    """The detections and, beside them, each box's map."""
+    return mmlens.explain_boxes(detector, PORTRAIT, score_thr=0.5).draw(layout='panels')
+
+
+def padding(detector: Any) -> np.ndarray:
+    """What the network sees; its maps stretched over the picture with the padding; the maps where they belong."""
+    found = mmlens.explain_boxes(detector, TALL, score_thr=0.8)
+    geometry = detector.prepare(TALL).geometry
+    stretched = replace(found, boxes=[replace(box, normalised=stretch(box.normalised, geometry)) for box in found])
+    return side_by_side(
+        [seen_by_the_network(found.picture, geometry), stretched.draw(), found.draw()],
+        ['the network sees padding', 'padding ignored', 'mmlens'],
+    )
+
+
+def stretch(values: np.ndarray, geometry: Any) -> np.ndarray:
+    """What a map (H, W) on the picture becomes if the whole input is taken for the picture, padding included."""
+    on_input = put_on_input(values, geometry, 0)
+    return np.clip(cv2.resize(on_input, values.shape[::-1]), 0, 1)
+
+
+def put_on_input(array: np.ndarray, geometry: Any, empty: int) -> np.ndarray:
+    """A picture or map at its place in the network's input, the padding filled with one value."""
+    height, width = array.shape[:2]
+    (x1, y1), (x2, y2) = geometry.points_to_input(np.array([[0, 0], [width, height]])).round().astype(int)
+    on_input = np.full((*geometry.input_size, *array.shape[2:]), empty, array.dtype)
+    on_input[y1:y2, x1:x2] = cv2.resize(array, (int(x2 - x1), int(y2 - y1)), interpolation=cv2.INTER_AREA)
+    return on_input
+
+
+def seen_by_the_network(picture: np.ndarray, geometry: Any) -> np.ndarray:
+    """The network's input, enlarged to be looked at."""
+    on_input = put_on_input(picture, geometry, PADDING)
+    scale = max(picture.shape) / max(on_input.shape)
+    return cv2.resize(on_input, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+
+
+def resize_only(detector: Any) -> np.ndarray:
+    """The config's own pipeline against the Resize-only recipe: what the network sees, and the maps."""
+    stretching = mmlens.load_detector(CONFIG, CHECKPOINT, resize_only=True, device='cpu')
+    pictures: List[np.ndarray] = []
+    for each in (detector, stretching):
+        found = mmlens.explain_boxes(each, TALL, score_thr=0.8)
+        pictures += [seen_by_the_network(found.picture, each.prepare(TALL).geometry), found.draw()]
+    return side_by_side(pictures, ['input: padded', 'its maps', 'input: Resize-only', 'its maps'])
+
+
+def feature_maps(detector: Any) -> np.ndarray:
+    """Every level of the backbone and the neck, one map a level."""
+    return mmlens.feature_maps(detector, LANDSCAPE, layers=['backbone', 'neck']).draw()
+
+
+def channels(detector: Any) -> np.ndarray:
+    """The strongest channels of one layer."""
+    found = mmlens.feature_maps(detector, LANDSCAPE, layers=['backbone.stage2'], reduction=None, topk=6)
+    return found.draw(arrangement=(2, 3))
+
+
+def methods(detector: Any) -> np.ndarray:
+    """One box, explained by each method."""
+    options = dict(instances=[0], score_thr=0.5)
+    drawn = [mmlens.explain_boxes(detector, PORTRAIT, method=name, **options).draw() for name in METHODS]
+    return rows_of([cv2.imread(str(PORTRAIT)), *drawn], ['picture', *METHODS], columns=4)
+
+
+def targets(detector: Any) -> np.ndarray:
+    """The same boxes, by their scores, by their edges and by both."""
+    names = ('score', 'box', 'both')
+    drawn = [mmlens.explain_boxes(detector, LANDSCAPE, target=name, instances=[0, 1]).draw() for name in names]
+    return side_by_side(drawn, [f'target: {name}' for name in names])
+
+
+def layers(detector: Any) -> np.ndarray:
+    """The same boxes, explained at the neck and further down."""
+    names = ('neck', 'backbone.stage3', 'backbone.stage2', 'backbone.stage1')
+    drawn = [mmlens.explain_boxes(detector, LANDSCAPE, layers=[name], instances=[0, 1, 2]).draw() for name in names]
+    return rows_of(drawn, names, columns=2)
+
+
+def norm_in_bbox(detector: Any) -> np.ndarray:
+    """Maps as they are, and rescaled within their boxes."""
+    options = dict(layers=['backbone.stage3'], instances=[0, 2])
+    both = [mmlens.explain_boxes(detector, LANDSCAPE, norm_in_bbox=on, **options) for on in (False, True)]
+    return side_by_side([each.draw() for each in both], ['as they are', 'norm_in_bbox'])
+
+
+PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
+    'box_maps': box_maps,
+    'padding': padding,
+    'resize_only': resize_only,
+    'feature_maps': feature_maps,
+    'channels': channels,
+    'methods': methods,
+    'targets': targets,
+    'layers': layers,
+    'norm_in_bbox': norm_in_bbox,
+}
+
+
+def rows_of(pictures: Sequence[np.ndarray], titles: Sequence[str], columns: int) -> np.ndarray:
+    """Several rows of titled pictures, one below the other."""
+    starts = range(0, len(pictures), columns)
+    rows = [side_by_side(pictures[start : start + columns], titles[start : start + columns]) for start in starts]
+    width = max(row.shape[1] for row in rows)
+    white = (255, 255, 255)
+    wide = [cv2.copyMakeBorder(row, 0, 0, 0, width - row.shape[1], cv2.BORDER_CONSTANT, value=white) for row in rows]
+    return np.vstack(wide)
+
+
+def write(path: Path, picture: np.ndarray) -> None:
+    """Write a JPEG of at most :data:`MOST_BYTES`, as good as that allows."""
+    for quality in (92, 88, 84, 80, 75, 70):
+        _, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
+        if len(data) <= MOST_BYTES:
+            break
+    else:
+        raise SystemExit(f'{path.name} takes {len(data)} bytes: draw it smaller.')
+    path.write_bytes(data.tobytes())
+    print(f'{path}: {picture.shape[1]} x {picture.shape[0]}, {len(data) // 1000} kB')
+
+
+def main(arguments: Optional[List[str]] = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description='Draw the pictures of README.md and docs/.')
+    parser.add_argument('names', nargs='*', metavar='NAME', help=f'of {", ".join(PICTURES_OF)}; default: all')
+    parser.add_argument('--out-dir', type=Path, default=ROOT / 'docs' / 'pictures', help='default: docs/pictures')
+    wishes = parser.parse_args(arguments)
+    unknown = [name for name in wishes.names if name not in PICTURES_OF]
+    if unknown:
+        parser.error(f'there is no picture {unknown[0]}; choose from {", ".join(PICTURES_OF)}')
+    sys.path.insert(0, str(ROOT / 'projects' / 'own_method'))
+    import own_method  # noqa: F401  its import registers gradnorm
+
+    wishes.out_dir.mkdir(parents=True, exist_ok=True)
+    detector = mmlens.load_detector(CONFIG, CHECKPOINT, device='cpu')
+    for name in wishes.names or PICTURES_OF:
+        write(wishes.out_dir / f'{name}.jpg', PICTURES_OF[name](detector))
+
+
+if __name__ == '__main__':
+    main()
