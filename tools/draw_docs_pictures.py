@@ -29,8 +29,8 @@ PADDING = 114  # grey of the shapes detector's Pad
 
 
 def box_maps(detector: Any) -> np.ndarray:
-    """The detections and, beside them, each box's map."""
-    return mmlens.explain_boxes(detector, PORTRAIT, score_thr=0.5).draw(layout='panels')
+    """The detections and, beside them, each box's map: what `make demo` draws of this picture."""
+    return mmlens.explain_boxes(detector, PORTRAIT).draw(layout='panels')
 
 
 def padding(detector: Any) -> np.ndarray:

@@ -41,7 +41,7 @@ def test_links_lead_somewhere(page):
         if target.startswith('https://'):
             continue
         file, _, anchor = target.partition('#')
-        linked = page.parent / file
+        linked = page.parent / file if file else page
         assert linked.exists(), target
         if anchor:
             headings = re.findall(r'^#+ (.+)$', text_of(linked), re.M)
