@@ -22,8 +22,9 @@ _VIEWS = {
     Tensor.tensor_split,
 }
 _LEAVE_TORCH = {Tensor.numpy, Tensor.__array__, Tensor.tolist, Tensor.item, Tensor.__float__, Tensor.__int__}
-_JOINS = {torch.cat, torch.concat, torch.stack}
-_HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS | {Tensor.__deepcopy__}
+_JOINS = {torch.cat, torch.concat, torch.concatenate, torch.stack}
+_ROOTS = {torch.sqrt, Tensor.sqrt, Tensor.sqrt_, torch.pow, Tensor.pow, Tensor.pow_, Tensor.__pow__, Tensor.__ipow__}
+_HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS | _ROOTS | {Tensor.__deepcopy__}
 
 
 class live_graph(TorchFunctionMode):
@@ -36,6 +37,9 @@ class live_graph(TorchFunctionMode):
 
     Where levels are joined (``cat``, ``stack``), the backward pass stops at those whose gradient is
     all zero: a box of one level does not pay for the others. This changes no gradient.
+
+    A root's slope at 0 is infinite: scores of 0 beside the one that is explained, such as a padded
+    class, would make its gradient NaN. What gets no gradient sends none here.
     """
 
     def __torch_function__(
@@ -57,11 +61,18 @@ class live_graph(TorchFunctionMode):
             return type(result)(part.clone() for part in result)
         if function in _JOINS and result.grad_fn is not None:
             result.grad_fn.register_hook(_drop_zeros)
+        if function in _ROOTS and result.grad_fn is not None:
+            result.grad_fn.register_hook(_none_from_none)
         return result
 
 
 def _drop_zeros(grad_inputs: Tuple[Optional[Tensor], ...], grad_outputs: Tuple[Any, ...]) -> Tuple:
     return tuple(g if g is None or bool(g.any()) else None for g in grad_inputs)
+
+
+def _none_from_none(grad_inputs: Tuple[Optional[Tensor], ...], grad_outputs: Tuple[Any, ...]) -> Tuple:
+    (sent,) = grad_outputs
+    return tuple(g if g is None or g.shape != sent.shape else g.masked_fill(sent == 0, 0) for g in grad_inputs)
 
 
 def depends_on(scalar: Tensor, tensors: Iterable[Tensor]) -> bool:
