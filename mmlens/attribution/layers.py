@@ -140,12 +140,12 @@ def _no_such_layer(model: nn.Module, parent: nn.Module, name: str, path: str, st
     if _is_list(parent) and (_is_index(step) or all(map(_is_index, parent._modules))):
         return f"No layer '{name}': {where} {len(parent._modules)} entries, [0] to [{len(parent._modules) - 1}]."
     inside = [key for key, child in parent._modules.items() if child is not None]
+    if not inside:
+        return f"No layer '{name}': '{path}' has no layers inside; use '{path}' itself."
     candidates = [_join(path, n) for n in difflib.get_close_matches(step, inside, n=3, cutoff=0.4)]
     if not candidates:
         every = [_as_written(n) for n, _ in model.named_modules() if n]
         candidates = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
     if not candidates:
         candidates = [_join(path, n) for n in inside[:6]]
-    if not candidates:
-        return f"No layer '{name}': '{path}' has no layers inside; use '{path}' itself."
     return f"No layer '{name}': did you mean {' or '.join(repr(c) for c in candidates)}? (`mmlens layers` lists all.)"

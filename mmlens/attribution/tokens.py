@@ -106,9 +106,9 @@ def _is_channels_last(shape: Sequence[int], input_size: Grid) -> bool:
 
 
 def _has_shape_of(grid: Sequence[int], input_size: Grid) -> bool:
-    """Whether cells are roughly as wide as high; an attention's (heads, queries, keys) is not."""
+    """Whether cells may be roughly as wide as high, sides rounded; (tokens, channels) are not."""
     (h, w), (height, width) = grid, input_size
-    return h * width <= 2 * (w + 1) * height and w * height <= 2 * (h + 1) * width
+    return (h - 1) * width <= 1.25 * (w + 1) * height and (w - 1) * height <= 1.25 * (h + 1) * width
 
 
 def _as_it_is(tensor: Tensor) -> Tensor:
