@@ -74,6 +74,7 @@ def modulated_deform_conv_forward(
 ) -> None:
     """Modulated deformable convolution (v2) of input (B, C, H, W) into output."""
     bias = bias if with_bias else weight.new_zeros(weight.shape[0])
+    offset, mask = (_as_read(x, output) for x in (offset, mask))
     output.copy_(torch.ops.torchvision.deform_conv2d(input, weight, offset, mask, bias, *_v2(geometry), True))
 
 
@@ -96,11 +97,25 @@ def modulated_deform_conv_backward(
 ) -> None:
     """Add the gradients of a modulated deformable convolution (v2) for all it was given."""
     bias = bias if with_bias else weight.new_zeros(weight.shape[0])
+    offset, mask, grad_offset, grad_mask = (_as_read(x, grad_output) for x in (offset, mask, grad_offset, grad_mask))
     backward = torch.ops.torchvision._deform_conv2d_backward
     gradients = backward(grad_output, input, weight, offset, mask, bias, *_v2(geometry), True)
     targets = [grad_input, grad_weight, grad_offset, grad_mask, grad_bias]
     for target, gradient in zip(targets if with_bias else targets[:-1], gradients):
         target += gradient
+
+
+def _as_read(tensor: Tensor, output: Tensor) -> Tensor:
+    """What mmcv's kernel reads of an offset or a mask (B, C, h, w): a view of the output's height and width.
+
+    It goes through the numbers of a sample one after another and takes as many as the output has positions. mmdet's
+    DyHead relies on that: it hands over offsets of a finer level. A tensor too small is left for torchvision to refuse.
+    """
+    batch, channels = tensor.shape[:2]
+    size = output.shape[-2:]
+    if tensor.shape[-2:] == size or tensor[0, 0].numel() < size.numel():
+        return tensor
+    return tensor.view(batch, -1)[:, : channels * size.numel()].view(batch, channels, *size)
 
 
 def _v1(geometry: Dict[str, int]) -> List[int]:

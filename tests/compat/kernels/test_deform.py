@@ -89,3 +89,32 @@ def test_modulated_deform_conv_passes_gradcheck(ops, shape, with_bias):
         return ops.modulated_deform_conv2d(planes, offset, mask, weight, bias, *shape)
 
     assert gradcheck(convolve, inputs)
+
+
+def test_offsets_of_a_finer_grid_are_read_as_mmcv_reads_them(ops, bilinear):
+    """DyHead's: mmcv takes as many numbers of a sample as the output has positions, one after another."""
+    planes, _, _, weight, _ = deform_case(1, 1, 1, 1, 1)
+    offset = torch.randn(2, 18, 12, 14, dtype=torch.float64)
+    mask = torch.rand(2, 9, 12, 14, dtype=torch.float64)
+    found = ops.modulated_deform_conv2d(planes, offset, mask, weight, None, 1, 1)
+    for n in range(2):
+        read = [x[n].flatten()[: len(x[n]) * 42].reshape(-1, 6, 7).numpy() for x in (offset, mask)]
+        expected = slow_deform_conv(bilinear, planes[n].numpy(), read[0], weight.numpy(), 1, 1, 1, 1, 1, mask=read[1])
+        np.testing.assert_allclose(found[n].numpy(), expected, atol=1e-12)
+
+
+def test_offsets_of_a_finer_grid_pass_gradcheck(ops):
+    planes, _, _, weight, _ = gradient_case(2, 1, 1, 1, 1)
+    offset = (torch.randn(1, 18, 5, 5).double().floor() + 0.1 + 0.8 * torch.rand(1, 18, 5, 5)).requires_grad_()
+    mask = torch.rand(1, 9, 5, 5, dtype=torch.float64, requires_grad=True)
+
+    def convolve(planes, offset, mask, weight):
+        return ops.modulated_deform_conv2d(planes, offset, mask, weight, None, 2, 1)
+
+    assert gradcheck(convolve, [planes, offset, mask, weight])
+
+
+def test_offsets_of_a_coarser_grid_are_refused(ops):
+    planes, offset, mask, weight, bias = deform_case(1, 1, 1, 1, 1)
+    with pytest.raises(RuntimeError, match='offset'):
+        ops.modulated_deform_conv2d(planes, offset[..., :3, :3], mask[..., :3, :3], weight, bias, 1, 1)
