@@ -12,7 +12,7 @@ import torch
 
 from mmlens.compat import prepare
 from projects.shapes import dataset
-from projects.shapes.scenes import CLASSES, PALETTE, draw_scene
+from projects.shapes.scenes import CLASSES, MARK_CLASSES, PALETTE, draw_scene
 from projects.shapes.train import HERE, NAMES, load_config, slim
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,8 +58,28 @@ def test_detector_is_built_from_any_folder_and_finds_objects(name, tmp_path, mon
     sure = found[found.scores > 0.5]
     assert len(sure) >= 1
     for box in scene.boxes:
-        nearest = (sure.bboxes.numpy() - box).__abs__().max(1).min()
+        nearest = np.abs(sure.bboxes.numpy() - box).max(1).min()
         assert nearest < 0.15 * np.sqrt(np.prod(box[2:] - box[:2]))
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_detector_tells_the_pairs_apart_by_their_marks(name):
+    """Exchange the marks and nothing else, and the detector names the other class."""
+    prepare('mmyolo')
+    from mmdet.apis import inference_detector, init_detector
+
+    config, checkpoint = HERE / 'configs' / f'{name}.py', HERE / 'checkpoints' / f'{name}.pth'
+    model = init_detector(str(config), str(checkpoint), device='cpu')
+    named = []
+    for index in range(8):
+        for swap_marks in (False, True):
+            scene = draw_scene(1, index, swap_marks=swap_marks)
+            found = inference_detector(model, scene.picture).pred_instances.numpy()
+            for box, label in zip(scene.boxes, scene.labels):
+                if label in MARK_CLASSES:
+                    same = np.abs(found.bboxes - box).max(1) < 0.2 * (box[2:] - box[:2]).max()
+                    named.append(same.any() and found.labels[same][found.scores[same].argmax()] == label)
+    assert len(named) >= 20 and np.mean(named) >= 0.9
 
 
 @pytest.mark.parametrize('name', NAMES)
