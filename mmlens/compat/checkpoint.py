@@ -69,8 +69,8 @@ def load_checkpoint(path: str, map_location: Any = 'cpu') -> Any:
         except _NotAdmitted:
             raise
         except Exception as error:  # zip, pickle and torch's reader each have errors of their own
-            reason = ' '.join(str(error).split())
-            raise CheckpointError(f'{path} is not a checkpoint that torch can read: {reason}') from error
+            reason = ' '.join(str(error).split()) or type(error).__name__
+            raise CheckpointError(f'{path} is not a checkpoint that torch can read: {reason.rstrip(".")}.') from error
 
 
 def _load_admitted(path: str, map_location: Any) -> Any:

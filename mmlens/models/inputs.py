@@ -6,7 +6,7 @@ import copy
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any, Dict, Tuple, Union
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 from torch import Tensor
 
-from ..errors import ModelError, PictureError
+from ..errors import ModelError, PictureError, reason
 from ..pipelines import test_pipeline
 from .geometry import Geometry, Size, flipping, scaling, translation
 
@@ -71,7 +71,7 @@ class TestPipeline:
                 self.load_file, *self.steps = [TRANSFORMS.build(step) for step in steps]
                 self.load_array = TRANSFORMS.build(array_loader)
             except (KeyError, TypeError, ValueError, AssertionError) as error:
-                raise ModelError(f'The test pipeline of the config cannot be built: {_first_line(error)}') from error
+                raise ModelError(f'The test pipeline of the config cannot be built: {reason(error)}') from error
 
     def __call__(self, picture: Picture, **extra: Any) -> Sample:
         """Run the pipeline.
@@ -127,7 +127,7 @@ def _run(step: Any, results: Dict[str, Any]) -> Dict[str, Any]:
     try:
         done = step(results)
     except Exception as error:  # a step is anybody's code
-        raise PictureError(f'The pipeline step {type(step).__name__} fails: {_first_line(error)}') from error
+        raise PictureError(f'The pipeline step {type(step).__name__} fails: {reason(error)}') from error
     if done is None:
         raise PictureError(f'The pipeline step {type(step).__name__} rejects the picture.')
     return done
@@ -231,8 +231,3 @@ def _cannot_follow(step: Any) -> str:
 def _set_random_state(state: Tuple[Any, Any]) -> None:
     random.setstate(state[0])
     np.random.set_state(state[1])
-
-
-def _first_line(error: BaseException) -> str:
-    lines: List[str] = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

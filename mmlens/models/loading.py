@@ -6,14 +6,14 @@ import contextlib
 import copy
 import logging
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Union
+from typing import Any, Dict, Iterator, Optional, Union
 
 import torch
 from mmengine.config import Config
 from torch import nn
 
 from .. import compat
-from ..errors import MmlensError, ModelError
+from ..errors import MmlensError, ModelError, reason
 
 ConfigLike = Union[str, Path, Config]
 
@@ -38,7 +38,7 @@ def read_config(config: ConfigLike, cfg_options: Optional[Dict[str, Any]] = None
         try:
             cfg.merge_from_dict(dict(cfg_options))
         except (KeyError, TypeError, AssertionError, IndexError) as error:
-            raise ModelError(f'--cfg-options do not fit the config: {_first_line(error)}') from error
+            raise ModelError(f'--cfg-options do not fit the config: {reason(error)}') from error
     return cfg
 
 
@@ -51,7 +51,7 @@ def _read_file(name: str) -> Config:
         try:
             return get_config(name)
         except Exception as error:
-            raise ModelError(f"No config '{name}' in the installed {package}: {_first_line(error)}") from error
+            raise ModelError(f"No config '{name}' in the installed {package}: {reason(error)}") from error
     if not Path(name).is_file():
         raise ModelError(f'No config file {name}: check the path.')
     if Path(name).suffix not in ('.py', '.yaml', '.yml', '.json'):
@@ -61,7 +61,7 @@ def _read_file(name: str) -> Config:
     except compat.DependencyError:
         raise
     except Exception as error:  # a config is a program: anything can go wrong in it
-        raise ModelError(f'The config {name} cannot be read: {_first_line(error)}') from error
+        raise ModelError(f'The config {name} cannot be read: {reason(error)}') from error
 
 
 def choose_device(device: Optional[str]) -> torch.device:
@@ -105,11 +105,12 @@ def load_model(cfg: Config, checkpoint: Optional[str], device: Optional[str] = N
         )
     with default_scope(cfg):
         try:
-            model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(cfg.model)))
+            with torch.random.fork_rng(devices=[]):  # building a model draws its first weights
+                model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(cfg.model)))
         except compat.DependencyError:
             raise
         except Exception as error:
-            raise ModelError(f'The model of the config cannot be built: {_first_line(error)}') from error
+            raise ModelError(f'The model of the config cannot be built: {reason(error)}') from error
         if checkpoint:
             meta = load_weights(model, checkpoint)
         else:
@@ -122,12 +123,13 @@ def load_model(cfg: Config, checkpoint: Optional[str], device: Optional[str] = N
 
 def _init_randomly(model: Any) -> None:
     """The same random weights each time. Some layers hold uninitialised memory until they are asked to begin."""
-    with torch.random.fork_rng(), _quiet_log():
-        torch.manual_seed(0)
-        for module in model.modules():
-            if getattr(module, 'init_cfg', None):
-                module.init_cfg = _without_checkpoints(module.init_cfg)
-        model.init_weights()
+    for module in model.modules():
+        if getattr(module, 'init_cfg', None):
+            module.init_cfg = _without_checkpoints(module.init_cfg)
+    with torch.random.fork_rng(devices=[]), _quiet_log():
+        torch.default_generator.manual_seed(0)
+        if hasattr(model, 'init_weights'):
+            model.init_weights()
 
 
 def _without_checkpoints(init_cfg: Any) -> Any:
@@ -164,7 +166,7 @@ def load_weights(model: nn.Module, checkpoint: str) -> Dict[str, Any]:
     """
     try:
         content = compat.load_checkpoint(_local_file(checkpoint))
-    except compat.CheckpointError as error:
+    except (compat.CheckpointError, OSError) as error:
         raise ModelError(str(error)) from error
     state = content.get('state_dict', content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
@@ -192,11 +194,14 @@ def load_weights(model: nn.Module, checkpoint: str) -> Dict[str, Any]:
 
 def _does_not_fit(checkpoint: str, error: RuntimeError) -> str:
     mismatches = [line.strip() for line in str(error).splitlines() if 'size mismatch' in line]
-    example = mismatches[0].replace('size mismatch for ', '').split(' from checkpoint')[0] if mismatches else ''
-    names = example.split(':')[0] or _first_line(error)
+    if not mismatches:
+        return (
+            f'The checkpoint {checkpoint} cannot be loaded into the model: {" ".join(str(error).split()).rstrip(".")}.'
+        )
+    name = mismatches[0].replace('size mismatch for ', '').split(':')[0]
     return (
         f'The checkpoint {checkpoint} belongs to another model: {len(mismatches)} parameters differ in shape, such as '
-        f'{names}; give the config it was trained with (its number of classes too).'
+        f'{name}; give the config it was trained with (its number of classes too).'
     )
 
 
@@ -205,11 +210,11 @@ def _local_file(checkpoint: str) -> str:
         folder = Path(torch.hub.get_dir()) / 'checkpoints'
         path = folder / checkpoint.rsplit('/', 1)[-1]
         if not path.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
             try:
+                folder.mkdir(parents=True, exist_ok=True)
                 torch.hub.download_url_to_file(checkpoint, str(path))
             except OSError as error:
-                raise ModelError(f'Cannot download {checkpoint}: {_first_line(error)}') from error
+                raise ModelError(f'Cannot download {checkpoint}: {reason(error)}') from error
         return str(path)
     if not Path(checkpoint).is_file():
         raise ModelError(f'No checkpoint {checkpoint}: check the path.')
@@ -231,12 +236,8 @@ def _dataset_meta(meta: Dict[str, Any], cfg: Config) -> Dict[str, Any]:
         return {}
     inner = unwrap_dataset(dataset)[0]
     kind = inner.get('type')
-    with_type = DATASETS.get(kind) if isinstance(kind, str) else kind
-    known = {key.lower(): value for key, value in (getattr(with_type, 'METAINFO', None) or {}).items()}
+    with DATASETS.switch_scope_and_registry(None) as registry:  # that of the config's own library
+        dataset_class = registry.get(kind) if isinstance(kind, str) else kind
+    known = {key.lower(): value for key, value in (getattr(dataset_class, 'METAINFO', None) or {}).items()}
     known.update({key.lower(): value for key, value in (inner.get('metainfo') or {}).items()})
     return known
-
-
-def _first_line(error: BaseException) -> str:
-    lines: List[str] = str(error).strip().splitlines()
-    return lines[0].rstrip('.') + '.' if lines else type(error).__name__ + '.'
