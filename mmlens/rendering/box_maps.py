@@ -46,7 +46,7 @@ def draw_box_maps(
         MmlensError: Unknown layout or colour map, or ``alpha`` out of range.
     """
     if layout not in LAYOUTS:
-        raise MmlensError(f'layout is {layout!r}; it must be one of {", ".join(LAYOUTS)}')
+        raise MmlensError(f"Unknown layout '{layout}': choose one of {', '.join(LAYOUTS)}.")
     alpha = check_alpha(alpha)
     colormap_table(colormap)
     if not len(explanation):

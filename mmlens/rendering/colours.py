@@ -109,6 +109,6 @@ def _matplotlib_table(name: str) -> np.ndarray:
     if name.lower() not in known:
         names = sorted({*known, *_opencv_colormaps()})
         near = difflib.get_close_matches(name.lower(), names, n=3) or ['turbo', 'jet', 'viridis']
-        raise MmlensError(f'there is no colour map {name!r}; the nearest names are {", ".join(near)}')
+        raise MmlensError(f"Unknown colour map '{name}': did you mean {' or '.join(near)}?")
     rgba = matplotlib.colormaps[known[name.lower()]](np.linspace(0, 1, 256))
     return np.ascontiguousarray(np.rint(rgba[:, 2::-1] * 255).astype(np.uint8))

@@ -36,11 +36,11 @@ def check_arrangement(topk: int, arrangement: Optional[Tuple[int, int]]) -> None
         return
     rows, columns = arrangement
     if rows < 1 or columns < 1:
-        raise MmlensError(f'the arrangement {rows} x {columns} has no place; give at least 1 row and 1 column')
+        raise MmlensError(f'The arrangement {rows} x {columns} has no place: give at least 1 row and 1 column.')
     if rows * columns < topk:
         raise MmlensError(
-            f'the arrangement {rows} x {columns} has {rows * columns} places for {topk} channels; '
-            'give more rows or columns, or a smaller topk'
+            f'The arrangement {rows} x {columns} has {rows * columns} places for {topk} channels: '
+            'give more rows or columns, or a smaller topk.'
         )
 
 

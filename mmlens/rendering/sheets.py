@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Sequence, Tuple
 
 import cv2
@@ -42,7 +42,7 @@ class Panel:
     Attributes:
         picture: Shape (h, w, 3), uint8, BGR.
         title: Written in the header, left.
-        detail: Written in the header, right, in grey; left out where there is no room.
+        detail: Written in the header, right, in grey; below the picture where a long title leaves no room.
         colour: A chip of this colour before the title.
         bar: A colour bar below the picture.
         note: Text below the picture, wrapped.
@@ -66,6 +66,7 @@ def compose(panels: Sequence[Panel]) -> np.ndarray:
         A new uint8 BGR picture.
     """
     width = max(_NARROWEST, *(panel.picture.shape[1] for panel in panels))
+    panels = [_with_detail_in_place(panel, width) for panel in panels]
     usual = HEADER + MARGIN + round(np.mean([panel.picture.shape[0] + _foot_height(panel, width) for panel in panels]))
     columns = grid_columns(len(panels), width + MARGIN, usual)
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
@@ -186,6 +187,14 @@ def _foot_height(panel: Panel, width: int) -> int:
     return bar + (lines * _LINE + 4 if lines else 0)
 
 
+def _with_detail_in_place(panel: Panel, width: int) -> Panel:
+    chip = 18 if panel.colour is not None else 0
+    title_width, detail_width = text_size(panel.title, _TITLE, bold=True)[0], text_size(panel.detail, _DETAIL)[0]
+    if not panel.detail or chip + title_width + 12 + detail_width <= width:
+        return panel
+    return replace(panel, detail='', note='; '.join(filter(None, [panel.detail, panel.note])))
+
+
 def _draw_panel(cell: np.ndarray, panel: Panel) -> None:
     """Header, picture and foot of a panel, in place."""
     width, shown = cell.shape[1], panel.picture
@@ -209,9 +218,8 @@ def _draw_header(header: np.ndarray, panel: Panel) -> None:
         x = 18
     title = shorten(panel.title, _TITLE, width - x, bold=True)
     put_text(header, title, (x, baseline), _TITLE, INK, bold=True)
-    end = x + text_size(title, _TITLE, bold=True)[0]
-    detail_width = text_size(panel.detail, _DETAIL)[0]
-    if panel.detail and end + 12 + detail_width <= width:
+    if panel.detail:
+        detail_width = text_size(panel.detail, _DETAIL)[0]
         put_text(header, panel.detail, (width - detail_width, baseline + 3), _DETAIL, GREY)
 
 

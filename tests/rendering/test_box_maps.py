@@ -146,9 +146,9 @@ def test_masks_are_outlined_in_both_layouts(picture: np.ndarray, box_map: Make, 
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'layout': 'mosaic'}, "layout is 'mosaic'.*overlay, panels"),
+        ({'layout': 'mosaic'}, "layout 'mosaic'.*overlay, panels"),
         ({'colormap': 'turbi'}, "no colour map 'turbi'.*turbo"),
-        ({'alpha': 1.5}, 'alpha is 1.5'),
+        ({'alpha': 1.5}, 'alpha must be .* not 1.5'),
     ],
 )
 def test_bad_options(options: dict, message: str, picture: np.ndarray, box_map: Make, explanation: Explain) -> None:

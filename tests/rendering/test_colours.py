@@ -74,7 +74,7 @@ def test_colormap_of_matplotlib() -> None:
 
 
 def test_unknown_colormap_names_the_nearest() -> None:
-    with pytest.raises(MmlensError, match="no colour map 'virdis'.*viridis"):
+    with pytest.raises(MmlensError, match="colour map 'virdis'.*viridis"):
         colormap_table('virdis')
     with pytest.raises(MmlensError, match='turbo'):
         colormap_table('0000')

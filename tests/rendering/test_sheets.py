@@ -47,6 +47,15 @@ def test_a_note_is_wrapped_below_the_picture(picture: np.ndarray) -> None:
     assert (below < 255).any()
 
 
+def test_a_detail_that_a_long_title_leaves_no_room_for_stands_below(picture: np.ndarray) -> None:
+    short = compose([Panel(picture, 'neck', detail='48 × 6 × 6')])
+    long = compose([Panel(picture, 'backbone.stage1[1].blocks[0].conv1', detail='channel 2 of 48 × 6 × 6')])
+    assert short.shape[0] == 2 * MARGIN + HEADER + picture.shape[0]
+    below = long[MARGIN + HEADER + picture.shape[0] : -MARGIN]
+    assert below.shape[0] > 12
+    assert (below < 255).any()
+
+
 def test_a_row_is_as_high_as_its_highest_cell(picture: np.ndarray) -> None:
     panels = [Panel(picture, 'a'), Panel(picture, 'b'), Panel(picture[:40], 'c'), Panel(picture[:40], 'd')]
     sheet = compose(panels)
