@@ -147,7 +147,7 @@ def test_masks_are_outlined_in_both_layouts(picture: np.ndarray, box_map: Make, 
     ('options', 'message'),
     [
         ({'layout': 'mosaic'}, "layout 'mosaic'.*overlay, panels"),
-        ({'colormap': 'turbi'}, "no colour map 'turbi'.*turbo"),
+        ({'colormap': 'turbi'}, "colour map 'turbi'.*turbo"),
         ({'alpha': 1.5}, 'alpha must be .* not 1.5'),
     ],
 )

@@ -146,7 +146,7 @@ def test_arrangement_large_enough(topk: int, arrangement: tuple) -> None:
 
 @pytest.mark.parametrize(
     ('topk', 'arrangement', 'message'),
-    [(5, (2, 2), '2 x 2 has 4 places for 5 channels; give more'), (1, (0, 5), 'at least 1 row'), (1, (1, -1), 'least')],
+    [(5, (2, 2), '2 x 2 has 4 places for 5 channels: give more'), (1, (0, 5), 'at least 1 row'), (1, (1, -1), 'least')],
 )
 def test_arrangement_too_small(topk: int, arrangement: tuple, message: str) -> None:
     with pytest.raises(MmlensError, match=message):
