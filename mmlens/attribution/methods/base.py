@@ -105,7 +105,7 @@ def get_method(name: str) -> Method:
     method = from_gradcam_package(key)
     if method is not None:
         return method
-    near = difflib.get_close_matches(key, list(_METHODS), n=2, cutoff=0.5)
+    near = difflib.get_close_matches(key, list(_METHODS), n=2, cutoff=0.6)
     hint = f'did you mean {" or ".join(near)}?' if near else f'choose one of {", ".join(available_methods())}.'
     raise MethodError(f"Unknown method '{name}': {hint}")
 
