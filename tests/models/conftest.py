@@ -37,7 +37,9 @@ def yolov5():
                 num_base_priors=3,
             ),
         ),
-        test_cfg=dict(score_thr=0.0, nms_pre=100, max_per_img=5, nms=dict(type='nms', iou_threshold=0.3)),
+        test_cfg=dict(
+            multi_label=True, score_thr=0.0, nms_pre=100, max_per_img=5, nms=dict(type='nms', iou_threshold=0.3)
+        ),
     )
     steps = [dict(type='LoadImageFromFile'), *letterbox(96, 96), PACK]
     return load_detector(Config(dict(default_scope='mmyolo', model=model, test_pipeline=steps)), device='cpu')
