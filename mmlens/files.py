@@ -26,9 +26,7 @@ def write_atomically(path: Union[str, Path], suffix: str = '') -> Iterator[str]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            dir=str(path.parent), prefix=f'.{path.stem}-', suffix=suffix or path.suffix
-        )
+        handle, temporary = tempfile.mkstemp(dir=str(path.parent), prefix='.mmlens-', suffix=suffix or path.suffix)
         os.close(handle)
     except OSError as error:
         raise OutputError(f'Cannot write {path}: {error.strerror}. Choose another output folder.') from error

@@ -1,0 +1,97 @@
+"""A file is written whole or not at all."""
+
+import os
+import stat
+
+import pytest
+
+from mmlens.errors import OutputError
+from mmlens.files import write_atomically
+
+
+def write(path, content='new', **options):
+    with write_atomically(path, **options) as temporary, open(temporary, 'w') as file:
+        file.write(content)
+
+
+def test_the_file_is_written_and_nothing_else(tmp_path):
+    write(tmp_path / 'a.txt')
+    assert os.listdir(tmp_path) == ['a.txt']
+    assert (tmp_path / 'a.txt').read_text() == 'new'
+
+
+def test_missing_folders_are_made_and_text_is_a_path(tmp_path):
+    write(str(tmp_path / 'some' / 'where' / 'a.txt'))
+    assert (tmp_path / 'some' / 'where' / 'a.txt').read_text() == 'new'
+
+
+def test_a_file_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write('a.txt')
+    assert os.listdir(tmp_path) == ['a.txt']
+
+
+def test_the_temporary_name_ends_as_the_writer_needs_it(tmp_path):
+    with write_atomically(tmp_path / 'a.png') as temporary:
+        assert temporary.endswith('.png') and os.path.dirname(temporary) == str(tmp_path)
+    with write_atomically(tmp_path / 'a.data', suffix='.npz') as temporary:
+        assert temporary.endswith('.npz')
+
+
+def test_long_and_odd_names_are_written(tmp_path):
+    for name in ('n' * 250 + '.txt', 'ümläut 点.txt', '.hidden', 'no ending'):
+        write(tmp_path / name)
+        assert (tmp_path / name).read_text() == 'new'
+
+
+@pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt, RuntimeError])
+def test_after_an_error_the_old_file_stands_and_nothing_is_left(error, tmp_path):
+    (tmp_path / 'a.txt').write_text('old')
+    with pytest.raises(error), write_atomically(tmp_path / 'a.txt') as temporary:
+        with open(temporary, 'w') as file:
+            file.write('half')
+        raise error
+    assert os.listdir(tmp_path) == ['a.txt']
+    assert (tmp_path / 'a.txt').read_text() == 'old'
+
+
+def test_the_file_is_not_there_before_it_is_whole(tmp_path):
+    with write_atomically(tmp_path / 'a.txt') as temporary:
+        open(temporary, 'w').close()
+        assert not (tmp_path / 'a.txt').exists()
+
+
+def test_rights_are_those_of_any_new_file(tmp_path):
+    (tmp_path / 'plain.txt').write_text('')
+    write(tmp_path / 'a.txt')
+    rights = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ('plain.txt', 'a.txt')]
+    assert rights[0] == rights[1]
+    before = os.umask(0o077)
+    try:
+        write(tmp_path / 'b.txt')
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / 'b.txt').stat().st_mode) == 0o600
+
+
+def test_places_that_cannot_be_written_to(tmp_path):
+    (tmp_path / 'file').write_text('')
+    (tmp_path / 'folder').mkdir()
+    for path in (tmp_path / 'file' / 'a.txt', tmp_path / 'folder'):
+        with pytest.raises(OutputError, match=r'^Cannot write .*: .*\. Choose another output folder\.$'):
+            write(path)
+    assert sorted(os.listdir(tmp_path)) == ['file', 'folder'] and not os.listdir(tmp_path / 'folder')
+
+
+@pytest.mark.skipif(os.name == 'nt' or os.geteuid() == 0, reason='the superuser may write everywhere')
+def test_a_folder_without_the_right_to_write(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match='Permission denied'):
+        write(tmp_path / 'a.txt')
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
+    with pytest.raises(OutputError, match='No space left'), write_atomically(tmp_path / 'a.txt'):
+        raise OSError(28, 'No space left on device')
+    assert os.listdir(tmp_path) == []
