@@ -201,6 +201,14 @@ def test_a_backward_pass_of_ones_own_inside(net):
     assert state(net) == before
 
 
+def test_gradients_cleared_or_set_inside(net):
+    before = state(net)
+    with Tap(net, {'head': net.head}):
+        net.zero_grad()
+        net.head.weight.grad = torch.ones_like(net.head.weight)
+    assert state(net) == before
+
+
 def test_nested_taps(net):
     before = state(net)
     with Tap(net, {'neck': net.neck[0]}):
