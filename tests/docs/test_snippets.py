@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import shutil
@@ -13,14 +14,12 @@ from typing import Dict, List
 import pytest
 
 from mmlens.attribution.methods import base
-from mmlens.cli import boxam, featmap, layers
 from mmlens.cli.arguments import parse
 from mmlens.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')), ROOT / 'projects' / 'own_method' / 'README.md']
 SHAPES = ROOT / 'projects' / 'shapes'
-PARSERS = {'boxam': boxam.build_parser, 'featmap': featmap.build_parser, 'layers': layers.build_parser}
 # What this machine may not have: then the command is only parsed.
 NEEDS_MORE = ('cuda', '--show', 'http')
 
@@ -93,7 +92,7 @@ def test_commands_of_mmlens_run(line, workplace, capsys):
     if words[0].startswith('PYTHONPATH='):
         sys.path.insert(0, words.pop(0).partition('=')[2])
     arguments = words[1:]
-    parse(PARSERS[arguments[0]](), arguments[1:])
+    parse(importlib.import_module(f'mmlens.cli.{arguments[0]}').build_parser(), arguments[1:])
     if any(word in line for word in NEEDS_MORE):
         return
     assert main(arguments) == 0, capsys.readouterr().err
