@@ -117,9 +117,9 @@ def explain_boxes(
     """
     if topk == 0:
         raise MmlensError('topk must be at least 1, or -1 for all boxes.')
-    chosen = get_method(method)
-    scalar_of = box_target(target)
     detector = _as_detector(model, checkpoint, device, cfg_options, resize_only)
+    chosen = get_method(method)  # after the config, which may bring a method of its own
+    scalar_of = box_target(target)
     names = _layer_names(layers, detector)
     wanted = _class_indexes(classes, detector)
     tapped = {name: resolve_layer(detector.model, name) for name in names}
@@ -128,15 +128,15 @@ def explain_boxes(
         result = BoxExplanation(prepared.picture, [], names, chosen.name, target, versions=dict(_versions()))
         with live_graph():
             found = detector.predict(prepared)
-            levels = tap.levels(prepared.input_size)
-            ranks = _select(found, score_thr, wanted, instances, topk)
-            for position, rank in enumerate(ranks):
-                scalar = scalar_of(found.scores[rank], found.boxes[rank])
-                keep_graph = position < len(ranks) - 1
-                explained = attribute(
-                    scalar, levels, chosen, prepared.input_size, max_shape=max_shape, keep_graph=keep_graph
-                )
-                result.boxes.append(_box_map(detector, prepared, found, rank, explained, norm_in_bbox))
+        levels = tap.levels(prepared.input_size)
+        ranks = _select(found, score_thr, wanted, instances, topk)
+        for position, rank in enumerate(ranks):
+            scalar = scalar_of(found.scores[rank], found.boxes[rank])
+            keep_graph = position < len(ranks) - 1
+            explained = attribute(
+                scalar, levels, chosen, prepared.input_size, max_shape=max_shape, keep_graph=keep_graph
+            )
+            result.boxes.append(_box_map(detector, prepared, found, rank, explained, norm_in_bbox))
     result.notes = _notes(result, chosen, score_thr)
     return result
 

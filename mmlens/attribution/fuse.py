@@ -33,8 +33,8 @@ def fuse_levels(maps: Sequence[Tensor], size: Size, max_shape: Optional[Size] = 
         if max_shape is not None:
             height, width = (min(n, m) if m > 0 else n for n, m in zip(level.shape[-2:], max_shape))
             level = F.adaptive_avg_pool2d(level, (height, width))
-        # Half-pixel centres, for cells are squares. Cubic, for linear interpolation smears a cell over
-        # its neighbours: half of a small object's evidence would leave its box (see docs/box-maps.md).
+        # Half-pixel centres, for cells are squares. Cubic keeps more of a small object's evidence in its
+        # box than linear, which smears its outer cells over their neighbours.
         total += F.interpolate(level, size, mode='bicubic', align_corners=False)[0, 0].clamp_min(0)
     return total
 
