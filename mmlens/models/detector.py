@@ -117,7 +117,7 @@ class Detector:
             raise ModelError(f'{type(self.model).__name__} returns rotated boxes: box maps need upright ones.')
         order = _by_score(boxes, found.scores)
         masks = found.masks[order] if isinstance(found.get('masks'), Tensor) else None
-        boxes = boxes[order]
+        boxes = _boxes_of_masks(boxes[order], masks)
         rest = _rest_of_the_way(prepared.geometry, sample.metainfo)
         if rest is not None:
             boxes = _move_boxes(boxes, rest)
@@ -130,6 +130,15 @@ def _by_score(boxes: Tensor, scores: Tensor) -> Tensor:
     boxes, scores = boxes.detach(), scores.detach()
     order = torch.argsort(scores, descending=True, stable=True)
     return order[(torch.isfinite(boxes).all(1) & torch.isfinite(scores))[order]]
+
+
+def _boxes_of_masks(boxes: Tensor, masks: Optional[Tensor]) -> Tensor:
+    """The boxes (N, 4) around the masks, for detectors that leave all boxes empty (SOLO); no graph leads to them."""
+    if masks is None or bool((boxes[:, 2:] > boxes[:, :2]).any()):
+        return boxes
+    from mmdet.structures.mask import mask2bbox
+
+    return mask2bbox(masks).to(boxes)
 
 
 def _rest_of_the_way(geometry: Geometry, meta: Dict[str, Any]) -> Optional[np.ndarray]:
