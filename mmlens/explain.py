@@ -115,8 +115,8 @@ def explain_boxes(
         ('dog', 0.86, (576, 768))
         >>> cv2.imwrite('dog_boxes.png', found.draw(layout='panels'))
     """
-    if topk == 0:
-        raise MmlensError('topk must be at least 1, or -1 for all boxes.')
+    if topk == 0 or topk < -1:
+        raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
     detector = _as_detector(model, checkpoint, device, cfg_options, resize_only)
     chosen = get_method(method)  # after the config, which may bring a method of its own
     scalar_of = box_target(target)
