@@ -53,7 +53,8 @@ def model(tmp_path_factory):
         for convolution in detector.model.bbox_head.multi_level_conv_obj:
             convolution.bias.fill_(3.0)  # so that something is found
         for convolution in detector.model.bbox_head.multi_level_conv_cls:
-            convolution.weight.mul_(30)  # so that classes and scores differ
+            torch.nn.init.normal_(convolution.weight, std=3.0)  # so that classes and scores differ
+            convolution.bias.zero_()
         for convolution in detector.model.bbox_head.multi_level_conv_reg:
             convolution.weight.mul_(0.01)  # or exp() makes boxes of any size
             convolution.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 1.0]))
