@@ -6,7 +6,7 @@ mmlens, and no torch until something of it is used.
 
 from __future__ import annotations
 
-from mmlens.compat import mmcv_ops, mmcv_version, mmdet_ssd
+from mmlens.compat import mmcv_ops, mmcv_soft_nms, mmcv_version, mmdet_ssd
 from mmlens.compat.checkpoint import CheckpointError, load_checkpoint
 from mmlens.compat.dependencies import ALWAYS, DependencyError, require, versions
 
@@ -24,6 +24,7 @@ def prepare(*names: str) -> None:
         DependencyError: A package is missing or half-installed; the message says what to install.
     """
     mmcv_ops.install()
+    mmcv_soft_nms.install()
     mmcv_version.install()
     mmdet_ssd.install()
     require(*ALWAYS, *names)
