@@ -43,7 +43,8 @@ def bare(cam_class: type, **options: Any) -> Any:
     import torch
 
     # Without target layers no hook is registered; grad-cam 1.5 takes the device from the model's first parameter.
-    return cam_class(torch.nn.Linear(1, 1), [], **options)
+    # Other layers than PReLU draw that one from torch's random numbers.
+    return cam_class(torch.nn.PReLU(), [], **options)
 
 
 @lru_cache(maxsize=None)
