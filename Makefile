@@ -38,8 +38,8 @@ help:  ## Show this list
 demo: $(READY)  ## Draw every box's evidence and the feature maps of the shapes detector, into output/demo
 	@rm -rf output/demo && mkdir -p output/demo
 	@echo '$(BOXAM)' && echo '$(FEATMAP)'
-	@# Both at once: most of their time goes into importing torch and mmdet.
-	@$(VENV)/bin/$(FEATMAP) > output/demo/featmap.log 2>&1 & \
+	@# Both at once, with a thread each: most of their time goes into importing torch and mmdet.
+	@export OMP_NUM_THREADS=1; $(VENV)/bin/$(FEATMAP) > output/demo/featmap.log 2>&1 & \
 	$(VENV)/bin/$(BOXAM); boxam=$$?; \
 	wait $$!; featmap=$$?; cat output/demo/featmap.log; exit $$((boxam + featmap))
 	@rm output/demo/featmap.log
