@@ -77,6 +77,16 @@ def add_model(parser: Parser) -> None:
     parser.add_argument('config', help="config file, or a package's own: mmdet::yolox/yolox_nano_8xb8-300e_coco.py")
     parser.add_argument('checkpoint', nargs='?', help="checkpoint file or address (default: the config's load_from)")
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if there is one, else cpu)')
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--resize-only',
+        action='store_true',
+        help="replace letterbox, keep-ratio and pad in the config's test pipeline by a plain resize",
+    )
+
+
+def add_cfg_options(parser: Parser) -> None:
+    """Add ``--cfg-options``; :func:`read_cfg_options` reads them."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -84,11 +94,6 @@ def add_model(parser: Parser) -> None:
         type=key_value,
         metavar='KEY=VALUE',
         help='change settings of the config; lists as key="[a,b]" or key=a,b, nested as key="[(a,b),(c,d)]"',
-    )
-    parser.add_argument(
-        '--resize-only',
-        action='store_true',
-        help="replace letterbox, keep-ratio and pad in the config's test pipeline by a plain resize",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Tuple, Union
@@ -12,6 +11,7 @@ from ..errors import PictureError
 from ..files import write_atomically
 from .guard import DONE, FAILED, SOME_FAILED, say
 from .outputs import write_picture
+from .progress import progress_bar
 from .sources import Source
 from .video import VideoReader, VideoWriter
 from .window import show_picture
@@ -77,7 +77,7 @@ class Run:
         """
         failures: List[str] = []
         finished = 0
-        with _progress_bar(sources) as bar:
+        with progress_bar(2 if sources[0].is_video else len(sources)) as bar:
             task = bar.add_task('pictures', total=len(sources), visible=len(sources) > 1)
             try:
                 for source, place in zip(sources, places):
@@ -160,21 +160,3 @@ def _video_file(place: Optional[Path], rate: float, size: Optional[Tuple[int, in
             interrupted = True
     if interrupted:
         raise KeyboardInterrupt(f'{place} holds the first {writer.frames} frames')
-
-
-def _progress_bar(sources: List[Source]) -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    several = len(sources) > 1 or sources[0].is_video
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn('{task.description}', markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not several or not console.is_terminal,
-        # Results that go to a file or a pipe must not be diverted to the bar's terminal.
-        redirect_stdout=sys.stdout.isatty(),
-    )

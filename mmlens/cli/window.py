@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional, Tuple
 
 from ..errors import MmlensError
 
@@ -25,17 +25,20 @@ def check_display() -> None:
         raise MmlensError('--show needs a display, and there is none here; leave it out to write files instead.')
 
 
-def show_picture(picture: np.ndarray, title: str, wait: bool = True) -> None:
+def show_picture(
+    picture: np.ndarray, title: str, wait: bool = True, size: Optional[Tuple[float, float]] = None
+) -> None:
     """Show a picture in the one window there is.
 
     Args:
         picture: Shape (H, W, 3), uint8, BGR.
         title: Title of the window.
         wait: Whether to return only when the user has closed the window. Defaults to ``True``.
+        size: Width and height of the window in inches. Defaults to matplotlib's.
     """
     from matplotlib import pyplot
 
-    figure = pyplot.figure('mmlens')
+    figure = pyplot.figure('mmlens', figsize=size)
     figure.clear()
     axes = figure.add_axes((0, 0, 1, 0.95))
     axes.set_title(title)

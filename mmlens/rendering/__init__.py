@@ -6,11 +6,13 @@ from .box_maps import draw_box_maps
 from .colours import label_colours
 from .feature_maps import check_arrangement, draw_feature_maps
 from .sheets import fit_canvas, side_by_side
+from .steps import draw_steps
 
 __all__ = [
     'check_arrangement',
     'draw_box_maps',
     'draw_feature_maps',
+    'draw_steps',
     'fit_canvas',
     'label_colours',
     'side_by_side',

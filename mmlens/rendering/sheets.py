@@ -13,13 +13,13 @@ from .text import put_text, shorten, text_size, wrap
 
 MARGIN = 16
 HEADER = 28
-_TITLE, _DETAIL, _NOTE = 15, 12, 12
+TITLE, _DETAIL, _NOTE = 15, 12, 12
 _LINE = 17
 _BAR = 9
 # What a sheet should look like at most: it is looked at on a screen.
 _WIDEST, _HIGHEST = 2600, 2600
 _LANDSCAPE = 1.6
-_NARROWEST = 200
+NARROWEST = 200
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,20 @@ class Panel:
     note: str = ''
 
 
-def compose(panels: Sequence[Panel]) -> np.ndarray:
-    """Arrange panels on white paper, row by row, in as many columns as make the sheet roughly landscape.
+def compose(panels: Sequence[Panel], columns: Optional[int] = None) -> np.ndarray:
+    """Arrange panels on white paper, row by row.
 
     Args:
         panels: At least one.
+        columns: How many panels stand in a row. Defaults to as many as make the sheet roughly landscape.
 
     Returns:
         A new uint8 BGR picture.
     """
-    width = max(_NARROWEST, *(panel.picture.shape[1] for panel in panels))
+    width = max(NARROWEST, *(panel.picture.shape[1] for panel in panels))
     panels = [_with_detail_in_place(panel, width) for panel in panels]
     usual = HEADER + MARGIN + round(np.mean([panel.picture.shape[0] + _foot_height(panel, width) for panel in panels]))
-    columns = grid_columns(len(panels), width + MARGIN, usual)
+    columns = columns or grid_columns(len(panels), width + MARGIN, usual)
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
     heights = [HEADER + max(p.picture.shape[0] + _foot_height(p, width) for p in row) for row in rows]
     sheet = _paper(MARGIN + columns * (width + MARGIN), MARGIN + sum(height + MARGIN for height in heights))
@@ -95,7 +96,7 @@ def side_by_side(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.nd
         raise ValueError(f'{len(pictures)} pictures and {len(titles)} titles: give one title for each picture')
     height = min(picture.shape[0] for picture in pictures)
     scaled = [resize(p, (max(1, round(p.shape[1] * height / p.shape[0])), height)) for p in pictures]
-    widths = [max(_NARROWEST, p.shape[1]) for p in scaled]
+    widths = [max(NARROWEST, p.shape[1]) for p in scaled]
     sheet = _paper(MARGIN + sum(width + MARGIN for width in widths), HEADER + height + 2 * MARGIN)
     x = MARGIN
     for picture, title, width in zip(scaled, titles, widths):
@@ -159,7 +160,7 @@ def panel_size(picture: np.ndarray, count: int, widest: int = 640, smallest: int
     wanted = min(max(long_side, smallest), widest)
     for side in (wanted, *(s for s in (520, 440, 360, 300, 240) if s < wanted)):
         width, height = (max(1, round(length * side / long_side)) for length in picture.shape[1::-1])
-        cell = (max(width, _NARROWEST) + MARGIN, height + HEADER + 2 * MARGIN + _LINE)
+        cell = (max(width, NARROWEST) + MARGIN, height + HEADER + 2 * MARGIN + _LINE)
         columns = grid_columns(count, *cell)
         if columns * cell[0] <= _WIDEST and -(-count // columns) * cell[1] <= _HIGHEST:
             break
@@ -189,7 +190,7 @@ def _foot_height(panel: Panel, width: int) -> int:
 
 def _with_detail_in_place(panel: Panel, width: int) -> Panel:
     chip = 18 if panel.colour is not None else 0
-    title_width, detail_width = text_size(panel.title, _TITLE, bold=True)[0], text_size(panel.detail, _DETAIL)[0]
+    title_width, detail_width = text_size(panel.title, TITLE, bold=True)[0], text_size(panel.detail, _DETAIL)[0]
     if not panel.detail or chip + title_width + 12 + detail_width <= width:
         return panel
     return replace(panel, detail='', note='; '.join(filter(None, [panel.detail, panel.note])))
@@ -211,13 +212,13 @@ def _draw_panel(cell: np.ndarray, panel: Panel) -> None:
 
 def _draw_header(header: np.ndarray, panel: Panel) -> None:
     x, width = 0, header.shape[1]
-    baseline = (HEADER - 4 - text_size('', _TITLE)[1]) // 2
+    baseline = (HEADER - 4 - text_size('', TITLE)[1]) // 2
     if panel.colour is not None:
         header[baseline + 3 : baseline + 15, :12] = INK
         header[baseline + 4 : baseline + 14, 1:11] = panel.colour
         x = 18
-    title = shorten(panel.title, _TITLE, width - x, bold=True)
-    put_text(header, title, (x, baseline), _TITLE, INK, bold=True)
+    title = shorten(panel.title, TITLE, width - x, bold=True)
+    put_text(header, title, (x, baseline), TITLE, INK, bold=True)
     if panel.detail:
         detail_width = text_size(panel.detail, _DETAIL)[0]
         put_text(header, panel.detail, (width - detail_width, baseline + 3), _DETAIL, GREY)

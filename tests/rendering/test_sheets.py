@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Tuple
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,17 @@ from mmlens.rendering.sheets import (
     side_by_side,
     with_note,
 )
+
+
+@pytest.mark.parametrize(('columns', 'size'), [(1, (1, 3)), (2, (2, 2)), (3, (3, 1))])
+def test_the_number_of_columns_can_be_given(picture: np.ndarray, columns: int, size: Tuple[int, int]) -> None:
+    height, width = picture.shape[:2]
+    sheet = compose([Panel(picture, 'one')] * 3, columns)
+    assert sheet.shape == (
+        MARGIN + size[1] * (HEADER + height + MARGIN),
+        MARGIN + size[0] * (width + MARGIN),
+        3,
+    )
 
 
 def test_pictures_lie_unchanged_in_their_cells(picture: np.ndarray) -> None:

@@ -1,0 +1,140 @@
+"""Config -> dataset of a phase, with one clear sentence for everything that can be wrong."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Dict, List, Sequence, Set
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+
+from .. import compat
+from ..errors import ModelError
+from ..models.inputs import default_scope
+
+PHASES = ('train', 'val', 'test')
+
+
+def build_dataset(cfg: Config, phase: str, skip_types: Sequence[str] = ()) -> Any:
+    """Build the dataset of a phase, with its wrappers, and load its annotations.
+
+    Args:
+        cfg: A whole config. It is not changed.
+        phase: ``'train'``, ``'val'`` or ``'test'``.
+        skip_types: Names of transforms that are left out of every pipeline.
+
+    Raises:
+        ModelError: If the config has no such phase, the dataset cannot be built, or it is empty.
+    """
+    dataset_cfg = without(phase_config(cfg, phase), set(skip_types))
+    compat.prepare(cfg.get('default_scope') or 'mmdet')
+    with default_scope(cfg):
+        try:
+            dataset = DATASETS.build(dataset_cfg)
+            if hasattr(dataset, 'full_init'):
+                dataset.full_init()
+            number = len(dataset)
+        except compat.DependencyError:
+            raise
+        except Exception as error:  # a dataset is anybody's code
+            if 'need at least one array' in str(error):  # mmengine cannot serialise a list without samples
+                raise ModelError(_empty(phase)) from error
+            raise ModelError(_cannot_build(error, phase, dataset_cfg)) from error
+    if not number:
+        raise ModelError(_empty(phase))
+    return dataset
+
+
+def phase_config(cfg: Config, phase: str) -> Dict[str, Any]:
+    """A copy of the dataset's config of a phase.
+
+    Raises:
+        ModelError: If there is none; the message names the phases that there are.
+    """
+    if phase not in PHASES:
+        raise ModelError(f"There is no phase '{phase}': choose from {', '.join(PHASES)}.")
+    dataset = (cfg.get(f'{phase}_dataloader') or {}).get('dataset')
+    if dataset:
+        return copy.deepcopy(dataset)
+    known = [name for name in PHASES if (cfg.get(f'{name}_dataloader') or {}).get('dataset')]
+    name = cfg.filename or 'The config'
+    if known:
+        raise ModelError(f'{name} has no {phase}_dataloader; it has {" and ".join(known)}: choose one with --phase.')
+    if (cfg.get('data') or {}).get(phase):
+        raise ModelError(
+            f'{name} has data.{phase} and no {phase}_dataloader: it was written for mmcls 0.x or mmdet 2.x; give a '
+            'config of mmpretrain, mmdet 3 or mmyolo.'
+        )
+    raise ModelError(f'{name} has no {phase}_dataloader: give the config that a model was trained with.')
+
+
+def without(config: Any, kinds: Set[str]) -> Any:
+    """A copy of a dataset's config without the transforms of these names, at any depth."""
+    if isinstance(config, dict):
+        return type(config)({key: without(value, kinds) for key, value in config.items()})
+    if isinstance(config, (list, tuple)):
+        kept = [without(each, kinds) for each in config if not (isinstance(each, dict) and kind_of(each) in kinds)]
+        return type(config)(kept)
+    return copy.deepcopy(config)
+
+
+def kinds_in(config: Any) -> List[str]:
+    """Names of all datasets and transforms in a dataset's config, in order."""
+    if isinstance(config, dict):
+        own = [kind_of(config)] if config.get('type') else []
+        return own + [kind for value in config.values() for kind in kinds_in(value)]
+    if isinstance(config, (list, tuple)):
+        return [kind for each in config for kind in kinds_in(each)]
+    return []
+
+
+def kind_of(step: Dict[str, Any]) -> str:
+    """``Resize`` for ``'mmdet.Resize'`` as for the class itself."""
+    kind = step.get('type') or ''
+    return (kind if isinstance(kind, str) else getattr(kind, '__name__', '')).split('.')[-1]
+
+
+def _empty(phase: str) -> str:
+    return (
+        f'The {phase} dataset of the config is empty: its annotation file lists no picture, or filter_cfg drops all of '
+        "them, as it does when the class names of metainfo are not the annotation file's."
+    )
+
+
+def _cannot_build(error: Exception, phase: str, config: Dict[str, Any]) -> str:
+    start = f'The {phase} dataset of the config cannot be built'
+    missing = _missing_file(error)
+    if missing:
+        return (
+            f'{start}: there is no {missing}; put the data there, or say where they are: '
+            f'--cfg-options {phase}_dataloader.{_key_of_leaf(config)}.data_root=FOLDER (ann_file and data_prefix '
+            'likewise).'
+        )
+    return f'{start}: {first_line(error)}'
+
+
+def _key_of_leaf(config: Dict[str, Any]) -> str:
+    """Where the innermost dataset stands, in the dots that --cfg-options takes."""
+    if config.get('dataset'):
+        return f'dataset.{_key_of_leaf(config["dataset"])}'
+    if config.get('datasets'):
+        return f'dataset.datasets.0{_key_of_leaf(config["datasets"][0])[len("dataset") :]}'
+    return 'dataset'
+
+
+def _missing_file(error: BaseException) -> str:
+    """The file or folder that an error is about, if that is the reason."""
+    seen: List[BaseException] = []
+    cause: Any = error
+    while cause is not None and cause not in seen:
+        if isinstance(cause, FileNotFoundError) and cause.filename:
+            return str(cause.filename)
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return ''
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, as the end of a sentence."""
+    lines = str(error).strip().splitlines()
+    return f'{lines[0].rstrip(".")}.' if lines else f'{type(error).__name__}.'

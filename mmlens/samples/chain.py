@@ -1,0 +1,165 @@
+"""The calls of a recording, put in order: the way of the sample, and those of the pictures it was mixed with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..steps import Branch, Step, View
+from .pictures import Colours
+from .recording import Call
+from .states import State, same
+from .views import Frame, views_of
+
+Within = Tuple[str, ...]
+
+
+@dataclass
+class Way:
+    """What happened to one picture.
+
+    Attributes:
+        steps: What each transform left.
+        states: The same as it was copied, with the transforms' notes on the geometry.
+        colours: How to read the values of what comes next.
+        frame: Where the annotations lie.
+        rejected: Transforms that returned nothing, so that the dataset had to try again.
+    """
+
+    steps: List[Step]
+    states: List[State]
+    colours: Colours
+    frame: Frame
+    rejected: List[str]
+
+    @property
+    def path(self) -> str:
+        """The picture's file; empty if it is not known."""
+        found = [state.meta['img_path'] for state in self.states if state.meta.get('img_path')]
+        return str(found[-1]) if found else ''
+
+
+def way_of_sample(call: Call) -> Way:
+    """The way of a sample through the transforms of its dataset and the wrappers around it.
+
+    Args:
+        call: Of the outermost dataset, for the sample.
+    """
+    way = _new_way(leaf_of(call))
+    _follow_dataset(call, way)
+    return way
+
+
+def leaf_of(call: Call) -> Any:
+    """The innermost dataset that the sample comes from."""
+    parts = [each for each in call.calls if each.of_dataset]
+    return leaf_of(parts[0]) if parts else call.subject
+
+
+def _new_way(dataset: Any) -> Way:
+    return Way([], [], Colours(), Frame(original=bool(getattr(dataset, 'test_mode', False))), [])
+
+
+def _follow_dataset(call: Call, way: Way) -> None:
+    parts = [each for each in call.calls if each.of_dataset]
+    if not parts:
+        # After a transform that returned nothing, the dataset began again with another sample.
+        rejecting = [n for n, each in enumerate(call.calls) if each.returned is None]
+        way.rejected += [call.calls[n].name for n in rejecting]
+        for each in call.calls[rejecting[-1] + 1 if rejecting else 0 :]:
+            _follow(each, way, ())
+        return
+    # A wrapper asks for the sample first; what it asks for later is mixed in by its next own transform.
+    _follow_dataset(parts[0], way)
+    others: List[Call] = []
+    for each in call.calls[call.calls.index(parts[0]) + 1 :]:
+        if each.of_dataset:
+            others += [each] if each.returned is not None else []
+        elif each.returned is None:
+            way.rejected.append(each.name)
+        else:
+            _follow(each, way, (), others)
+            others = []
+
+
+def _chains(calls: Sequence[Call]) -> List[List[Call]]:
+    """Calls grouped by the results that they hand on to each other."""
+    chains: List[List[Call]] = []
+    for call in calls:
+        for chain in reversed(chains):
+            if call.given is chain[-1].returned:
+                chain.append(call)
+                break
+        else:
+            chains.append([call])
+    return chains
+
+
+def _follow(call: Call, way: Way, within: Within, mixed: Sequence[Call] = ()) -> None:
+    """Append what a transform left; first what the transforms that it called itself left of the same picture."""
+    own: List[Call] = []
+    # The last that were asked for are mixed in: a wrapper asks again if one of them is rejected.
+    branches = [_branch_of_dataset(each) for each in mixed[len(mixed) - call.mixed :]]
+    for chain in _chains(call.calls):
+        if chain[0].given is call.given and not own:
+            own = chain
+        elif chain[-1].returned is not None:
+            branches.append(_branch_of_calls(chain, way))
+    if not branches:  # else its own transforms have taken them further
+        branches = [_branch_of_cache(state, way) for state in call.cached]
+    before = len(way.steps)
+    for each in own:
+        _follow(each, way, (*within, call.name))
+    way.colours = way.colours.after(call.subject)
+    if call.left is None:
+        return
+    found = tuple(branch for branch in branches if branch.steps)
+    if found or len(way.steps) == before or not same(call.left, way.states[-1]):
+        _append(way, call.name, within, call.left, found)
+
+
+def _append(way: Way, name: str, within: Within, state: State, branches: Tuple[Branch, ...] = ()) -> None:
+    way.frame = way.frame.after(state, way.states)
+    views = _joined(views_of(state, way.colours, way.frame), branches)
+    changed = not way.states or not same(state, way.states[-1])
+    way.steps.append(Step(name, within, views, changed, branches, way.frame.notes_of(len(way.steps))))
+    way.states.append(state)
+
+
+def _joined(views: Tuple[View, ...], branches: Tuple[Branch, ...]) -> Tuple[View, ...]:
+    """The views of a step that joins branches into several pictures: each as its branch left it."""
+    ends = [branch.steps[-1].views[0] for branch in branches]
+    if len(views) < 2 or len(ends) != len(views):
+        return views
+    return tuple(
+        end if end.shape == view.shape and np.array_equal(end.picture, view.picture) else view
+        for view, end in zip(views, ends)
+    )
+
+
+def _branch_of_dataset(call: Call) -> Branch:
+    way = way_of_sample(call)
+    return Branch(way.path, tuple(way.steps))
+
+
+def _branch_of_calls(chain: Sequence[Call], parent: Way) -> Branch:
+    way = replace(parent, steps=[], states=[], rejected=[])
+    for call in chain:
+        _follow(call, way, ())
+    return Branch(way.path, tuple(way.steps))
+
+
+def _branch_of_cache(state: State, parent: Way) -> Branch:
+    way = replace(parent, steps=[], states=[], rejected=[])
+    _append(way, 'from the cache', (), state)
+    return Branch(way.path, tuple(way.steps))
+
+
+def rejections(way: Way) -> Optional[str]:
+    """A sentence on what was rejected before the sample came through; ``None`` if nothing was."""
+    if not way.rejected:
+        return None
+    names = ', '.join(dict.fromkeys(way.rejected))
+    return f'rejected before this sample came through: {len(way.rejected)} (by {names})'

@@ -1,0 +1,84 @@
+"""Arrays and tensors of a pipeline, turned back into pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, List, Optional, Tuple
+
+import cv2
+import numpy as np
+
+# A float picture whose values stay below this has been scaled or normalised: 0..255 reaches further.
+_DARK = 16.0
+
+
+@dataclass(frozen=True)
+class Colours:
+    """How the values of an array are to be read; each transform may change that.
+
+    Attributes:
+        rgb: Whether channels are in the order RGB; mmcv loads BGR.
+        mean: Subtracted by a Normalize step, a value a channel; ``None`` before one.
+        std: Divided by, likewise.
+    """
+
+    rgb: bool = False
+    mean: Optional[np.ndarray] = None
+    std: Optional[np.ndarray] = None
+
+    def after(self, transform: Any) -> Colours:
+        """How to read what a transform of mmcv, mmpretrain or torchvision leaves."""
+        inner = getattr(transform, 't', transform)  # mmpretrain's wrapper of torchvision's transforms
+        rgb = True if getattr(inner, 'to_rgb', False) else self.rgb
+        rgb = False if getattr(inner, 'to_bgr', False) else rgb
+        if type(inner).__name__ != 'Normalize':
+            return replace(self, rgb=rgb)
+        return Colours(rgb, np.asarray(inner.mean, np.float32), np.asarray(inner.std, np.float32))
+
+
+def to_picture(array: np.ndarray, channels_first: bool, colours: Colours) -> Tuple[np.ndarray, Tuple[str, ...]]:
+    """Turn an array of a pipeline into a picture.
+
+    Args:
+        array: Shape (H, W), (H, W, C) or, with ``channels_first``, (C, H, W); any number type.
+        channels_first: Whether it was a tensor.
+        colours: How to read its values.
+
+    Returns:
+        The picture (H, W, 3), uint8, BGR, and notes on what was done to see it.
+    """
+    notes: List[str] = []
+    image = array[..., None] if array.ndim == 2 else array.transpose(1, 2, 0) if channels_first else array
+    if colours.mean is not None and image.dtype.kind == 'f' and image.shape[2] == colours.mean.size:
+        image = image * colours.std + colours.mean
+        notes.append('normalised, undone here')
+    image, note = _as_bytes(image)
+    notes += [note] if note else []
+    channels = image.shape[2]
+    if channels in (1, 2):
+        image = cv2.cvtColor(np.ascontiguousarray(image[..., 0]), cv2.COLOR_GRAY2BGR)
+    elif colours.rgb:
+        image = image[..., 2::-1]
+    if channels == 2 or channels > 4:
+        notes.append(f'{1 if channels == 2 else 3} of {channels} channels drawn')
+    return np.ascontiguousarray(image[..., :3]), tuple(notes)
+
+
+def _as_bytes(image: np.ndarray) -> Tuple[np.ndarray, str]:
+    """The picture as uint8, and what had to be done to its values."""
+    if image.dtype == np.uint8:
+        return image, ''
+    if image.dtype == np.uint16:
+        return (image // 257).astype(np.uint8), ''
+    values = np.nan_to_num(image.astype(np.float32))
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if image.dtype.kind != 'f' or high > _DARK:
+        outside = low < -0.5 or high > 255.5
+        return _rounded(values), f'values {round(low)} to {round(high)}, clipped here' if outside else ''
+    if low >= -1e-3 and high <= 1 + 1e-3:
+        return _rounded(values * 255), ''
+    return _rounded((values - low) * (255 / max(high - low, 1e-6))), f'values {low:.2f} to {high:.2f}, stretched here'
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -1,0 +1,153 @@
+"""The front door: the samples of a phase, each recorded step by step."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+
+from ..errors import ModelError, PictureError
+from ..models.inputs import default_scope
+from ..models.loading import ConfigLike, read_config
+from ..steps import SampleSteps
+from .building import build_dataset, first_line, kinds_in, phase_config
+from .chain import leaf_of, rejections, way_of_sample
+from .recording import Record, recording, transforms_of
+
+# A mixing transform with a cache leaves pictures alone until the cache holds more than this many.
+_WARM = 4
+# How many samples are given to caches at most: the transform may be left out with some probability.
+_MOST_FOR_CACHES = 60
+
+
+class Samples:
+    """The samples of a config's dataset.
+
+    Args:
+        config: A file, a name inside an installed package
+            (``mmdet::yolox/yolox_nano_8xb8-300e_coco.py``), or a mmengine ``Config``.
+        phase: ``'train'``, ``'val'`` or ``'test'``.
+        cfg_options: Values to override in the config, by dotted keys.
+        skip_types: Names of transforms that are left out of the pipelines.
+        seed: Of everything random. The same seed gives the same samples.
+
+    Attributes:
+        dataset: The dataset as the config builds it, with its wrappers.
+        unknown_types: Names in ``skip_types`` that no pipeline has.
+
+    Raises:
+        ModelError: If the config has no such phase, or its dataset cannot be built or is empty.
+    """
+
+    def __init__(
+        self,
+        config: ConfigLike,
+        phase: str = 'train',
+        *,
+        cfg_options: Optional[Dict[str, Any]] = None,
+        skip_types: Sequence[str] = (),
+        seed: int = 0,
+    ) -> None:
+        self.cfg = read_config(config, cfg_options)
+        kinds = kinds_in(phase_config(self.cfg, phase))
+        skip_types = [name.split('.')[-1] for name in skip_types]
+        self.unknown_types = [name for name in skip_types if name not in kinds]
+        self.seed = seed
+        self._caches_filled = False
+        with _seeded(seed):
+            self.dataset = build_dataset(self.cfg, phase, skip_types)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def order(self, number: Optional[int] = None, shuffle: bool = False) -> List[int]:
+        """Indexes of the samples to look at.
+
+        Args:
+            number: How many at most. Defaults to all.
+            shuffle: Whether they are drawn by chance, none twice, instead of from the beginning.
+        """
+        indexes = list(range(len(self)))
+        if shuffle:
+            random.Random(self.seed).shuffle(indexes)
+        return indexes[:number]
+
+    def record(self, index: int) -> SampleSteps:
+        """Send a sample through its transforms, and tell what each of them left.
+
+        What a sample becomes depends on the seed and its index alone, unless a transform mixes in what passed it
+        earlier (``use_cached``). Such caches are filled first, as they are after the first iterations of a training.
+
+        Raises:
+            PictureError: If a transform fails on the sample.
+            ModelError: If the dataset loads no picture.
+        """
+        filled = self._fill_caches()
+        with _seeded(self.seed, index), default_scope(self.cfg), recording(self.dataset) as record:
+            try:
+                sample = self.dataset[index]
+            except Exception as error:  # a transform is anybody's code
+                raise PictureError(_why_not(index, error, record)) from error
+        call = record.root.calls[0]
+        way = way_of_sample(call)
+        if not way.steps:
+            raise ModelError('The pipeline of the dataset loads no picture, so there is nothing to look at.')
+        notes = [note for note in (rejections(way), filled) if note]
+        names = _class_names(leaf_of(call))
+        return SampleSteps(index, way.path, names, tuple(way.steps), tuple(notes), sample)
+
+    def _fill_caches(self) -> Optional[str]:
+        """Give samples to the mixing transforms that need some before they mix; say so."""
+        if self._caches_filled:
+            return None
+        self._caches_filled = True
+        caching = [each for each in transforms_of(self.dataset) if _caches(each)]
+        given = 0
+        with default_scope(self.cfg):
+            while given < _MOST_FOR_CACHES and any(len(each.results_cache) <= _WARM for each in caching):
+                with _seeded(self.seed, len(self) + given), contextlib.suppress(Exception):
+                    self.dataset[given % len(self)]  # one that fails will say so when its turn comes
+                given += 1
+        names = ', '.join(dict.fromkeys(type(each).__name__ for each in caching))
+        return f'{given} samples went through first, to fill the cache of {names}' if given else None
+
+
+def _caches(transform: Any) -> bool:
+    """Whether it mixes in what passed it earlier: mmdet's CachedMosaic, mmyolo's Mosaic with ``use_cached``."""
+    return isinstance(getattr(transform, 'results_cache', None), list) and getattr(transform, 'use_cached', True)
+
+
+def _class_names(dataset: Any) -> Tuple[str, ...]:
+    meta = getattr(dataset, 'metainfo', None) or {}
+    names = meta.get('classes') or meta.get('CLASSES') or ()
+    return (names,) if isinstance(names, str) else tuple(str(name) for name in names)
+
+
+def _why_not(index: int, error: Exception, record: Record) -> str:
+    call = record.failed
+    if call is None or call.of_dataset:
+        return f'Sample {index} cannot be loaded: {first_line(error)}'
+    path = call.given.get('img_path') if isinstance(call.given, dict) else None
+    which = f'Sample {index} ({path})' if path else f'Sample {index}'
+    if isinstance(error, FileNotFoundError):
+        return f'{which}: there is no such picture file.' if path else f'{which}: {first_line(error)}'
+    return f'{which}: the transform {call.name} fails: {first_line(error)}'
+
+
+@contextlib.contextmanager
+def _seeded(*seeds: int) -> Iterator[None]:
+    """Seed everything random for the time of the block; afterwards it goes on where it was."""
+    state = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+    seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state[0])
+        np.random.set_state(state[1])
+        torch.random.set_rng_state(state[2])

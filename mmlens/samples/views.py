@@ -1,0 +1,168 @@
+"""What a transform left, as it can be drawn: pictures, with annotations in each picture's own pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from ..steps import View
+from .pictures import Colours, to_picture
+from .states import Item, State
+
+_KEPT = (
+    'annotations loaded after the resize keep the coordinates of the file, as metrics want them; '
+    'they are drawn here where they lie in this picture'
+)
+_LOST = 'annotations are loaded after the picture was moved, so where they lie in it is not known: they are not drawn'
+_WRONG = (
+    'annotations are loaded after the picture was resized: they keep the coordinates of the file, and training would '
+    'use them so; load them before'
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where annotations lie, if they were loaded after the picture had been resized.
+
+    Test pipelines do that on purpose: metrics compare in the coordinates of the file.
+
+    Attributes:
+        original: Whether the dataset is in test mode, so that this is on purpose.
+        since: Number of the step that loaded the annotations late; -1 if none did.
+        matrix: Shape (2, 3): annotation to picture; ``None`` if they agree or nobody knows.
+        known: Whether annotations can be drawn.
+    """
+
+    original: bool = False
+    since: int = -1
+    matrix: Optional[np.ndarray] = None
+    known: bool = True
+
+    def after(self, state: State, before: Sequence[State]) -> Frame:
+        """Where they lie after one more step."""
+        loaded = state.items[0].annotated and not (before and before[-1].items[0].annotated)
+        if self.since >= 0 or not loaded or not before or not _moved(before):
+            return self
+        if not self.original:
+            return replace(self, since=len(before))
+        matrix = _matrix(before[-1])
+        return replace(self, since=len(before), matrix=matrix, known=matrix is not None)
+
+    def notes_of(self, number: int) -> Tuple[str, ...]:
+        """What is to be said of a step."""
+        if number != self.since:
+            return ()
+        return (_WRONG if not self.original else _KEPT if self.known else _LOST,)
+
+
+def views_of(state: State, colours: Colours, frame: Frame) -> Tuple[View, ...]:
+    """The pictures of a state, each with its annotations."""
+    return tuple(_view(item, colours, frame) for item in state.items)
+
+
+def _view(item: Item, colours: Colours, frame: Frame) -> View:
+    picture, notes = to_picture(item.image, item.channels_first, colours)
+    view = View(
+        picture=picture,
+        shape=item.image.shape,
+        dtype=str(item.image.dtype),
+        hidden=item.hidden,
+        classes=item.classes,
+        notes=notes,
+    )
+    if not frame.known:
+        return view
+    if item.boxes is not None and item.boxes.shape[1] == 4:
+        view = _with_boxes(view, item, frame)
+    elif item.boxes is not None:
+        view = replace(view, notes=(*view.notes, f'boxes of {item.boxes.shape[1]} numbers are not drawn'))
+    if item.seg_map is not None:
+        seg_map = _fitted(item.seg_map[None], picture.shape[:2], frame, outside=255)[0]
+        view = replace(view, seg_map=seg_map.astype(np.int64))
+    return view
+
+
+def _with_boxes(view: View, item: Item, frame: Frame) -> View:
+    boxes = np.asarray(item.boxes)
+    if frame.matrix is not None:
+        corners = boxes.reshape(-1, 2, 2) @ frame.matrix[:, :2].T + frame.matrix[:, 2]
+        boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    masks = None
+    if item.masks is not None and len(item.masks) == len(boxes) and len(boxes):
+        masks = _fitted(item.masks.to_ndarray(), view.picture.shape[:2], frame, outside=0).astype(bool)
+    return replace(
+        view,
+        boxes=boxes.astype(np.float32),
+        labels=_of_each(item.labels, len(boxes), -1, np.int64),
+        ignored=_of_each(item.ignored, len(boxes), False, bool),
+        masks=masks,
+    )
+
+
+def _of_each(values: Optional[np.ndarray], number: int, missing: Any, kind: type) -> np.ndarray:
+    """A value for each box, also in the middle of a pipeline, where lengths need not agree."""
+    if values is None or len(values) != number:
+        return np.full(number, missing, kind)
+    return values.astype(kind)
+
+
+def _fitted(maps: np.ndarray, size: Tuple[int, ...], frame: Frame, outside: int) -> np.ndarray:
+    """Maps (N, h, w) on the grid of the picture: moved if the frame says so, else cut or filled, right and below."""
+    height, width = size
+    matrix = frame.matrix
+    if matrix is not None:
+        # Cells are squares: their centres are moved.
+        shift = matrix[:, :2] @ [0.5, 0.5] + matrix[:, 2] - 0.5
+        moved = np.column_stack([matrix[:, :2], shift])
+        kind = maps.dtype if maps.dtype in (np.uint8, np.int16) else np.dtype(np.int16)
+        return np.stack(
+            [
+                cv2.warpAffine(each.astype(kind), moved, (width, height), flags=cv2.INTER_NEAREST, borderValue=outside)
+                for each in maps
+            ]
+        )
+    if maps.shape[1:] == (height, width):
+        return maps
+    fitted = np.full((len(maps), height, width), outside, maps.dtype)
+    shown = maps[:, :height, :width]
+    fitted[:, : shown.shape[1], : shown.shape[2]] = shown
+    return fitted
+
+
+def _moved(states: Sequence[State]) -> bool:
+    """Whether the pixels of the last state are no longer where they are in the file."""
+    first, last = states[0], states[-1]
+    scale, padding = last.meta.get('scale_factor'), last.meta.get('pad_param')
+    return (
+        _size(first) != _size(last)
+        or bool(last.meta.get('flip'))
+        or (scale is not None and not np.allclose(scale, 1))
+        or (padding is not None and bool(np.any(padding)))
+    )
+
+
+def _matrix(state: State) -> Optional[np.ndarray]:
+    """Position in the file to position in the picture, by what Resize, LetterResize and RandomFlip note."""
+    scale, padding = state.meta.get('scale_factor'), state.meta.get('pad_param')
+    flipped = state.meta.get('flip_direction') if state.meta.get('flip') else ''
+    if flipped and padding is not None:  # which came first is not noted
+        return None
+    if scale is None and not flipped:
+        return None
+    top, left = (0.0, 0.0) if padding is None else (float(padding[0]), float(padding[2]))
+    x, y = (1.0, 1.0) if scale is None else (float(scale[0]), float(scale[1]))
+    matrix = np.array([[x, 0, left], [0, y, top]])
+    height, width = _size(state)
+    if flipped in ('horizontal', 'diagonal'):
+        matrix[0] = [-x, 0, width]
+    if flipped in ('vertical', 'diagonal'):
+        matrix[1] = [0, -y, height]
+    return matrix
+
+
+def _size(state: State) -> Tuple[int, ...]:
+    item = state.items[0]
+    return item.image.shape[-2:] if item.channels_first else item.image.shape[:2]

@@ -1,0 +1,111 @@
+import pytest
+from mmengine.config import Config
+
+from mmlens.errors import ModelError
+from mmlens.samples.building import build_dataset, kinds_in, phase_config, without
+
+LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
+
+
+def test_a_dataset_is_built_with_its_wrappers(detection):
+    cfg = detection(LOAD, wrap=lambda dataset: dict(type='RepeatDataset', times=3, dataset=dataset))
+    before = cfg.to_dict()
+    dataset = build_dataset(cfg, 'train')
+    assert type(dataset).__name__ == 'RepeatDataset' and len(dataset) == 18
+    assert cfg.to_dict() == before
+
+
+def test_lazy_datasets_are_filled(detection):
+    assert len(build_dataset(detection(LOAD, lazy_init=True), 'train')) == 6
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'phase', 'sentence'),
+    [
+        ({'a_dataloader': {}}, 'trian', "There is no phase 'trian': choose from train, val, test."),
+        ({}, 'train', 'The config has no train_dataloader: give the config that a model was trained with.'),
+        (
+            {'val_dataloader': None, 'train_dataloader': {'dataset': {'type': 'A'}}},
+            'val',
+            'The config has no val_dataloader; it has train: choose one with --phase.',
+        ),
+        (
+            {'data': {'train': {'type': 'ImageNet'}}},
+            'train',
+            'The config has data.train and no train_dataloader: it was written for mmcls 0.x or mmdet 2.x; '
+            'give a config of mmpretrain, mmdet 3 or mmyolo.',
+        ),
+    ],
+)
+def test_a_phase_that_is_not_there(cfg, phase, sentence):
+    with pytest.raises(ModelError) as error:
+        phase_config(Config(cfg), phase)
+    assert str(error.value) == sentence
+
+
+def test_an_empty_dataset(detection):
+    start = '^The train dataset of the config is empty: its annotation file lists no picture, or filter_cfg'
+    with pytest.raises(ModelError, match=start):
+        build_dataset(detection(LOAD, ann_file='empty.json'), 'train')
+    filtered = dict(metainfo=dict(classes=('blue',)), filter_cfg=dict(filter_empty_gt=True))
+    for serialize in (True, False):
+        with pytest.raises(ModelError, match=start):
+            build_dataset(detection(LOAD, serialize_data=serialize, **filtered), 'train')
+
+
+def nested(dataset):
+    repeated = dict(type='RepeatDataset', times=2, dataset=dataset)
+    return dict(type='ConcatDataset', datasets=[repeated, repeated])
+
+
+@pytest.mark.parametrize(('wrap', 'key'), [(lambda d: d, 'dataset'), (nested, 'dataset.datasets.0.dataset')])
+def test_a_missing_annotation_file(detection, wrap, key):
+    cfg = detection(LOAD, wrap=wrap, ann_file='none.json')
+    with pytest.raises(ModelError) as error:
+        build_dataset(cfg, 'train')
+    (file,) = {str(word).rstrip(';') for word in str(error.value).split() if 'none.json' in word}
+    assert str(error.value) == (
+        f'The train dataset of the config cannot be built: there is no {file}; put the data there, or say where they '
+        f'are: --cfg-options train_dataloader.{key}.data_root=FOLDER (ann_file and data_prefix likewise).'
+    )
+    cfg.merge_from_dict({f'train_dataloader.{key}.ann_file': 'train.json'})  # the key leads somewhere
+    if wrap is not nested:
+        assert len(build_dataset(cfg, 'train')) == 6
+
+
+def test_a_missing_folder_of_a_classifier(classification):
+    cfg = classification([dict(type='LoadImageFromFile')])
+    cfg.train_dataloader.dataset.data_root = 'nowhere'
+    with pytest.raises(ModelError, match='^The train dataset of the config cannot be built: there is no nowhere'):
+        build_dataset(cfg, 'train')
+
+
+@pytest.mark.parametrize(
+    ('pipeline', 'said'),
+    [([dict(type='NoSuchStep')], 'NoSuchStep'), ([dict(type='Resize', size=3)], "unexpected keyword argument 'size'")],
+)
+def test_a_pipeline_that_cannot_be_built(detection, pipeline, said):
+    with pytest.raises(ModelError) as error:
+        build_dataset(detection(pipeline), 'train')
+    assert str(error.value).startswith('The train dataset of the config cannot be built: ')
+    assert said in str(error.value) and '\n' not in str(error.value)
+
+
+def test_transforms_are_left_out_at_any_depth():
+    choice = dict(type='RandomChoice', transforms=[[dict(type='mmdet.Resize')], [dict(type='Pad')]])
+    mosaic = dict(type='Mosaic', pre_transform=[dict(type='Load'), dict(type='Pad')])
+    inner = dict(type='Coco', pipeline=[dict(type='Resize'), choice])
+    config = dict(type='Mix', dataset=dict(type='Repeat', dataset=inner), pipeline=[mosaic, dict(type='Pad')])
+    left = without(config, {'Pad', 'Resize'})
+    assert kinds_in(left) == ['Mix', 'Repeat', 'Coco', 'RandomChoice', 'Mosaic', 'Load']
+    assert left['dataset']['dataset']['pipeline'][0]['transforms'] == [[], []]
+    assert kinds_in(config).count('Pad') == 3
+    assert without(config, set()) == config
+
+
+def test_types_given_as_classes_are_known():
+    class Pad:
+        pass
+
+    assert kinds_in([dict(type=Pad), dict(type='Resize')]) == ['Pad', 'Resize']
+    assert without([dict(type=Pad), dict(type='Resize')], {'Pad'}) == [dict(type='Resize')]
