@@ -126,6 +126,8 @@ def _init_randomly(model: Any) -> None:
     for module in model.modules():
         if getattr(module, 'init_cfg', None):
             module.init_cfg = _without_checkpoints(module.init_cfg)
+        if isinstance(getattr(module, 'pretrained', None), str):  # DetectoRS loads it by itself
+            module.pretrained = None
     with torch.random.fork_rng(devices=[]), _quiet_log():
         torch.default_generator.manual_seed(0)
         if hasattr(model, 'init_weights'):

@@ -53,6 +53,19 @@ def test_a_backbone_that_loads_by_itself_is_not_let(yolox_config, no_network):
     assert detector.model.backbone.init_cfg is None
 
 
+@pytest.mark.parametrize(
+    'names', [dict(pretrained=CHECKPOINT), dict(init_cfg=dict(type='Pretrained', checkpoint=CHECKPOINT))]
+)
+def test_a_backbone_that_keeps_the_checkpoint_elsewhere_is_not_let_either(yolox_config, no_network, names):
+    """DetectoRS's keeps it in its attribute ``pretrained``."""
+    from mmlens import load_detector
+
+    config = copy.deepcopy(yolox_config)
+    config.model['backbone'] = dict(type='DetectoRS_ResNet', depth=50, base_channels=8, stem_channels=8, **names)
+    config.model.neck.in_channels = [64, 128, 256]
+    assert load_detector(config, device='cpu').model.backbone.pretrained is None
+
+
 def test_random_weights_are_the_same_each_time_and_nothing_is_logged(yolox_config, capfd):
     from mmengine.logging import MMLogger
 
