@@ -9,18 +9,24 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .attribution.methods import Method, available_methods, register_method
+    from .class_explain import explain_classes, load_classifier
+    from .class_results import ClassExplanation, ClassMap
     from .errors import MmlensError
     from .explain import explain_boxes, feature_maps, list_layers, load_detector
     from .results import BoxExplanation, BoxMap, FeatureMap, FeatureMaps
 
 # Where each public name lives.
 _HOME = {
+    'ClassExplanation': 'class_results',
+    'ClassMap': 'class_results',
     'Method': 'attribution.methods',
     'MmlensError': 'errors',
     'available_methods': 'attribution.methods',
     'explain_boxes': 'explain',
+    'explain_classes': 'class_explain',
     'feature_maps': 'explain',
     'list_layers': 'explain',
+    'load_classifier': 'class_explain',
     'load_detector': 'explain',
     'BoxExplanation': 'results',
     'BoxMap': 'results',
@@ -32,6 +38,8 @@ _HOME = {
 __all__ = [
     'BoxExplanation',
     'BoxMap',
+    'ClassExplanation',
+    'ClassMap',
     'FeatureMap',
     'FeatureMaps',
     'Method',
@@ -39,8 +47,10 @@ __all__ = [
     '__version__',
     'available_methods',
     'explain_boxes',
+    'explain_classes',
     'feature_maps',
     'list_layers',
+    'load_classifier',
     'load_detector',
     'register_method',
 ]

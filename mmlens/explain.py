@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
@@ -24,9 +23,10 @@ from .errors import MmlensError, PictureError
 
 compat.prepare()  # before the first import of mmdet or mmyolo
 
-from .models.detector import Detector, Predictions, Prepared  # noqa: E402
+from .models.detector import Detector, Predictions  # noqa: E402
 from .models.inputs import Picture  # noqa: E402
 from .models.loading import ConfigLike, load_model, read_config  # noqa: E402
+from .models.network import Network, Prepared  # noqa: E402
 from .results import BoxExplanation, BoxMap, Detections, FeatureMap, FeatureMaps  # noqa: E402
 
 ModelLike = Union[ConfigLike, nn.Module, Detector]
@@ -121,11 +121,11 @@ def explain_boxes(
     chosen = get_method(method)  # after the config, which may bring a method of its own
     scalar_of = box_target(target)
     names = _layer_names(layers, detector)
-    wanted = _class_indexes(classes, detector)
+    wanted = detector.class_indexes(classes)
     tapped = {name: resolve_layer(detector.model, name) for name in names}
     with Tap(detector.model, tapped) as tap:
         prepared = detector.prepare(picture)
-        result = BoxExplanation(prepared.picture, [], names, chosen.name, target, versions=dict(_versions()))
+        result = BoxExplanation(prepared.picture, [], names, chosen.name, target, versions=dict(installed_versions()))
         with live_graph():
             found = detector.predict(prepared)
         levels = tap.levels(prepared.input_size)
@@ -192,21 +192,23 @@ def feature_maps(
     return FeatureMaps(prepared.picture, maps, _detections(detector, found, ranks), reduction)
 
 
-def list_layers(model: Union[nn.Module, Detector], picture: Optional[Picture] = None) -> List[LayerInfo]:
+def list_layers(model: Union[nn.Module, Network], picture: Optional[Picture] = None) -> List[LayerInfo]:
     """List the layers that can be named, with their output shapes if a picture is given.
 
     Args:
-        model: A model, or what :func:`load_detector` returned (needed for shapes).
+        model: A model, or what :func:`load_detector` or :func:`load_classifier` returned (needed for
+            the shapes of anything but a detector).
         picture: File name, or (H, W, 3) uint8 BGR.
     """
     if picture is None:
-        return layer_names.list_layers(model.model if isinstance(model, Detector) else model)
-    detector = _as_detector(model, None, None, None, False)
-    return layer_names.list_layers(detector.model, lambda: detector.predict(detector.prepare(picture)))
+        return layer_names.list_layers(model.model if isinstance(model, Network) else model)
+    network = model if isinstance(model, Network) else Detector(model)
+    return layer_names.list_layers(network.model, lambda: network.run(network.prepare(picture)))
 
 
 @functools.lru_cache(maxsize=None)  # asking the installed packages takes as long as a small model
-def _versions() -> Dict[str, str]:
+def installed_versions() -> Dict[str, str]:
+    """Versions of the packages that make maps, by import name."""
     return compat.versions()
 
 
@@ -231,22 +233,6 @@ def _layer_names(layers: Optional[Sequence[str]], detector: Detector) -> Tuple[s
     if not names:
         raise MmlensError('No layer was named: give at least one.')
     return tuple(dict.fromkeys(names))
-
-
-def _class_indexes(classes: Optional[Sequence[Union[str, int]]], detector: Detector) -> Optional[List[int]]:
-    if classes is None:
-        return None
-    known = detector.class_names
-    indexes = []
-    for wanted in [classes] if isinstance(classes, (str, int)) else classes:
-        if isinstance(wanted, str) and wanted in known:
-            indexes.append(known.index(wanted))
-        elif str(wanted).isdigit() and (not known or int(wanted) < len(known)):
-            indexes.append(int(wanted))
-        else:
-            near = difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
-            raise MmlensError(f"The model knows no class '{wanted}': it knows {', '.join(near)}, ...")
-    return indexes
 
 
 def _select(

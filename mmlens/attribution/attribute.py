@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -21,10 +21,13 @@ class Attribution:
     Attributes:
         raw: Shape (H, W), float32 >= 0, on the input's grid.
         blank: Why the map is empty and what to try; ``None`` if it is not.
+        extra_tokens_only: Whether it is empty because the target depends on the layers' extra tokens
+            (class, distillation) and on none of the cells.
     """
 
     raw: Tensor
     blank: Optional[str] = None
+    extra_tokens_only: bool = False
 
 
 def attribute(
@@ -36,6 +39,7 @@ def attribute(
     spatial: bool = True,
     max_shape: Optional[Size] = None,
     keep_graph: bool = False,
+    fuse: Optional[Callable[[Sequence[Tensor], Size], Tensor]] = None,
 ) -> Attribution:
     """Explain one scalar by the levels it was computed from.
 
@@ -48,8 +52,11 @@ def attribute(
             right for boxes, not for classes.
         max_shape: See :func:`~mmlens.attribution.fuse.fuse_levels`.
         keep_graph: Whether another target of the same graph follows.
+        fuse: Makes one map of the levels' maps. Defaults to
+            :func:`~mmlens.attribution.fuse.fuse_levels`.
     """
-    gradients = _gradients(target, levels, keep_graph) if method.uses_gradients else [None] * len(levels)
+    at_tensors = _gradients(target, levels, keep_graph) if method.uses_gradients else [None] * len(levels)
+    gradients = [_at_cells(level, gradient) for level, gradient in zip(levels, at_tensors)]
     maps: List[Tensor] = []
     with torch.no_grad():
         for level, gradient in zip(levels, gradients):
@@ -57,25 +64,29 @@ def attribute(
                 continue
             signed = method(_finite(level.activation), None if gradient is None else _finite(gradient), spatial)
             maps.append(_finite(signed[0]))
-        raw = fuse_levels(maps, input_size, max_shape).to(target.device)
+        raw = (fuse(maps, input_size) if fuse else fuse_levels(maps, input_size, max_shape)).to(target.device)
         if bool((raw > 0).any()):
             return Attribution(raw)
-        return Attribution(raw, _why_blank(target, levels, gradients, method))
+        extra_only = all(g is None for g in gradients) and any(g is not None for g in at_tensors)
+        return Attribution(raw, _why_blank(target, levels, gradients, method), extra_only)
 
 
 def _gradients(target: Tensor, levels: Sequence[Level], keep_graph: bool) -> List[Optional[Tensor]]:
-    """Gradient of each level, (1, C, h, w); ``None`` where it is zero or there is no path."""
+    """Gradient of each level, in its layer's own layout; ``None`` where it is zero or there is no path."""
     if not target.requires_grad:
         return [None] * len(levels)
     # Levels of one token tensor share it: ask once.
     unique = {id(level.tensor): level.tensor for level in levels}
     gradients = torch.autograd.grad(target, list(unique.values()), retain_graph=keep_graph, allow_unused=True)
     by_tensor = dict(zip(unique, gradients))
-    result: List[Optional[Tensor]] = []
-    for level in levels:
-        gradient = by_tensor[id(level.tensor)]
-        result.append(None if gradient is None or not bool(gradient.any()) else level.layout(gradient))
-    return result
+    found = [by_tensor[id(level.tensor)] for level in levels]
+    return [None if gradient is None or not bool(gradient.any()) else gradient for gradient in found]
+
+
+def _at_cells(level: Level, gradient: Optional[Tensor]) -> Optional[Tensor]:
+    """The gradient as (1, C, h, w); ``None`` where it is zero at every cell."""
+    laid = None if gradient is None else level.layout(gradient)
+    return None if laid is None or not bool(laid.any()) else laid
 
 
 def _finite(values: Tensor) -> Tensor:

@@ -39,6 +39,32 @@ def fuse_levels(maps: Sequence[Tensor], size: Size, max_shape: Optional[Size] = 
     return total
 
 
+def fuse_layers(maps: Sequence[Tensor], size: Size) -> Tensor:
+    """Lay layers' maps over the input's grid as CAM methods are published for classes.
+
+    Args:
+        maps: Shape (h, w) each, any sizes; negative values count as zero.
+        size: ``(H, W)`` of the input.
+
+    Returns:
+        Shape (H, W), float32, >= 0: the one map, interpolated linearly; or the mean of several, each
+        scaled to [0, 1] first.
+    """
+    total = torch.zeros(size, dtype=torch.float32, device=maps[0].device if maps else None)
+    for level in maps:
+        level = level.float().clamp_min(0)
+        if len(maps) > 1:
+            level = (level - level.min()) / (level.max() - level.min()).clamp_min(1e-30)
+        total += F.interpolate(level[None, None], size, mode='bilinear', align_corners=False)[0, 0] / len(maps)
+    return total
+
+
+def stretch(raw: Tensor) -> Tensor:
+    """Scale a map so that its minimum is 0 and its maximum 1, as published for classes; a flat map becomes zero."""
+    low, high = raw.min(), raw.max()
+    return (raw - low) / (high - low) if bool(high > low) else torch.zeros_like(raw)
+
+
 def normalise(raw: np.ndarray) -> np.ndarray:
     """Scale a map >= 0 so that its maximum is 1; an all-zero map stays zero."""
     peak = float(raw.max()) if raw.size else 0.0

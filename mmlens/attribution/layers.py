@@ -87,7 +87,7 @@ def list_layers(model: nn.Module, run: Optional[Callable[[], Any]] = None) -> Li
     """
     named = [(name, module) for name, module in model.named_modules() if name]
     if run is None:
-        return [LayerInfo(_as_written(name), type(module).__name__) for name, module in named]
+        return [LayerInfo(written_name(name), type(module).__name__) for name, module in named]
     shapes: dict = {name: [] for name, _ in named}
 
     def note(name: str, output: Any) -> None:
@@ -95,7 +95,7 @@ def list_layers(model: nn.Module, run: Optional[Callable[[], Any]] = None) -> Li
 
     with observe_outputs(model, named, note):
         run()
-    return [LayerInfo(_as_written(name), type(module).__name__, tuple(shapes[name])) for name, module in named]
+    return [LayerInfo(written_name(name), type(module).__name__, tuple(shapes[name])) for name, module in named]
 
 
 def _child(module: nn.Module, step: str) -> Optional[nn.Module]:
@@ -128,7 +128,8 @@ def _join(path: str, step: str) -> str:
     return f'{path}.{step}' if path else step
 
 
-def _as_written(name: str) -> str:
+def written_name(name: str) -> str:
+    """A module's name as it is written after ``--target-layers``: ``layers.0.ln1`` -> ``layers[0].ln1``."""
     path = ''
     for step in name.split('.'):
         path = _join(path, step)
@@ -144,7 +145,7 @@ def _no_such_layer(model: nn.Module, parent: nn.Module, name: str, path: str, st
         return f"No layer '{name}': '{path}' has no layers inside; use '{path}' itself."
     candidates = [_join(path, n) for n in difflib.get_close_matches(step, inside, n=3, cutoff=0.4)]
     if not candidates:
-        every = [_as_written(n) for n, _ in model.named_modules() if n]
+        every = [written_name(n) for n, _ in model.named_modules() if n]
         candidates = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
     if not candidates:
         candidates = [_join(path, n) for n in inside[:6]]

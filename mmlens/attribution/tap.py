@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 import torch
@@ -104,23 +104,27 @@ class Tap:
         """The tapped tensors in the layers' own layout, layer by layer, call by call."""
         return [tensor for outputs in self._outputs.values() for tensor in outputs]
 
-    def levels(self, input_size: Tuple[int, int]) -> List[Level]:
+    def levels(self, input_size: Tuple[int, int], extra_tokens: Optional[int] = None) -> List[Level]:
         """What the tapped layers returned, as maps.
 
         Args:
             input_size: ``(height, width)`` of the network's input; tells the grid of token layers.
+            extra_tokens: How many tokens stand before the grid; see
+                :func:`~mmlens.attribution.tokens.layouts_of`.
 
         Raises:
             LayerError: If a layer did not run, or returned nothing that lies over one input.
         """
-        return [level for name in self.layers for level in self._levels_of(name, input_size)]
+        return [level for name in self.layers for level in self._levels_of(name, input_size, extra_tokens)]
 
-    def _levels_of(self, name: str, input_size: Tuple[int, int]) -> List[Level]:
+    def _levels_of(self, name: str, input_size: Tuple[int, int], extra: Optional[int]) -> List[Level]:
         if name not in self._ran:
             raise LayerError(_did_not_run(name, self.layers[name]))
         outputs = self._outputs[name]
         inside = _classes_around(self.model, self.layers[name])
-        found = [(tensor, layout) for tensor in outputs for layout in layouts_of(tensor.shape, input_size, inside)]
+        found = [
+            (tensor, layout) for tensor in outputs for layout in layouts_of(tensor.shape, input_size, inside, extra)
+        ]
         if not found:
             shapes = ', '.join(str(tuple(tensor.shape)) for tensor in outputs[:3]) or 'no tensor of numbers'
             raise LayerError(

@@ -22,7 +22,9 @@ _OBJECTS = ('TransformerDecoder', 'DETRHead', 'DINOHead', 'RoIHead')
 _COARSE_FIRST = 'PixelDecoder'
 
 
-def layouts_of(shape: Sequence[int], input_size: Grid, inside: Sequence[str] = ()) -> List[Layout]:
+def layouts_of(
+    shape: Sequence[int], input_size: Grid, inside: Sequence[str] = (), extra_tokens: Optional[int] = None
+) -> List[Layout]:
     """How the maps of one output tensor are read from it.
 
     Args:
@@ -32,6 +34,8 @@ def layouts_of(shape: Sequence[int], input_size: Grid, inside: Sequence[str] = (
         input_size: ``(height, width)`` of the network's input.
         inside: Class names of the module that returned the tensor and of those around it; a shape
             alone does not tell object queries from the cells of a grid.
+        extra_tokens: How many tokens (class, distillation, registers) stand before the grid, where it
+            is known; a layer before they join has none of them. By default it is found by trying.
 
     Returns:
         One layout a map; none if the tensor does not lie over a single input.
@@ -46,7 +50,7 @@ def layouts_of(shape: Sequence[int], input_size: Grid, inside: Sequence[str] = (
         batch_first = shape[0] == 1
         length = shape[1] if batch_first else shape[0]
         coarse_first = any(_COARSE_FIRST in name for name in inside)
-        return _token_layouts(length, batch_first, input_size, coarse_first)
+        return _token_layouts(length, batch_first, input_size, coarse_first, extra_tokens)
     return []
 
 
@@ -66,13 +70,27 @@ def token_grid(length: int, input_size: Grid, extra: int = 0) -> Optional[Grid]:
     return None
 
 
+def _grid_of_any_stride(cells: int, input_size: Grid) -> Optional[Grid]:
+    """The grid of that many cells where the number of cells is known for sure; patches that do not fit are cut off."""
+    for stride in range(2, 65):
+        for grid in (_grid(input_size, stride), (input_size[0] // stride, input_size[1] // stride)):
+            if grid[0] * grid[1] == cells:
+                return grid
+    return None
+
+
 def _grid(input_size: Grid, stride: int) -> Grid:
     return math.ceil(input_size[0] / stride), math.ceil(input_size[1] / stride)
 
 
-def _token_layouts(length: int, batch_first: bool, input_size: Grid, coarse_first: bool) -> List[Layout]:
-    for extra in range(6):  # class, distillation and register tokens stand first
+def _token_layouts(
+    length: int, batch_first: bool, input_size: Grid, coarse_first: bool, extra_tokens: Optional[int]
+) -> List[Layout]:
+    # Class, distillation and register tokens stand first.
+    for extra in range(6) if extra_tokens is None else sorted({extra_tokens, 0}, reverse=True):
         grid = token_grid(length, input_size, extra)
+        if grid is None and extra_tokens is not None:
+            grid = _grid_of_any_stride(length - extra, input_size)
         if grid is not None and grid[0] * grid[1] > 1:
             return [_tokens(extra, grid, batch_first)]
     pyramid = [_grid(input_size, stride) for stride in _PYRAMID]

@@ -1,4 +1,4 @@
-"""What `featmap` and `boxam` have in common: settle everything, load the model once, go through the sources."""
+"""What `featmap`, `boxam` and `cam` have in common: settle everything, load the model once, go through the sources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from .sources import Source, find_sources
 from .window import check_display
 
 if TYPE_CHECKING:
+    from ..models.classifier import Classifier
     from ..models.detector import Detector
+    from ..models.network import Network
 
 
 def load(args: argparse.Namespace) -> Detector:
@@ -36,24 +38,32 @@ def load(args: argparse.Namespace) -> Detector:
         )
 
 
-def load_trained(args: argparse.Namespace) -> Detector:
-    """Load the model that the arguments name, with trained weights.
+def load_classifier(args: argparse.Namespace) -> Classifier:
+    """Load the classifier that the arguments name."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        from ..class_explain import load_classifier
+
+        return load_classifier(
+            args.config, args.checkpoint, device=args.device, cfg_options=read_cfg_options(args.cfg_options)
+        )
+
+
+def check_trained(args: argparse.Namespace, network: Network) -> None:
+    """Check that a model has trained weights.
 
     Raises:
         ModelError: If neither the arguments nor the config name a checkpoint.
     """
-    detector = load(args)
-    cfg: Any = detector.model.cfg
-    if not args.checkpoint and not cfg.get('load_from'):
+    if not args.checkpoint and not network.model.cfg.get('load_from'):
         raise ModelError(f'No checkpoint was given, and {args.config} has no load_from: give one after the config.')
-    return detector
 
 
 def run_job(
     args: argparse.Namespace,
-    draw: Callable[[Detector, Picture], Drawn],
+    draw: Callable[[Any, Picture], Drawn],
     same_size: bool,
     check_sources: Callable[[List[Source]], None] = lambda sources: None,
+    load: Callable[[argparse.Namespace], Network] = load,
 ) -> int:
     """Draw every source that ``args.img`` stands for, or list the layers with ``--preview-model``.
 
@@ -64,6 +74,7 @@ def run_job(
         draw: Draws one picture or frame with the loaded model.
         same_size: See :class:`mmlens.cli.run.Run`.
         check_sources: Raises if the options do not suit the sources.
+        load: Loads the model. Defaults to a detector's.
 
     Returns:
         The exit status.
@@ -78,8 +89,9 @@ def run_job(
         places = plan_outputs(sources, args.out_dir, args.out_file, args.show)
         if args.show:
             check_display()
-        detector = load_trained(args)
-        return Run(lambda picture: draw(detector, picture), same_size, args.show).over(sources, places)
+        network = load(args)
+        check_trained(args, network)
+        return Run(lambda picture: draw(network, picture), same_size, args.show).over(sources, places)
 
 
 def count(number: int, thing: str) -> str:

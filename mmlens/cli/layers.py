@@ -14,7 +14,7 @@ from .video import VideoReader
 
 if TYPE_CHECKING:
     from ..explain import LayerInfo
-    from ..models.detector import Detector
+    from ..models.network import Network
 
 
 def build_parser() -> Parser:
@@ -48,7 +48,7 @@ def steps(name: str) -> int:
     return name.count('.') + name.count('[') + (0 if name.startswith('[') else 1)
 
 
-def print_layers(detector: Detector, source: Optional[Source] = None, depth: Optional[int] = None) -> int:
+def print_layers(network: Network, source: Optional[Source] = None, depth: Optional[int] = None) -> int:
     """Print the layers of a model, with output shapes if there is a picture or a video's first frame.
 
     Returns:
@@ -59,7 +59,7 @@ def print_layers(detector: Detector, source: Optional[Source] = None, depth: Opt
     picture = None
     if source:
         picture = next(iter(VideoReader(source.path))) if source.is_video else source.path
-    print(format_layers(list_layers(detector, picture), depth))
+    print(format_layers(list_layers(network, picture), depth))
     return DONE
 
 

@@ -13,6 +13,7 @@ from .arguments import Parser
 COMMANDS = {
     'featmap': 'draw the feature maps of any layer over the picture',
     'boxam': 'draw, for every box of a detector, the evidence for that box',
+    'cam': 'draw, for the classes of a classifier, which part of the picture speaks for them',
     'pipeline': 'draw what every transform of a data pipeline does to the samples of a dataset',
     'layers': 'list the layers of a model by the names that --target-layers takes',
 }

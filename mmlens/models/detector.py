@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import ModelError
 from .geometry import Geometry, apply, scaling, translation
-from .inputs import Picture, TestPipeline
-
-
-@dataclass
-class Prepared:
-    """One picture as the network sees it.
-
-    Attributes:
-        picture: Shape (H, W, 3), uint8, BGR.
-        batch: What the data preprocessor returned: a batch of one.
-        geometry: Where the input lies in the picture.
-    """
-
-    picture: np.ndarray
-    batch: Any
-    geometry: Geometry
-
-    @property
-    def input_size(self) -> Tuple[int, int]:
-        """``(height, width)`` of the input."""
-        return self.geometry.input_size
+from .network import Network, Prepared
 
 
 @dataclass
@@ -55,7 +35,7 @@ class Predictions:
         return len(self.scores)
 
 
-class Detector:
+class Detector(Network):
     """A model of mmdet or mmyolo with the test pipeline of its config.
 
     Args:
@@ -66,41 +46,17 @@ class Detector:
         ModelError: If the model carries no config, or is no detector.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        model = getattr(model, 'module', model)  # DataParallel and its kin
-        if not hasattr(model, 'cfg'):
-            raise ModelError("The model carries no config: build it with mmdet's init_detector, or set model.cfg.")
-        if not hasattr(model, 'data_preprocessor') or not hasattr(model, '_run_forward'):
-            raise ModelError(f'{type(model).__name__} is not a detector of mmdet or mmyolo.')
-        self.model: Any = model
-        self.pipeline = TestPipeline(model.cfg)
-        classes = (getattr(model, 'dataset_meta', None) or {}).get('classes') or []
-        self.class_names: List[str] = [classes] if isinstance(classes, str) else list(classes)
+    kind = 'a detector of mmdet or mmyolo'
+    builder = "mmdet's init_detector"
 
     @property
     def default_layers(self) -> Tuple[str, ...]:
         """The neck where there is one, else the backbone."""
         return ('neck',) if getattr(self.model, 'neck', None) is not None else ('backbone',)
 
-    def class_name(self, label: int) -> str:
-        """Name of a class, or its index as text."""
-        return str(self.class_names[label]) if 0 <= label < len(self.class_names) else str(label)
-
-    def prepare(self, picture: Picture, **extra: Any) -> Prepared:
-        """Put a picture through the test pipeline and the data preprocessor.
-
-        Args:
-            picture: File name, or (H, W, 3) uint8 BGR.
-            **extra: More keys for the pipeline, such as ``batch_shape``.
-
-        Raises:
-            PictureError: If it cannot be read.
-        """
-        sample = self.pipeline(picture, **extra)
-        packed = {key: [value] for key, value in sample.packed.items()}
-        batch = self.model.data_preprocessor(packed, False)
-        height, width = batch['inputs'].shape[-2:]
-        return Prepared(sample.picture, batch, sample.geometry((height, width)))
+    def run(self, prepared: Prepared) -> Predictions:
+        """The same as :meth:`predict`."""
+        return self.predict(prepared)
 
     def predict(self, prepared: Prepared) -> Predictions:
         """Run the whole detector, post-processing included, in the current grad mode.

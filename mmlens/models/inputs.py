@@ -170,7 +170,14 @@ def _matrix_of(step: Any, before: Dict[str, Any], after: Dict[str, Any], state: 
     return _measure(step, before, state, (new_h, new_w) == (h, w))
 
 
-_STRETCHING = {'FixScaleResize', 'FixShapeResize', 'Resize', 'ResizeShortestEdge', 'YOLOv5KeepRatioResize'}
+_STRETCHING = {
+    'FixScaleResize',
+    'FixShapeResize',
+    'Resize',
+    'ResizeEdge',
+    'ResizeShortestEdge',
+    'YOLOv5KeepRatioResize',
+}
 
 
 def _own_scale(before: Dict[str, Any], after: Dict[str, Any]) -> Tuple[float, float]:

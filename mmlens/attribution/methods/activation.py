@@ -17,7 +17,7 @@ def eigencam(activation: Tensor, gradient: Optional[Tensor], spatial: bool) -> T
 
     Source: Muhammad & Yeasin 2020; https://arxiv.org/abs/2008.00299.
     """
-    return _first_component(activation)
+    return first_component(activation)
 
 
 @register_method('eigengradcam', shows='the main pattern of gradient times activation')
@@ -26,10 +26,11 @@ def eigengradcam(activation: Tensor, gradient: Tensor, spatial: bool) -> Tensor:
 
     Source: EigenCAM applied to gradient-weighted activations, as pytorch-grad-cam defines it.
     """
-    return _first_component(gradient * activation)
+    return first_component(gradient * activation)
 
 
-def _first_component(activation: Tensor) -> Tensor:
+def first_component(activation: Tensor) -> Tensor:
+    """Cells (1, h, w) along the first principal component of maps (1, C, h, w)."""
     cells = activation[0].flatten(1).T.cpu().numpy()  # (h w, C)
     cells = cells - cells.mean(0)
     # Reduced: the full decomposition, as pytorch-grad-cam asks for it, holds (h w)^2 numbers, gigabytes for a

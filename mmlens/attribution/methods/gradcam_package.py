@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...compat import gradcam as compat
-from .base import Method, needs_more
+from .base import Formula, Method, needs_more
 
 
 def from_gradcam_package(name: str) -> Optional[Method]:
@@ -27,15 +27,21 @@ def from_gradcam_package(name: str) -> Optional[Method]:
     return Method(name, _Formula(cam), bool(getattr(cam, 'uses_gradients', True)), shows)
 
 
+def smoothed_formula(method: Method) -> Optional[Formula]:
+    """The method's formula with grad-cam's own eigen smoothing; ``None`` if it is not one of the package's."""
+    return _Formula(method.formula.cam, True) if isinstance(method.formula, _Formula) else None
+
+
 class _Formula:
     """Calls a ``BaseCAM``'s ``get_cam_image`` on one level."""
 
-    def __init__(self, cam: Any) -> None:
+    def __init__(self, cam: Any, eigen_smooth: bool = False) -> None:
         self.cam = cam
+        self.eigen_smooth = eigen_smooth
 
     def __call__(self, activation: Tensor, gradient: Optional[Tensor], spatial: bool) -> Tensor:
         a = activation.cpu().numpy()
         g = None if gradient is None else gradient.cpu().numpy()
         # The input and the target are the engine's business; formulas look at neither.
-        image = self.cam.get_cam_image(None, None, None, a, g, False)
+        image = self.cam.get_cam_image(None, None, None, a, g, self.eigen_smooth)
         return torch.as_tensor(image, dtype=torch.float32, device=activation.device)

@@ -1,0 +1,157 @@
+"""Methods that run the model many times, through pytorch-grad-cam's own engine."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor, nn
+
+from ..compat import gradcam as compat
+from ..errors import LayerError, MethodError, reason
+from .tap import unchanged
+from .tokens import layouts_of
+from .trees import tensors_of
+
+# Layers and masks, not classes, are what these explain, or they need arguments that no command has.
+_NOT_FOR_CLASSES = ('reciprocam', 'drise')
+
+
+def multi_pass_method(name: str) -> Optional[type]:
+    """The class of the installed pytorch-grad-cam of that name (any case) that needs its engine; else ``None``."""
+    cam_class = compat.cam_classes().get(name.lower())
+    if cam_class is None or name.lower() in _NOT_FOR_CLASSES or not compat.needs_forward_passes(cam_class):
+        return None
+    return cam_class
+
+
+class Logits(nn.Module):
+    """A model that returns logits (B, n) and nothing else, as pytorch-grad-cam wants it.
+
+    Args:
+        model: The model.
+        logits_of: Its inputs (B, 3, H, W) -> logits.
+    """
+
+    def __init__(self, model: nn.Module, logits_of: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self._logits_of = logits_of
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """See the class."""
+        return self._logits_of(inputs)
+
+
+@contextlib.contextmanager
+def borrowed(model: nn.Module) -> Iterator[None]:
+    """Let somebody else's engine work on a model in eval mode: hooks, modules and values are put back at the end."""
+    modules = [(module, dict(module._modules), dict(module._forward_hooks)) for module in model.modules()]
+    with unchanged(model), torch.inference_mode(False), torch.enable_grad():
+        model.requires_grad_(True)
+        try:
+            yield
+        finally:
+            for module, children, hooks in modules:
+                module._modules.clear()
+                module._modules.update(children)
+                module._forward_hooks.clear()
+                module._forward_hooks.update(hooks)
+
+
+def explain_by_passes(
+    cam_class: type,
+    model: nn.Module,
+    logits_of: Callable[[Tensor], Tensor],
+    layers: Dict[str, nn.Module],
+    inputs: Tensor,
+    category: int,
+    *,
+    extra_tokens: Optional[int] = None,
+    eigen_smooth: bool = False,
+    aug_smooth: bool = False,
+) -> Tensor:
+    """One class's map by a class of pytorch-grad-cam.
+
+    Returns:
+        Shape (H, W), float32 in [0, 1], on the input's grid.
+
+    Raises:
+        MethodError: If the method fails on this model or layer.
+    """
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    with borrowed(model):
+        wrapped = Logits(model, logits_of).eval()
+        options: Dict[str, Any] = dict(reshape_transform=_as_maps(inputs.shape[2:], extra_tokens))
+        if 'ablation_layer' in inspect.signature(cam_class).parameters:
+            options['ablation_layer'] = _ablation_layer(wrapped, layers, inputs)
+        try:
+            cam = cam_class(wrapped, list(layers.values()), **options)
+            targets = [ClassifierOutputTarget(category)]
+            found = cam(input_tensor=inputs, targets=targets, aug_smooth=aug_smooth, eigen_smooth=eigen_smooth)
+        except LayerError:
+            raise
+        except Exception as error:  # any method of the package, on any model
+            raise MethodError(
+                f"Method '{cam_class.__name__}' of pytorch-grad-cam fails at {', '.join(layers)}: {reason(error)}"
+            ) from error
+    return torch.nan_to_num(torch.as_tensor(found[0], dtype=torch.float32))
+
+
+def guided_gradients(model: nn.Module, logits_of: Callable[[Tensor], Tensor], inputs: Tensor, category: int) -> Tensor:
+    """Gradient of a logit at the input, with nothing negative let through a ReLU (guided backpropagation).
+
+    Source: Springenberg et al. 2015; https://arxiv.org/abs/1412.6806. Only ``nn.ReLU`` is guided, as in
+    pytorch-grad-cam; a network without one gives plain gradients.
+
+    Returns:
+        Shape (3, H, W), float32.
+    """
+    from pytorch_grad_cam.guided_backprop import GuidedBackpropReLUasModule
+    from pytorch_grad_cam.utils.find_layers import replace_all_layer_type_recursive
+
+    with borrowed(model):
+        for module in model.modules():
+            module.training = False
+        replace_all_layer_type_recursive(model, nn.ReLU, GuidedBackpropReLUasModule())
+        start = inputs.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(logits_of(start)[0, category], start)
+    return gradient[0].float()
+
+
+def _as_maps(input_size: Sequence[int], extra_tokens: Optional[int]) -> Callable[[Any], Tensor]:
+    """Turns what a layer returns for a batch into maps (B, C, h, w)."""
+    size: Tuple[int, int] = (int(input_size[0]), int(input_size[1]))
+
+    def reshape(output: Any) -> Tensor:
+        tensor = next(iter(tensors_of(output)))
+        layouts = layouts_of((1, *tensor.shape[1:]), size, (), extra_tokens)
+        if not layouts:
+            raise LayerError(f'The layer returns {tuple(tensor.shape)}, which is no map over the picture.')
+        return torch.cat([layouts[0](one[None]) for one in tensor])
+
+    return reshape
+
+
+def _ablation_layer(wrapped: nn.Module, layers: Dict[str, nn.Module], inputs: Tensor) -> Any:
+    """grad-cam's stand-in for the layer: one for maps with channels first, one for tokens and channels last."""
+    from pytorch_grad_cam import ablation_layer
+
+    last: list = []
+    layer = list(layers.values())[0]
+    handle = layer.register_forward_hook(lambda module, args, output: last.append(next(iter(tensors_of(output)))))
+    try:
+        with torch.no_grad():
+            wrapped(inputs)
+    finally:
+        handle.remove()
+    channels_last = bool(last) and (last[0].ndim == 3 or _is_channels_last(last[0], inputs))
+    return ablation_layer.AblationLayerVit() if channels_last else ablation_layer.AblationLayer()
+
+
+def _is_channels_last(tensor: Tensor, inputs: Tensor) -> bool:
+    layouts = layouts_of((1, *tensor.shape[1:]), (inputs.shape[2], inputs.shape[3]))
+    return bool(layouts) and layouts[0](tensor[:1]).shape[1] == tensor.shape[-1] != tensor.shape[1]

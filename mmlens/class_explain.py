@@ -1,0 +1,309 @@
+"""The front door for classifiers: from a model and a picture to a map for each class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import compat
+from .attribution.attribute import attribute
+from .attribution.default_layer import find_default_layer
+from .attribution.fuse import fuse_layers, stretch
+from .attribution.layers import resolve_layer
+from .attribution.methods import Method, get_method
+from .attribution.passes import explain_by_passes, guided_gradients, multi_pass_method
+from .attribution.smoothing import augmented_mean, eigen_smoothed
+from .attribution.tap import Tap
+from .errors import MmlensError
+
+compat.prepare()  # before the first import of mmpretrain
+
+from .class_results import ClassExplanation, ClassMap  # noqa: E402
+from .explain import installed_versions  # noqa: E402
+from .models.classifier import Classifier  # noqa: E402
+from .models.inputs import Picture  # noqa: E402
+from .models.loading import ConfigLike, load_model, read_config  # noqa: E402
+from .models.network import Prepared  # noqa: E402
+
+ClassifierLike = Union[ConfigLike, nn.Module, Classifier]
+
+
+def load_classifier(
+    config: ConfigLike,
+    checkpoint: Optional[Union[str, Path]] = None,
+    *,
+    device: Optional[str] = None,
+    cfg_options: Optional[Dict[str, Any]] = None,
+) -> Classifier:
+    """Load a classifier once, to explain many pictures.
+
+    Args:
+        config: Config file, name inside an installed package (``mmpretrain::...``), or Config.
+        checkpoint: File or URL of the weights. Defaults to the config's ``load_from``; random
+            weights if there is neither.
+        device: Such as ``'cuda:0'``. Defaults to CUDA if there is any.
+        cfg_options: Values of the config to override, by dotted keys.
+
+    Raises:
+        MmlensError: With one sentence on what is wrong (config, checkpoint, device).
+    """
+    cfg = read_config(config, cfg_options)
+    weights = checkpoint or cfg.get('load_from')
+    return Classifier(load_model(cfg, str(weights) if weights else None, device))
+
+
+def explain_classes(
+    model: ClassifierLike,
+    picture: Picture,
+    *,
+    checkpoint: Optional[Union[str, Path]] = None,
+    device: Optional[str] = None,
+    cfg_options: Optional[Dict[str, Any]] = None,
+    method: str = 'gradcam',
+    layers: Optional[Sequence[str]] = None,
+    categories: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
+    eigen_smooth: bool = False,
+    aug_smooth: bool = False,
+    num_extra_tokens: Optional[int] = None,
+    guided_backprop: bool = False,
+) -> ClassExplanation:
+    """Explain classes of a picture, each by its own map.
+
+    The maps are those of the published methods (channel weights averaged over the map, linear
+    interpolation), laid over the original picture. The model is given back as it was.
+
+    Args:
+        model: A config, with ``checkpoint`` and ``device``; a model of mmpretrain that carries its
+            config; or what :func:`load_classifier` returned.
+        picture: File name, or (H, W, 3) uint8 BGR.
+        checkpoint, device, cfg_options: See :func:`load_classifier`; only for a config.
+        method: Name of a method, any case; those of the installed pytorch-grad-cam too.
+        layers: Names of the layers to look at; the mean of their maps is shown. Defaults to the one
+            that :func:`~mmlens.attribution.default_layer.find_default_layer` finds.
+        categories: Classes to explain, by name or index. Defaults to the one predicted.
+        eigen_smooth: Take the first principal component of the weighted activations.
+        aug_smooth: Take the mean over the picture mirrored and brightened: six times the work.
+        num_extra_tokens: How many tokens stand before those of the picture. Defaults to the
+            backbone's own number.
+        guided_backprop: Compute guided gradients too, which the drawing shows times the map. They hardly
+            depend on the class or on what the network has learned (Adebayo et al. 2018).
+
+    Returns:
+        The classes with raw and normalised maps, in picture coordinates.
+
+    Raises:
+        MmlensError: With one sentence on what is wrong.
+
+    Example:
+        >>> from mmlens import explain_classes
+        >>> found = explain_classes('config.py', 'dog.jpg', checkpoint='weights.pth', categories=['dog', 'cat'])
+        >>> found[0].class_name, found[0].score, found[0].normalised.shape
+        ('dog', 0.86, (576, 768))
+        >>> cv2.imwrite('dog_classes.png', found.draw())
+    """
+    classifier = _as_classifier(model, checkpoint, device, cfg_options)
+    if num_extra_tokens is not None and num_extra_tokens < 0:
+        raise MmlensError(f'num_extra_tokens must be 0 or more, not {num_extra_tokens}.')
+    passes = multi_pass_method(method)
+    single = None if passes else get_method(method)
+    with Tap(classifier.model, {}), torch.no_grad():
+        prepared = classifier.prepare(picture)
+        logits = classifier.logits(prepared)[0].float()
+    names = _layer_names(layers, classifier, prepared)
+    wanted = _categories(categories, classifier, logits)
+    extra = classifier.extra_tokens if num_extra_tokens is None else num_extra_tokens
+    tapped = {name: resolve_layer(classifier.model, name) for name in names}
+    job = _Job(classifier, prepared, tapped, extra, eigen_smooth, aug_smooth)
+    found = (
+        [job.by_passes(passes, category) for category in wanted] if passes else job.by_one_pass(_known(single), wanted)
+    )
+    result = ClassExplanation(
+        picture=prepared.picture,
+        classes=[_class_map(classifier, prepared, logits, each) for each in found],
+        covered=prepared.geometry.covered(),
+        to_input=prepared.geometry.matrix,
+        input_size=prepared.input_size,
+        layers=names,
+        method=single.name if single else method.lower(),
+        versions=dict(installed_versions()),
+    )
+    if guided_backprop:
+        _add_guided(result, classifier, prepared)
+    result.notes += _notes(result, single)
+    return result
+
+
+@dataclass
+class _Found:
+    """A class's maps (H, W) on the input's grid."""
+
+    category: int
+    raw: Tensor
+    normalised: Tensor
+    blank: Optional[str] = None
+
+
+@dataclass
+class _Job:
+    """What all classes of a picture have in common."""
+
+    classifier: Classifier
+    prepared: Prepared
+    layers: Dict[str, nn.Module]
+    extra_tokens: Optional[int]
+    eigen_smooth: bool
+    aug_smooth: bool
+
+    def by_passes(self, cam_class: type, category: int) -> _Found:
+        """A map by grad-cam's own engine."""
+        normalised = explain_by_passes(
+            cam_class,
+            self.classifier.model,
+            self.classifier.logits_of,
+            self.layers,
+            self.prepared.batch['inputs'].detach().clone(),
+            category,
+            extra_tokens=self.extra_tokens,
+            eigen_smooth=self.eigen_smooth,
+            aug_smooth=self.aug_smooth,
+        )
+        blank = (
+            None if bool(normalised.any()) else f'{cam_class.__name__} finds nothing; choose another layer or method'
+        )
+        return _Found(category, normalised, normalised, blank)
+
+    def by_one_pass(self, method: Method, categories: Sequence[int]) -> List[_Found]:
+        """Maps by activations and gradients."""
+        method = eigen_smoothed(method) if self.eigen_smooth else method
+        found = self._of_input(method, categories, self.prepared)
+        return [self._smoothed(method, each) for each in found] if self.aug_smooth else found
+
+    def _of_input(self, method: Method, categories: Sequence[int], prepared: Prepared) -> List[_Found]:
+        size = prepared.input_size
+        found = []
+        with Tap(self.classifier.model, self.layers) as tap:
+            logits = self.classifier.logits(prepared)[0]
+            levels = tap.levels(size, self.extra_tokens)
+            for position, category in enumerate(categories):
+                keep = position < len(categories) - 1
+                explained = attribute(
+                    logits[category], levels, method, size, spatial=False, keep_graph=keep, fuse=fuse_layers
+                )
+                blank = self._class_token_only() if explained.extra_tokens_only else explained.blank
+                normalised = stretch(explained.raw)
+                if not blank and not bool(normalised.any()):
+                    blank = 'its evidence is the same everywhere; choose an earlier layer'
+                found.append(_Found(category, explained.raw, normalised, blank))
+        return found
+
+    def _smoothed(self, method: Method, plain: _Found) -> _Found:
+        def explain(inputs: Tensor) -> Tensor:
+            changed = replace(self.prepared, batch={**self.prepared.batch, 'inputs': inputs})
+            return self._of_input(method, [plain.category], changed)[0].normalised
+
+        mean = augmented_mean(explain, self.prepared.batch['inputs'])
+        return replace(plain, raw=mean, normalised=mean, blank=None if bool(mean.any()) else plain.blank)
+
+    def _class_token_only(self) -> str:
+        names = ', '.join(f"'{name}'" for name in self.layers)
+        better = _default_layer(self.classifier, self.prepared)
+        return (
+            f'the class score does not depend on the patches any more at {names}, but on the class token alone; '
+            f"use the layer '{better}'"
+        )
+
+
+def _known(method: Optional[Method]) -> Method:
+    assert method is not None
+    return method
+
+
+def _as_classifier(
+    model: ClassifierLike,
+    checkpoint: Optional[Union[str, Path]],
+    device: Optional[str],
+    cfg_options: Optional[Dict[str, Any]],
+) -> Classifier:
+    if not isinstance(model, (Classifier, nn.Module)):
+        return load_classifier(model, checkpoint, device=device, cfg_options=cfg_options)
+    if checkpoint or device or cfg_options:
+        raise MmlensError('checkpoint, device and cfg_options go with a config, not with a loaded model.')
+    return model if isinstance(model, Classifier) else Classifier(model)
+
+
+def _layer_names(layers: Optional[Sequence[str]], classifier: Classifier, prepared: Prepared) -> Tuple[str, ...]:
+    if layers is None:
+        return (_default_layer(classifier, prepared),)
+    names = (layers,) if isinstance(layers, str) else tuple(layers)
+    if not names:
+        raise MmlensError('No layer was named: give at least one.')
+    return tuple(dict.fromkeys(names))
+
+
+def _default_layer(classifier: Classifier, prepared: Prepared) -> str:
+    if classifier.default_layer is None:
+        classifier.default_layer = find_default_layer(
+            classifier.model,
+            'backbone',
+            lambda: classifier.logits(prepared),
+            prepared.input_size,
+            classifier.extra_tokens,
+        )
+    return classifier.default_layer
+
+
+def _categories(
+    categories: Optional[Union[str, int, Sequence[Union[str, int]]]], classifier: Classifier, logits: Tensor
+) -> List[int]:
+    wanted = classifier.class_indexes(categories)
+    if wanted is None:
+        return [int(logits.argmax())]
+    if not wanted:
+        raise MmlensError('No class was named: give at least one.')
+    beyond = [category for category in wanted if category >= len(logits)]
+    if beyond:
+        raise MmlensError(
+            f'There is no class {beyond[0]}: the model tells {len(logits)} apart, 0 to {len(logits) - 1}.'
+        )
+    return list(dict.fromkeys(wanted))
+
+
+def _class_map(classifier: Classifier, prepared: Prepared, logits: Tensor, found: _Found) -> ClassMap:
+    def lay(values: Tensor) -> np.ndarray:
+        return prepared.geometry.map_to_picture(values.detach().float().cpu().numpy())
+
+    return ClassMap(
+        category=found.category,
+        class_name=classifier.class_name(found.category),
+        score=float(classifier.scores(logits)[found.category]),
+        logit=float(logits[found.category]),
+        rank=int((logits > logits[found.category]).sum()),
+        raw=lay(found.raw),
+        normalised=lay(found.normalised),
+        blank=found.blank,
+    )
+
+
+def _add_guided(result: ClassExplanation, classifier: Classifier, prepared: Prepared) -> None:
+    is_rgb = bool(getattr(classifier.model.data_preprocessor, 'to_rgb', False))
+    for each in result:
+        gradient = guided_gradients(classifier.model, classifier.logits_of, prepared.batch['inputs'], each.category)
+        channels = [prepared.geometry.map_to_picture(one) for one in gradient.cpu().numpy()]
+        each.guided = np.stack(channels[::-1] if is_rgb else channels, 2)
+    if not any(isinstance(module, nn.ReLU) for module in classifier.model.modules()):
+        result.notes.append('The network has no ReLU to guide: the fine picture shows plain gradients.')
+
+
+def _notes(result: ClassExplanation, method: Optional[Method]) -> List[str]:
+    notes = []
+    if method is not None and not method.uses_gradients:
+        notes.append(f'{method.name} shows what the layer reacts to; its map is the same for every class.')
+    notes.extend(
+        f'The map of {each.class_name} {each.score:.2f} is blank: {each.blank}.' for each in result if each.blank
+    )
+    return notes

@@ -1,0 +1,195 @@
+"""``mmlens cam``: draws, for the classes of a classifier, which part of the picture speaks for them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence
+
+from ..errors import MmlensError
+from .arguments import Parser, add_cfg_options, add_picture, fraction, parse
+from .guard import guarded
+from .job import count, load_classifier, run_job
+from .run import Drawn, Picture
+from .sources import Source
+
+if TYPE_CHECKING:
+    from ..class_results import ClassExplanation, ClassMap
+    from ..models.classifier import Classifier
+
+
+def build_parser() -> Parser:
+    """Build the parser of ``mmlens cam``: the names and meanings of MMPretrain's vis_cam, and more."""
+    parser = Parser(
+        prog='mmlens cam',
+        description='Draw which part of a picture speaks for the classes of a classifier.',
+    )
+    add_picture(parser)
+    parser.add_argument('config', help="config file, or a package's own: mmpretrain::resnet/resnet18_8xb32_in1k.py")
+    parser.add_argument('checkpoint', nargs='?', help="checkpoint file or address (default: the config's load_from)")
+    parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if there is one, else cpu)')
+    add_cfg_options(parser)
+    _add_what(parser)
+    _add_smoothing(parser)
+    _add_results(parser)
+    return parser
+
+
+def _add_what(parser: Parser) -> None:
+    group = parser.add_argument_group('what is looked at')
+    group.add_argument(
+        '--target-layers',
+        nargs='+',
+        metavar='LAYER',
+        help='layers, as backbone.layer4[-1] or backbone.layers[-1].ln1; the mean of their maps is shown (default: the '
+        'last norm layer of the backbone that the prediction takes patches from)',
+    )
+    group.add_argument(
+        '--preview-model', action='store_true', help='list the layers with their output shapes instead of drawing'
+    )
+    group.add_argument(
+        '--method',
+        default='GradCAM',
+        help='GradCAM (default), GradCAM++, XGradCAM, EigenCAM, EigenGradCAM, LayerCAM, HiResCAM, AblationCAM, '
+        'ScoreCAM, or another class of pytorch_grad_cam; in any case of letters',
+    )
+    group.add_argument(
+        '--target-category',
+        nargs='+',
+        metavar='CLASS',
+        help='classes to explain, by index or name; several stand side by side (default: the predicted one)',
+    )
+    group.add_argument(
+        '--vit-like',
+        action='store_true',
+        help='kept for old command lines: token layers are recognised by what they return',
+    )
+    group.add_argument(
+        '--num-extra-tokens',
+        type=_tokens,
+        metavar='N',
+        help="tokens before those of the picture (default: the backbone's own number)",
+    )
+
+
+def _add_smoothing(parser: Parser) -> None:
+    parser.add_argument(
+        '--eigen-smooth',
+        '--eigen_smooth',
+        action='store_true',
+        help='take the first principal component of the weighted activations: less noise',
+    )
+    parser.add_argument(
+        '--aug-smooth',
+        '--aug_smooth',
+        action='store_true',
+        help='take the mean over the picture mirrored and brightened: six times the work',
+    )
+
+    parser.add_argument(
+        '--guided-backprop',
+        action='store_true',
+        help='add the guided gradients times the map; looks sharp, proves little: see the documentation',
+    )
+
+
+def _add_results(parser: Parser) -> None:
+    group = parser.add_argument_group('results')
+    group.add_argument(
+        '--save-path', '--out-file', dest='out_file', metavar='FILE', help='file for the result of one picture'
+    )
+    group.add_argument('--out-dir', help='folder for the results (default: ./output)')
+    group.add_argument(
+        '--show',
+        action='store_true',
+        help='show the results in a window; written only if --out-dir or --save-path is given',
+    )
+    group.add_argument(
+        '--save-maps', action='store_true', help='write the maps as arrays too: an .npz beside each picture'
+    )
+    group.add_argument(
+        '--on',
+        choices=('picture', 'input'),
+        default='picture',
+        help='draw on the original picture (default), what is cropped away dimmed, or on what the network sees',
+    )
+    group.add_argument(
+        '--layout',
+        choices=('overlay', 'sheet'),
+        help='one map on the picture, or a labelled sheet (default: overlay for one class, sheet for several)',
+    )
+    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, 0 to 1')
+    group.add_argument('--colormap', help='a colour map of OpenCV or matplotlib (default: turbo)')
+
+
+def _tokens(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0 up')
+    return int(text)
+
+
+def check_options(sources: Sequence[Source], args: argparse.Namespace) -> None:
+    """Check that the options suit each other and what is to be drawn.
+
+    Raises:
+        MmlensError: If there is a video, or an overlay of several classes.
+    """
+    if any(source.is_video for source in sources):
+        raise MmlensError('mmlens cam takes pictures, not videos: give single frames.')
+    if args.layout == 'overlay' and len(args.target_category or []) > 1:
+        raise MmlensError('--layout overlay shows one class: name one, or use --layout sheet.')
+
+
+def describe(each: ClassMap) -> str:
+    """One line about a class: index, name, score, rank, and why its map is blank if it is."""
+    blank = f'  blank: {each.blank}' if each.blank else ''
+    return f'{each.category:>4}  {each.class_name:<24} {each.score:.3f}  rank {each.rank}{blank}'
+
+
+def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any) -> Drawn:
+    """Draw a picture's classes and describe each in a line.
+
+    Args:
+        explanation: The classes.
+        save_maps: Whether the arrays are to be written too. Defaults to ``False``.
+        **options: See :func:`mmlens.rendering.class_maps.draw_class_maps`.
+    """
+    reasons = [each.blank for each in explanation if each.blank]
+    return Drawn(
+        explanation.draw(**options),
+        f'{explanation.method} at {", ".join(explanation.layers)}, {count(len(explanation), "class map")}',
+        details=[describe(each) for each in explanation],
+        # Why a map is blank stands in the line of its class.
+        notes=[note for note in explanation.notes if not any(reason in note for reason in reasons)],
+        save_maps=explanation.save if save_maps else None,
+    )
+
+
+@guarded
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run ``mmlens cam``. See :func:`mmlens.cli.main.main`."""
+    args = parse(build_parser(), argv)
+    options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
+
+    def draw(classifier: Classifier, picture: Picture) -> Drawn:
+        from ..class_explain import explain_classes
+
+        explanation = explain_classes(
+            classifier,
+            picture,
+            method=args.method,
+            layers=args.target_layers,
+            categories=args.target_category,
+            eigen_smooth=args.eigen_smooth,
+            aug_smooth=args.aug_smooth,
+            num_extra_tokens=args.num_extra_tokens,
+            guided_backprop=args.guided_backprop,
+        )
+        return drawn(explanation, args.save_maps, layout=args.layout, on=args.on, **options)
+
+    return run_job(
+        args,
+        draw,
+        same_size=True,
+        check_sources=lambda sources: check_options(sources, args),
+        load=load_classifier,
+    )

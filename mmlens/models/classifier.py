@@ -1,0 +1,80 @@
+"""A classifier and its test pipeline, as one."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ModelError
+from .network import Network, Prepared
+
+
+class Classifier(Network):
+    """A model of mmpretrain with the test pipeline of its config.
+
+    Attributes:
+        default_layer: The layer that is looked at by default, once it has been found.
+
+    Args:
+        model: As mmpretrain's ``get_model`` or :func:`mmlens.load_classifier` builds it: with ``cfg``,
+            and ``dataset_meta`` if the class names are known.
+
+    Raises:
+        ModelError: If the model carries no config, or is no classifier.
+    """
+
+    kind = 'a classifier of mmpretrain: it has no head that returns logits'
+    builder = 'mmlens.load_classifier'
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        self.default_layer: Optional[str] = None
+
+    @staticmethod
+    def _is_of_the_kind(model: nn.Module) -> bool:
+        has_parts = all(getattr(model, part, None) is not None for part in ('backbone', 'head'))
+        return Network._is_of_the_kind(model) and has_parts
+
+    @property
+    def extra_tokens(self) -> Optional[int]:
+        """How many tokens the backbone puts before those of the picture; ``None`` if it has no tokens of its own."""
+        backbone = self.model.backbone
+        counted = getattr(backbone, 'num_extra_tokens', None)
+        if isinstance(counted, int):
+            return counted
+        named = [getattr(backbone, name, None) for name in ('cls_token', 'dist_token', 'reg_token', 'register_tokens')]
+        tokens = [token for token in named if isinstance(token, Tensor) and token.ndim == 3]
+        return sum(token.shape[1] for token in tokens) if tokens else None
+
+    def run(self, prepared: Prepared) -> Tensor:
+        """The same as :meth:`logits`."""
+        return self.logits(prepared)
+
+    def logits(self, prepared: Prepared) -> Tensor:
+        """Run the model in the current grad mode: logits (1, n).
+
+        Raises:
+            ModelError: If the model returns something else.
+        """
+        return self._to_logits(self.model._run_forward(prepared.batch, mode='tensor'))
+
+    def logits_of(self, inputs: Tensor) -> Tensor:
+        """Logits (B, n) of inputs (B, 3, H, W) as the data preprocessor returns them."""
+        return self._to_logits(self.model(inputs, None, mode='tensor'))
+
+    def _to_logits(self, output: Any) -> Tensor:
+        if isinstance(output, (tuple, list)):  # one head an exit, or one a branch: they predict by the sum
+            output = sum(output) if output and all(isinstance(one, Tensor) for one in output) else None
+        if not isinstance(output, Tensor) or output.ndim != 2:
+            raise ModelError(
+                f'{type(self.model.head).__name__} returns no logits: class maps need a classification head.'
+            )
+        return output
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Confidences in [0, 1] of logits (..., n): softmax, or sigmoid where classes do not exclude each other."""
+        kinds = [kind.__name__ for kind in type(self.model.head).__mro__]
+        several = any(kind.startswith('MultiLabel') for kind in kinds)
+        return torch.sigmoid(logits) if several else torch.softmax(logits, -1)

@@ -1,0 +1,107 @@
+"""A model and the test pipeline of its config, as one: what detectors and classifiers have in common."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Any, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+from torch import nn
+
+from ..errors import MmlensError, ModelError
+from .geometry import Geometry
+from .inputs import Picture, TestPipeline
+
+
+@dataclass
+class Prepared:
+    """One picture as the network sees it.
+
+    Attributes:
+        picture: Shape (H, W, 3), uint8, BGR.
+        batch: What the data preprocessor returned: a batch of one.
+        geometry: Where the input lies in the picture.
+    """
+
+    picture: np.ndarray
+    batch: Any
+    geometry: Geometry
+
+    @property
+    def input_size(self) -> Tuple[int, int]:
+        """``(height, width)`` of the input."""
+        return self.geometry.input_size
+
+
+class Network:
+    """A model with the test pipeline of its config.
+
+    Args:
+        model: With ``cfg``, and ``dataset_meta`` if the class names are known.
+
+    Raises:
+        ModelError: If the model carries no config, or is not of the kind that the subclass runs.
+    """
+
+    kind = 'a model of OpenMMLab'
+    builder = 'the function of its library that loads models'
+
+    def __init__(self, model: nn.Module) -> None:
+        model = getattr(model, 'module', model)  # DataParallel and its kin
+        if not hasattr(model, 'cfg'):
+            raise ModelError(f'The model carries no config: build it with {self.builder}, or set model.cfg.')
+        if not self._is_of_the_kind(model):
+            raise ModelError(f'{type(model).__name__} is not {self.kind}.')
+        self.model: Any = model
+        self.pipeline = TestPipeline(model.cfg)
+        classes = (getattr(model, 'dataset_meta', None) or {}).get('classes') or []
+        self.class_names: List[str] = [classes] if isinstance(classes, str) else list(classes)
+
+    @staticmethod
+    def _is_of_the_kind(model: nn.Module) -> bool:
+        return hasattr(model, 'data_preprocessor') and hasattr(model, '_run_forward')
+
+    def class_name(self, label: int) -> str:
+        """Name of a class, or its index as text."""
+        return str(self.class_names[label]) if 0 <= label < len(self.class_names) else str(label)
+
+    def class_indexes(self, classes: Optional[Union[str, int, Sequence[Union[str, int]]]]) -> Optional[List[int]]:
+        """Find classes by name or index; ``None`` stays ``None``.
+
+        Raises:
+            MmlensError: If the model knows no such class; the message names near ones.
+        """
+        if classes is None:
+            return None
+        known = self.class_names
+        indexes = []
+        for wanted in [classes] if isinstance(classes, (str, int)) else classes:
+            if isinstance(wanted, str) and wanted in known:
+                indexes.append(known.index(wanted))
+            elif str(wanted).isdigit() and (not known or int(wanted) < len(known)):
+                indexes.append(int(wanted))
+            else:
+                near = difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
+                raise MmlensError(f"The model knows no class '{wanted}': it knows {', '.join(near)}, ...")
+        return indexes
+
+    def prepare(self, picture: Picture, **extra: Any) -> Prepared:
+        """Put a picture through the test pipeline and the data preprocessor.
+
+        Args:
+            picture: File name, or (H, W, 3) uint8 BGR.
+            **extra: More keys for the pipeline, such as ``batch_shape``.
+
+        Raises:
+            PictureError: If it cannot be read.
+        """
+        sample = self.pipeline(picture, **extra)
+        packed = {key: [value] for key, value in sample.packed.items()}
+        batch = self.model.data_preprocessor(packed, False)
+        height, width = batch['inputs'].shape[-2:]
+        return Prepared(sample.picture, batch, sample.geometry((height, width)))
+
+    def run(self, prepared: Prepared) -> Any:
+        """Run the whole model once, in the current grad mode."""
+        raise NotImplementedError

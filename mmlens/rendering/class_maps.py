@@ -1,0 +1,120 @@
+"""Draws which part of the picture speaks for each class."""
+
+from __future__ import annotations
+
+from typing import List, Optional
+
+import cv2
+import numpy as np
+
+from ..class_results import ClassExplanation, ClassMap
+from ..errors import MmlensError
+from .blend import blend_map, check_alpha
+from .boxes import font_size
+from .colours import colormap_table
+from .sheets import ColourBar, Panel, compose, panel_size, resize, with_note
+
+CLASS_LAYOUTS = ('overlay', 'sheet')
+FRAMES = ('picture', 'input')
+# How bright what the network does not see stays.
+_DIMMED = 0.4
+
+
+def draw_class_maps(
+    explanation: ClassExplanation,
+    layout: Optional[str] = None,
+    on: str = 'picture',
+    colormap: str = 'turbo',
+    alpha: float = 0.5,
+) -> np.ndarray:
+    """Draw the maps of the classes over their picture.
+
+    What a centre crop cuts away from the network is dimmed and has no map.
+
+    Args:
+        explanation: What :func:`mmlens.explain_classes` returned.
+        layout: ``'overlay'``: the map of the first class on the picture at its own size; ``'sheet'``: the
+            plain picture and one panel a class with name, score and colour bar. Defaults to ``'overlay'``
+            for one class and ``'sheet'`` for several, or with guided gradients.
+        on: ``'picture'``: the original picture; ``'input'``: what the network sees of it.
+        colormap: A colour map of OpenCV or matplotlib. Defaults to ``'turbo'``.
+        alpha: Opacity in [0, 1] where a map is 1. Defaults to 0.5.
+
+    Returns:
+        A new uint8 BGR picture. An overlay has a white strip below it if its map is blank.
+
+    Raises:
+        MmlensError: Unknown layout, frame or colour map, or ``alpha`` out of range.
+    """
+    several = len(explanation) > 1 or any(each.guided is not None for each in explanation)
+    layout = layout or ('sheet' if several else 'overlay')
+    if layout not in CLASS_LAYOUTS:
+        raise MmlensError(f"Unknown layout '{layout}': choose one of {', '.join(CLASS_LAYOUTS)}.")
+    if on not in FRAMES:
+        raise MmlensError(f"Unknown frame '{on}': choose one of {', '.join(FRAMES)}.")
+    alpha = check_alpha(alpha)
+    colormap_table(colormap)
+    plain = _in_frame(explanation, _dimmed(explanation.picture, explanation.covered), on)
+    if layout == 'sheet':
+        return compose(_panels(explanation, plain, on, colormap, alpha))
+    first = explanation[0]
+    blended = blend_map(plain, _in_frame(explanation, first.normalised, on), colormap, alpha)
+    if first.blank:
+        return with_note(blended, f'{_name(first)}: no map: {first.blank}', font_size(blended))
+    return blended
+
+
+def _panels(explanation: ClassExplanation, plain: np.ndarray, on: str, colormap: str, alpha: float) -> List[Panel]:
+    guided = any(each.guided is not None for each in explanation)
+    size = panel_size(plain, len(explanation) * (2 if guided else 1) + 1)
+    plain = resize(plain, size)
+    count = f'{len(explanation)} class' + ('es' if len(explanation) > 1 else '')
+    panels = [Panel(plain, count, detail=f'{explanation.method} · {", ".join(explanation.layers)}')]
+    for each in explanation:
+        heat = np.clip(resize(_in_frame(explanation, each.normalised, on), size), 0, 1)
+        panels.append(
+            Panel(
+                blend_map(plain, heat, colormap, alpha),
+                title=_name(each),
+                detail=f'class {each.category} · rank {each.rank}',
+                bar=None if each.blank else ColourBar(colormap),
+                note=f'no map: {each.blank}' if each.blank else '',
+            )
+        )
+        if each.guided is not None:
+            combined = _in_frame(explanation, combine_guided(each), on)
+            panels.append(Panel(resize(combined, size), title=_name(each), detail='guided backprop × map'))
+    return panels
+
+
+def combine_guided(each: ClassMap) -> np.ndarray:
+    """Guided gradients times the class's map, as pytorch-grad-cam shows them: mid-grey is no evidence.
+
+    Returns:
+        Shape (H, W, 3), uint8, BGR.
+    """
+    if each.guided is None:
+        raise MmlensError('The class has no guided gradients: ask explain_classes for guided_backprop.')
+    product = each.guided * each.normalised[..., None]
+    scaled = (product - product.mean()) / (product.std() + 1e-5) * 0.1 + 0.5
+    return (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+
+
+def _dimmed(picture: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    drawn = picture.copy()
+    drawn[~covered] = np.rint(drawn[~covered] * _DIMMED)
+    return drawn
+
+
+def _in_frame(explanation: ClassExplanation, array: np.ndarray, on: str) -> np.ndarray:
+    """An array on the picture's grid, or moved to the input's."""
+    if on == 'picture':
+        return array
+    height, width = explanation.input_size
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # cv2 counts from the centre of the first pixel
+    matrix = np.linalg.inv(half) @ explanation.to_input @ half
+    return cv2.warpAffine(array, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _name(each: ClassMap) -> str:
+    return f'{each.class_name} {each.score:.2f}'

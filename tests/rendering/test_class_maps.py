@@ -1,0 +1,64 @@
+"""Class maps over their picture."""
+
+import numpy as np
+import pytest
+
+from mmlens.class_results import ClassExplanation, ClassMap
+from mmlens.errors import MmlensError
+from mmlens.rendering.class_maps import combine_guided, draw_class_maps
+
+
+def explanation(count=1, blank=None, guided=None):
+    """A grey picture 20 x 40 of which the network sees the middle 20 x 20; each map peaks at one pixel."""
+    picture = np.full((20, 40, 3), 200, np.uint8)
+    covered = np.zeros((20, 40), bool)
+    covered[:, 10:30] = True
+    classes = []
+    for n in range(count):
+        heat = np.zeros((20, 40), np.float32)
+        if not blank:
+            heat[5, 12 + n] = 1
+        classes.append(ClassMap(n, f'class {n}', 0.5, 1.0, n, heat, heat, blank, guided))
+    to_input = np.array([[1.0, 0, -10], [0, 1, 0], [0, 0, 1]])
+    return ClassExplanation(picture, classes, covered, to_input, (20, 20), ('backbone.norm',), 'gradcam')
+
+
+def test_an_overlay_is_the_picture_with_its_border_dimmed():
+    drawn = draw_class_maps(explanation())
+    assert drawn.shape == (20, 40, 3)
+    assert (drawn[:, :10] == 80).all() and (drawn[:, 30:] == 80).all()
+    changed = (drawn[:, 10:30] != 200).any(2)
+    assert np.argwhere(changed).tolist() == [[5, 2]]
+
+
+def test_the_input_is_what_the_crop_leaves():
+    drawn = draw_class_maps(explanation(), on='input')
+    assert drawn.shape == (20, 20, 3)
+    assert np.argwhere((drawn != 200).any(2)).tolist() == [[5, 2]]
+
+
+def test_several_classes_make_a_sheet_with_a_panel_each():
+    one, three = draw_class_maps(explanation(1), layout='sheet'), draw_class_maps(explanation(3))
+    assert three.size > one.size
+    assert (three[:4] == 255).all()
+
+
+def test_a_blank_map_says_why_below_the_picture():
+    drawn = draw_class_maps(explanation(blank='no gradient'))
+    assert drawn.shape[0] > 20 and drawn.shape[1] >= 40
+
+
+def test_guided_gradients_are_grey_where_there_is_no_evidence():
+    guided = np.random.default_rng(0).normal(size=(20, 40, 3)).astype(np.float32)
+    found = explanation(guided=guided)
+    grey = combine_guided(found[0])
+    assert grey.shape == (20, 40, 3)
+    assert len(np.unique(grey[found[0].normalised == 0])) == 1
+    with pytest.raises(MmlensError, match='guided_backprop'):
+        combine_guided(explanation()[0])
+
+
+@pytest.mark.parametrize('options', [dict(layout='panels'), dict(on='screen'), dict(colormap='turbot'), dict(alpha=2)])
+def test_unknown_options_are_refused(options):
+    with pytest.raises(MmlensError):
+        draw_class_maps(explanation(), **options)
