@@ -117,7 +117,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     parser.add_argument('--checkpoint', type=Path, help='default: the one in the repository')
     parser.add_argument('--methods', nargs='+', default=METHODS, help='default: all of one forward pass')
     parser.add_argument('--layers', nargs='+', default=LAYERS, help='default: the neck and three backbone stages')
-    parser.add_argument('--count', type=int, default=100, help='held-out pictures; default: %(default)s')
+    parser.add_argument('--count', type=int, default=60, help='held-out pictures; default: %(default)s')
     wishes = parser.parse_args(arguments)
     checkpoint = wishes.checkpoint or HERE / 'checkpoints' / f'{wishes.name}.pth'
     detector = mmlens.load_detector(HERE / 'configs' / f'{wishes.name}.py', checkpoint)
