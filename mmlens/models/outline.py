@@ -1,0 +1,79 @@
+"""A model's modules and the names and shapes of its parameters, without weights."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from typing import Any, Iterator, Optional
+
+import torch
+from mmengine.config import Config
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from .. import compat
+from ..errors import ModelError, reason
+from .inputs import default_scope
+
+
+def build_outline(cfg: Config) -> nn.Module:
+    """Build a model whose parameters lie on the 'meta' device: they have names and shapes, but no memory.
+
+    Nothing is initialised, loaded or downloaded. Buffers are real, because constructors compute with them.
+
+    Args:
+        cfg: The whole config of a model.
+
+    Raises:
+        ModelError: If the config has no model, or it cannot be built.
+    """
+    if not cfg.get('model'):
+        raise ModelError(
+            f"The config {cfg.filename or ''} has no 'model': give the config that the model is trained with."
+        )
+    from mmengine.registry import MODELS
+
+    compat.prepare(cfg.get('default_scope') or 'mmdet')
+    with default_scope(cfg), torch.random.fork_rng(devices=[]), parameters_on_meta():
+        try:
+            return MODELS.build(_without_downloads(copy.deepcopy(cfg.model)))
+        except compat.DependencyError:
+            raise
+        except Exception as error:  # a constructor is anybody's code
+            raise ModelError(f'The model of the config cannot be built: {reason(error)}') from error
+
+
+@contextlib.contextmanager
+def parameters_on_meta() -> Iterator[None]:
+    """Move every parameter to the 'meta' device as soon as a module gets it, before it is initialised."""
+    moved = WeakTensorKeyDictionary()  # so that modules that share a parameter still share it
+
+    def move(module: nn.Module, name: str, parameter: Optional[nn.Parameter]) -> Any:
+        if parameter is None or parameter.is_meta or nn.parameter.is_lazy(parameter):
+            return parameter
+        if parameter not in moved:
+            moved[parameter] = nn.Parameter(parameter.data.to('meta'), requires_grad=parameter.requires_grad)
+        return moved[parameter]
+
+    hook = register_module_parameter_registration_hook(move)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def count_parameters(parameters: Any) -> int:
+    """Count the numbers in some parameters."""
+    return sum(parameter.numel() for parameter in parameters)
+
+
+def _without_downloads(model: Any) -> Any:
+    """Leave out what constructors, not ``init_weights``, load: a teacher's checkpoint, a package's pretrained model."""
+    if isinstance(model, dict):
+        model.pop('teacher_ckpt', None)
+        if model.get('pretrained') is True:
+            model['pretrained'] = False
+    for part in model.values() if isinstance(model, dict) else model if isinstance(model, (list, tuple)) else ():
+        _without_downloads(part)
+    return model

@@ -1,0 +1,254 @@
+"""Config -> the optimizer's settings over a whole training, by the real schedulers and hooks, without a gradient."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import warnings
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.hooks import Hook, ParamSchedulerHook
+from mmengine.logging import MMLogger
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import LOOPS
+from mmengine.runner import IterBasedTrainLoop
+from torch import nn
+
+from .. import compat
+from ..errors import MmlensError, ModelError, reason
+from ..models.inputs import default_scope
+from ..models.loading import ConfigLike, read_config
+from ..models.outline import build_outline
+from .dataset import SizedDataset, build_loader, build_training_set, size_with_wrappers
+from .groups import PARAMS, combine, label_groups, read_value
+from .runner import Rehearsal, has_own_course, is_scheduler_hook, listed_hooks, listed_schedulers
+from .schedule import Curve, Schedule
+from .strides import fast_forward
+
+# Beyond so many iterations not every one is recorded, and real steps are taken only where they have to be.
+MOST_POINTS = 50_000
+# Hooks whose before_train_iter needs to run only for the iterations recorded: from when on.
+_FUNCTIONS_OF_THE_ITERATION = {
+    # Its warm-up leaves its last value standing until the epoch ends; from then on it changes values by epoch.
+    'YOLOv5ParamSchedulerHook': lambda hook: hook._warmup_end,
+    'PPYOLOEParamSchedulerHook': lambda hook: True,
+    'SimSiamHook': lambda hook: True,
+}
+
+
+def rehearse(
+    config: ConfigLike,
+    param: str = 'lr',
+    *,
+    dataset_size: Optional[int] = None,
+    ngpus: int = 1,
+    cfg_options: Optional[Dict[str, Any]] = None,
+    count_epochs: bool = False,
+    most_points: int = MOST_POINTS,
+) -> Schedule:
+    """Find what a setting of the optimizer will be in every iteration of a training.
+
+    The config's own schedulers and hooks are built and driven as mmengine's Runner drives them, on an optimizer
+    of parameters without memory. No weights are made or loaded and no gradient is computed.
+
+    Args:
+        config: See :func:`mmlens.models.loading.read_config`.
+        param: ``'lr'`` (default), ``'momentum'`` (of Adam: the first beta) or ``'weight_decay'``.
+        dataset_size: Number of pictures in the training set. Defaults to building the set and asking it,
+            where the schedule depends on it.
+        ngpus: Number of GPUs to train on. Defaults to 1.
+        cfg_options: Values of the config to override, by dotted keys. Defaults to ``None``.
+        count_epochs: Whether the length of an epoch is wanted also where the schedule does not depend on it.
+            Defaults to ``False``.
+        most_points: Up to so many iterations, all are recorded and every step is taken one by one. Of longer
+            trainings every k-th is, and the first and last of each epoch. Defaults to 50 000.
+
+    Raises:
+        MmlensError: If something is wrong with the arguments or the config.
+    """
+    if param not in PARAMS:
+        raise MmlensError(f"There is no '{param}' to draw; choose {', '.join(PARAMS)}.")
+    if ngpus < 1 or (dataset_size is not None and dataset_size < 1):
+        raise MmlensError('A training needs at least one GPU and one picture.')
+    cfg = read_config(config, cfg_options)
+    _check_sections(cfg)
+    compat.prepare(cfg.get('default_scope') or 'mmdet')
+    with default_scope(cfg), _quietly():
+        model, notes = _model(cfg)
+        if ngpus == 1:
+            model = revert_sync_batchnorm(model)  # as a Runner that is alone does
+        dataset, known = _dataset(cfg, dataset_size, ngpus, count_epochs)
+        loader = build_loader(cfg.train_dataloader, dataset, ngpus)
+        runner = Rehearsal(cfg, model, loader, param, ngpus)
+        iterations, values = _run(runner, param, most_points)
+        notes += runner.notes
+        if dataset_size and size_with_wrappers(cfg):
+            notes.append(str(size_with_wrappers(cfg)))
+        if not any(runner.schedulers()) and (values == values[0]).all():
+            notes.append(f'nothing in the config changes the {param}: it stays as the optimizer has it')
+        curves = _curves(runner, values, model)
+    return Schedule(
+        param,
+        iterations,
+        curves,
+        total=runner.max_iters,
+        by_epoch=runner.by_epoch,
+        epoch_length=len(loader) if known else None,
+        dataset_size=len(dataset) if known else None,
+        batch_size=_batch_size(cfg),
+        ngpus=ngpus,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _check_sections(cfg: Config) -> None:
+    name = cfg.filename or 'The config'
+    for key, purpose in (
+        ('optim_wrapper', 'nothing says how to optimise'),
+        ('train_cfg', 'nothing says how long to train'),
+        ('train_dataloader', 'nothing says how large a batch is'),
+    ):
+        if not cfg.get(key):
+            raise ModelError(f'{name} has no {key}, so {purpose}: give a config to train with.')
+    if not _batch_size(cfg):
+        raise ModelError(f'{name}: train_dataloader has no batch_size; give it with --cfg-options.')
+
+
+def _batch_size(cfg: Config) -> int:
+    loader = cfg.train_dataloader
+    return int(loader.get('batch_size') or (loader.get('batch_sampler') or {}).get('batch_size') or 0)
+
+
+def _model(cfg: Config) -> Tuple[nn.Module, List[str]]:
+    """The model's outline; where the groups do not depend on it, one that cannot be built does no harm."""
+    wrapper = cfg.optim_wrapper
+    if wrapper.get('paramwise_cfg') or wrapper.get('constructor') or 'optimizer' not in wrapper:
+        return build_outline(cfg), []
+    try:
+        return build_outline(cfg), []
+    except ModelError as error:
+        stand_in = nn.Linear(1, 1, device='meta')
+        return stand_in, [f'parameters are not counted: {str(error).rstrip(".")}']
+
+
+def _dataset(cfg: Config, size: Optional[int], ngpus: int, count_epochs: bool) -> Tuple[Any, bool]:
+    """The training set or its stand-in, and whether its size is the true one."""
+    if size is not None:
+        return SizedDataset(size), True
+    if count_epochs or not _counts_iterations_only(cfg):
+        return build_training_set(cfg), True
+    return SizedDataset(_batch_size(cfg) * ngpus), False
+
+
+def _counts_iterations_only(cfg: Config) -> bool:
+    """Whether nothing in the schedule depends on how long an epoch is."""
+    kind = cfg.train_cfg.get('type')
+    kind = LOOPS.get(kind) if isinstance(kind, str) else kind
+    by_iteration = issubclass(kind, IterBasedTrainLoop) if kind else not cfg.train_cfg.get('by_epoch')
+    converted = any(each.get('convert_to_iter_based') for each in listed_schedulers(cfg))
+    return by_iteration and not converted and not any(is_scheduler_hook(each) for each in listed_hooks(cfg))
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Say nothing of what constructors log of every parameter, and of the optimizer's steps that schedulers miss."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _run(runner: Rehearsal, param: str, most_points: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Go through the training.
+
+    Returns:
+        The iterations recorded (N,), and the values (N, G) of the G groups that remain.
+    """
+    settings = [group.settings for groups in runner.groups.values() for group in groups]
+    loop: Any = runner.train_loop
+    iterations: List[int] = []
+    values: List[List[float]] = []
+    stops = _Stops(runner, most_points)
+    runner.call_hook('before_train')
+    for start, end in stops.epochs:
+        runner.call_hook('before_train_epoch')
+        while loop._iter < end:
+            now = loop._iter
+            runner.call_hook('before_train_iter', batch_idx=now - start, data_batch=None)
+            if now == stops.next:
+                iterations.append(now)
+                values.append([read_value(group, param) for group in settings])
+                stops.advance()
+            length = stops.next - now if all(_may_be_left_out(hook) for hook in runner.hooks) else 1
+            _finish_iterations(runner, now - start, length)
+            loop._iter = now + length
+        runner.call_hook('after_train_epoch')
+        loop._epoch += 1
+    return np.array(iterations, np.int64), np.array(values, np.float64)
+
+
+class _Stops:
+    """The iterations to record: every k-th, the first and last of each epoch, and where a scheduler begins or ends.
+
+    Attributes:
+        epochs: First iteration and end of what the loop takes for an epoch, in order.
+        next: The upcoming one.
+    """
+
+    def __init__(self, runner: Rehearsal, most_points: int) -> None:
+        total = runner.max_iters
+        length = len(runner.train_dataloader) if runner.by_epoch else total
+        stepped = [each for schedulers in runner.schedulers() for each in schedulers if not each.by_epoch]
+        self.epochs = [(start, start + length) for start in range(0, total, length)]
+        stops = {*range(0, total, math.ceil(total / most_points)), total}
+        stops.update(stop for start, end in self.epochs for stop in (start, end - 1))
+        stops.update(edge for each in stepped for edge in (each.begin, each.end) if edge < total)
+        self._rest = iter(sorted(stops))
+        self.next = next(self._rest)
+
+    def advance(self) -> None:
+        """Go on to the one after; the end of the training is the last."""
+        self.next = next(self._rest)
+
+
+def _may_be_left_out(hook: Hook) -> bool:
+    """Whether a hook need not be called for iterations that are not recorded."""
+    ready = _FUNCTIONS_OF_THE_ITERATION.get(type(hook).__name__)
+    return not has_own_course(hook) or (ready is not None and ready(hook))
+
+
+def _finish_iterations(runner: Rehearsal, batch_idx: int, length: int) -> None:
+    """Do what the hooks do after each of some iterations."""
+    try:
+        if length == 1:
+            runner.call_hook('after_train_iter', batch_idx=batch_idx, data_batch=None, outputs=None)
+        elif any(isinstance(hook, ParamSchedulerHook) for hook in runner.hooks):
+            for schedulers in runner.schedulers():
+                fast_forward([each for each in schedulers if not each.by_epoch], length)
+    except (ArithmeticError, ValueError) as error:
+        raise ModelError(f'A scheduler of the config fails after iteration {runner.iter}: {reason(error)}') from error
+
+
+def _curves(runner: Rehearsal, values: np.ndarray, model: nn.Module) -> Tuple[Curve, ...]:
+    """A curve for all groups that take the same course, the highest first."""
+    names = [name for name, groups in runner.groups.items() for _ in groups]
+    groups = [group for groups in runner.groups.values() for group in groups]
+    alike: Dict[Tuple[str, bytes], List[int]] = {}
+    for column, name in enumerate(names):
+        alike.setdefault((name, values[:, column].tobytes()), []).append(column)
+    ordered = sorted(alike.items(), key=lambda item: -values[:, item[1][0]].max())
+    combined = [combine([groups[column] for column in columns]) for _, columns in ordered]
+    custom_keys = (runner.cfg.optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
+    labels = label_groups(combined, model, custom_keys)
+    return tuple(
+        Curve(f'{name}: {label}' if name else label, values[:, columns[0]], len(group.names), group.parameters)
+        for ((name, _), columns), group, label in zip(ordered, combined, labels)
+    )

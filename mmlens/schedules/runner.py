@@ -1,0 +1,227 @@
+"""A Runner that has all that changes the optimizer's settings, and nothing to train."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from types import SimpleNamespace
+from typing import Any, Dict, List, Tuple
+
+from mmengine.config import Config
+from mmengine.hooks import EarlyStoppingHook, Hook, ParamSchedulerHook
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
+from mmengine.registry import HOOKS, OPTIMIZERS, PARAM_SCHEDULERS
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ..errors import ModelError, reason
+from .dataset import as_one_of
+from .groups import Group, merge_alike
+
+# Their hooks and schedulers are known: groups that begin alike stay alike, and no other hook changes the optimizer.
+_KNOWN_PACKAGES = ('mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'mmcls', 'mmseg', 'mmrotate', 'mmlens')
+# Hooks besides ParamSchedulerHook and its heirs that set values of the optimizer.
+_SETTING_HOOKS = ('SimSiamHook',)
+# Hooks that look at more than the iteration, and how many groups at the beginning they tell apart by place.
+_PLACES = {'YOLOv5ParamSchedulerHook': 3}
+# mmengine's wrappers: only these of their settings matter here, and some wrappers do not work without a GPU.
+_WRAPPER_KEYS = ('optimizer', 'constructor', 'paramwise_cfg')
+_WRAPPERS = ('OptimWrapper', 'AmpOptimWrapper', 'ApexOptimWrapper')
+
+
+class Rehearsal(Runner):
+    """What a Runner builds before its first iteration, as far as it concerns the optimizer's settings.
+
+    It is a Runner to loops, schedulers and hooks, but makes no folders, logs, visualizers or random seeds.
+
+    Args:
+        cfg: The whole config.
+        model: Its parameters go to the optimizer; they may lie on the 'meta' device.
+        loader: The training data loader of one process.
+        param: The setting to follow: schedulers of others are left out, and groups that begin with the same
+            value of it are merged where they stay alike.
+        world_size: Number of processes.
+
+    Attributes:
+        groups: What remains of the optimizer's groups, by the name of the optimizer, '' if there is but one.
+        notes: Sentences for the user.
+    """
+
+    def __init__(self, cfg: Config, model: nn.Module, loader: DataLoader, param: str, world_size: int) -> None:
+        # Not the Runner's own __init__: it begins with folders and log files.
+        self.cfg = cfg
+        self.model = model
+        self.visualizer = SimpleNamespace()
+        self.logger = logging.getLogger('mmlens.schedules')
+        self.notes: List[str] = []
+        self._world_size, self._rank, self._distributed = world_size, 0, world_size > 1
+        self._hooks: List[Hook] = []
+        self._train_dataloader = loader
+        self.param_schedulers: Any = None
+        self._register_setting_hooks()
+        self._train_loop = self.build_train_loop(cfg.train_cfg)
+        if not isinstance(self._train_loop, (EpochBasedTrainLoop, IterBasedTrainLoop)):
+            raise ModelError(f'{type(self._train_loop).__name__} of train_cfg is neither epoch- nor iteration-based.')
+        self.optim_wrapper = self._build_optimizer()
+        self.groups = self._merge_groups(param)
+        self._scale()
+        self.param_schedulers = self._build_schedulers(param)
+
+    @property
+    def by_epoch(self) -> bool:
+        """Whether the training counts in epochs."""
+        return isinstance(self._train_loop, EpochBasedTrainLoop)
+
+    def schedulers(self) -> List[List[_ParamScheduler]]:
+        """The schedulers of each optimizer."""
+        if isinstance(self.param_schedulers, dict):
+            return list(self.param_schedulers.values())
+        return [self.param_schedulers or []]
+
+    def wrappers(self) -> Dict[str, OptimWrapper]:
+        """The optimizers by name; '' if there is but one."""
+        wrapper = self.optim_wrapper
+        return dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {'': wrapper}
+
+    def _build_optimizer(self) -> OptimWrapper:
+        wrapper_cfg = copy.deepcopy(self.cfg.optim_wrapper)
+        if isinstance(wrapper_cfg.get('optimizer'), dict):
+            _find(wrapper_cfg['optimizer'], OPTIMIZERS)  # the constructors do not say which one is missing
+        if _name(wrapper_cfg.get('type', 'OptimWrapper')) in _WRAPPERS:
+            wrapper_cfg = {key: wrapper_cfg[key] for key in _WRAPPER_KEYS if key in wrapper_cfg}
+            wrapper_cfg['type'] = 'mmengine.OptimWrapper'
+        try:
+            with as_one_of(self._world_size):
+                return self.build_optim_wrapper(wrapper_cfg)
+        except Exception as error:  # constructors are anybody's code
+            raise ModelError(f'The optimizer of the config cannot be built: {reason(error)}') from error
+
+    def _merge_groups(self, param: str) -> Dict[str, List[Group]]:
+        keep = self._groups_to_keep()
+        return {
+            name: merge_alike(wrapper.optimizer, param, self.model, keep) for name, wrapper in self.wrappers().items()
+        }
+
+    def _groups_to_keep(self) -> float:
+        """How many groups have to stay where they are, because a hook or a scheduler may tell groups by their place."""
+        scheduler_cfgs = listed_schedulers(self.cfg)
+        by_place = any(isinstance(value, (list, tuple)) for cfg in scheduler_cfgs for value in _per_group(cfg))
+        kinds = [type(hook) for hook in self._hooks] + [_find(cfg, PARAM_SCHEDULERS) for cfg in scheduler_cfgs]
+        if by_place or not all(_is_known(kind) for kind in kinds):
+            return math.inf
+        return max((_PLACES.get(kind.__name__, 0) for kind in kinds), default=0)
+
+    def _scale(self) -> None:
+        """As ``--auto-scale-lr`` of the training scripts does, where the config switches it on."""
+        scaling = self.cfg.get('auto_scale_lr') or {}
+        base = scaling.get('base_batch_size')
+        loader_cfg = self.cfg.train_dataloader
+        total = loader_cfg.get('batch_size', base) * self._world_size if base else None
+        if not base or total == base:
+            return
+        batches = f'a batch of {total} over base_batch_size={base}'
+        if scaling.get('enable'):
+            # The Runner asks the loader's config, which knows the batch size also where a batch sampler has it.
+            self._train_dataloader = loader_cfg
+            self.scale_lr(self.optim_wrapper, scaling)
+            self.notes.append(f'auto_scale_lr multiplies the learning rate by {total / base:g}, {batches}')
+        else:
+            self.notes.append(
+                f'auto_scale_lr is off; --cfg-options auto_scale_lr.enable=True multiplies the learning rate by '
+                f'{total / base:g}, {batches}'
+            )
+
+    def _build_schedulers(self, param: str) -> Any:
+        scheduler_cfg = self.cfg.get('param_scheduler')
+        if not scheduler_cfg:
+            return None
+        try:
+            built = self.build_param_scheduler(copy.deepcopy(scheduler_cfg))
+        except Exception as error:  # schedulers check their arguments with assertions, too
+            raise ModelError(f'The param_scheduler of the config cannot be built: {reason(error)}') from error
+        chosen = {
+            name: [scheduler for scheduler in each if scheduler.param_name == param]
+            for name, each in (built.items() if isinstance(built, dict) else [('', built)])
+        }
+        for scheduler in (scheduler for each in chosen.values() for scheduler in each):
+            if getattr(scheduler, 'need_val_args', False):
+                self.notes.append(
+                    f'{type(scheduler).__name__} waits for what validation says of {scheduler.monitor}, which only '
+                    'training can tell: drawn as if it always improved'
+                )
+        return chosen if isinstance(built, dict) else chosen['']
+
+    def _register_setting_hooks(self) -> None:
+        """Register the hooks that set values of the optimizer, in the order of their priorities."""
+        for hook_cfg in listed_hooks(self.cfg):
+            kind = _find(hook_cfg, HOOKS)
+            if issubclass(kind, ParamSchedulerHook) or kind.__name__ in _SETTING_HOOKS:
+                self.register_hook(copy.deepcopy(hook_cfg))
+            elif issubclass(kind, EarlyStoppingHook):
+                self.notes.append('EarlyStoppingHook may end the training before the curves do')
+            elif not _is_known(kind):
+                self.notes.append(f'{kind.__name__} is not run: if it changes the optimizer, the curves do not show it')
+
+
+def listed_hooks(cfg: Config) -> List[Any]:
+    """All hook configs, with the default for the schedulers, without those that are switched off."""
+    default_hooks = {'param_scheduler': dict(type='ParamSchedulerHook'), **(cfg.get('default_hooks') or {})}
+    return [hook_cfg for hook_cfg in [*default_hooks.values(), *(cfg.get('custom_hooks') or [])] if hook_cfg]
+
+
+def listed_schedulers(cfg: Config) -> List[Any]:
+    """All scheduler configs, whether there is one, a list, or lists by the optimizer's name."""
+    found: List[Any] = []
+    remaining = [cfg.get('param_scheduler')]
+    while remaining:
+        each = remaining.pop(0)
+        if isinstance(each, (list, tuple)):
+            remaining = [*each, *remaining]
+        elif each and 'type' not in each:
+            remaining = [*each.values(), *remaining]
+        elif each:
+            found.append(each)
+    return found
+
+
+def is_scheduler_hook(hook_cfg: Any) -> bool:
+    """Whether a config names a hook that sets values of the optimizer by a rule of its own."""
+    kind = _find(hook_cfg, HOOKS)
+    return issubclass(kind, ParamSchedulerHook) and kind is not ParamSchedulerHook
+
+
+def has_own_course(hook: Hook) -> bool:
+    """Whether a hook does more than step the schedulers."""
+    return type(hook) is not ParamSchedulerHook
+
+
+def _find(cfg: Any, registry: Any) -> Any:
+    """The class that a config names.
+
+    Raises:
+        ModelError: If the registry does not have it.
+    """
+    kind = cfg.get('type') if isinstance(cfg, dict) else type(cfg)
+    if isinstance(kind, str):
+        with registry.switch_scope_and_registry(cfg.get('_scope_')) as scoped:
+            found = scoped.get(kind)
+        if found is None:
+            raise ModelError(f'The config names {kind}, which is not in the registry of {registry.name}s.')
+        kind = found
+    return kind
+
+
+def _is_known(kind: type) -> bool:
+    return kind.__module__.split('.')[0] in _KNOWN_PACKAGES
+
+
+def _name(kind: Any) -> str:
+    return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]
+
+
+def _per_group(scheduler_cfg: Any) -> Tuple[Any, ...]:
+    """Arguments that may hold one value for each parameter group."""
+    return tuple(scheduler_cfg.get(name) for name in ('eta_max', 'min_value'))
