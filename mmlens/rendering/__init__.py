@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from .box_maps import draw_box_maps
 from .colours import label_colours
+from .curves import Axis, Line, check_size, check_style, curve_figure, draw_curves
 from .feature_maps import check_arrangement, draw_feature_maps
 from .sheets import fit_canvas, side_by_side
 from .steps import draw_steps
 
 __all__ = [
+    'Axis',
+    'Line',
     'check_arrangement',
+    'check_size',
+    'check_style',
+    'curve_figure',
     'draw_box_maps',
+    'draw_curves',
     'draw_feature_maps',
     'draw_steps',
     'fit_canvas',

@@ -1,0 +1,214 @@
+"""Curves over a training, as a figure."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..errors import MmlensError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# The names that the figure styles of seaborn have there, and in MMPretrain's tools.
+_SEABORN = ('darkgrid', 'whitegrid', 'dark', 'white', 'ticks')
+_DPI = 100
+_SMALLEST, _LARGEST = (4, 3), (100, 100)  # inches
+# Curves beyond so many get a line each in the legend, and shades of one colour map.
+_MOST_WITH_DETAIL = 8
+_MOST_LEGEND_LINES = 22
+_WIDE_ENOUGH = 8  # inches, for a legend beside the axes
+_TITLE_LETTERS, _CAPTION_LETTERS = 8, 12  # an inch
+_THIN, _THICK = 1.6, 3.2
+_MARGIN = 0.01  # beside the curves
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve and its words.
+
+    Attributes:
+        values: Shape (N,).
+        label: Its name in the legend.
+        detail: More about it, below the name.
+    """
+
+    values: np.ndarray
+    label: str
+    detail: str = ''
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How positions along the training are counted.
+
+    Attributes:
+        name: What is counted: ``epoch`` or ``iteration``.
+        end: Where the training ends, in these units.
+    """
+
+    name: str
+    end: float
+
+
+def check_style(name: str) -> str:
+    """Find a style.
+
+    Args:
+        name: One of matplotlib's, or one of seaborn's figure styles (``whitegrid``).
+
+    Returns:
+        The name that the installed matplotlib knows it by.
+
+    Raises:
+        MmlensError: If there is none of that name.
+    """
+    from matplotlib import style
+
+    candidates = [name] if name not in _SEABORN else [f'seaborn-v0_8-{name}', f'seaborn-{name}']
+    known = ['default', *style.available]
+    found = next((candidate for candidate in candidates if candidate in known), None)
+    if found is None:
+        names = sorted({*_SEABORN, *known})
+        near = difflib.get_close_matches(name.lower(), names, 4, 0.4) or ['whitegrid', 'default', 'ggplot']
+        raise MmlensError(f"There is no style '{name}'; did you mean {' or '.join(near)}?")
+    return found
+
+
+def check_size(size: Tuple[float, float]) -> None:
+    """Check a figure's width and height in inches.
+
+    Raises:
+        MmlensError: If it is too small for axes and words, or too large for a picture.
+    """
+    for length, least, most in zip(size, _SMALLEST, _LARGEST):
+        if not least <= length <= most:
+            raise MmlensError(
+                f'A figure of {size[0]:g} x {size[1]:g} inches cannot be drawn; choose from '
+                f'{_SMALLEST[0]} x {_SMALLEST[1]} to {_LARGEST[0]} x {_LARGEST[1]}.'
+            )
+
+
+def curve_figure(
+    x: np.ndarray,
+    lines: Sequence[Line],
+    axis: Axis,
+    other_axis: Optional[Axis] = None,
+    *,
+    y_name: str = '',
+    title: str = '',
+    caption: str = '',
+    style: str = 'whitegrid',
+    size: Tuple[float, float] = (12, 7),
+) -> Figure:
+    """Draw curves into a figure of matplotlib, which no window shows and no global state holds.
+
+    Args:
+        x: Shape (N,): positions of the values, in the units of ``axis``, rising.
+        lines: At least one. More than one are explained by a legend.
+        axis: What the positions count, along the bottom.
+        other_axis: The same way in other units, along the top. Defaults to none.
+        y_name: What the values are. Defaults to nothing.
+        title: Above the axes. Defaults to nothing.
+        caption: Below the axes. Defaults to nothing.
+        style: See :func:`check_style`. Defaults to ``'whitegrid'``.
+        size: Width and height in inches, see :func:`check_size`. Defaults to ``(12, 7)``.
+
+    Returns:
+        The figure; its ``savefig`` writes it in any format of matplotlib's.
+
+    Raises:
+        MmlensError: If there is no such style, or the size is out of bounds.
+    """
+    from matplotlib import style as styles
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    check_size(size)
+    with styles.context(check_style(style)):
+        figure = Figure(figsize=size, dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        beside = size[0] >= _WIDE_ENOUGH
+        detailed = beside and len(lines) <= _MOST_WITH_DETAIL
+        for line, colour, width in zip(lines, _colours(len(lines)), _widths(len(lines))):
+            label = f'{line.label}\n{line.detail}' if line.detail and detailed else line.label
+            axes.plot(x, line.values, color=colour, label=label, linewidth=width)
+        _set_axes(axes, lines, axis, other_axis, y_name)
+        if len(lines) > 1:
+            _add_legend(axes, len(lines), beside, detailed)
+        figure.suptitle(textwrap.fill(title, int(_TITLE_LETTERS * size[0])), fontsize='x-large')
+        figure.supxlabel(textwrap.fill(caption, int(_CAPTION_LETTERS * size[0])), fontsize='medium')
+        figure.canvas.draw()  # words take their look from the style when they are first drawn
+    return figure
+
+
+def draw_curves(*args: Any, **options: Any) -> np.ndarray:
+    """Draw curves as a picture; the arguments are those of :func:`curve_figure`.
+
+    Returns:
+        Shape (H, W, 3), uint8, BGR: 100 pixels an inch.
+    """
+    canvas: Any = curve_figure(*args, **options).canvas
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
+
+
+def _set_axes(axes: Any, lines: Sequence[Line], axis: Axis, other_axis: Optional[Axis], y_name: str) -> None:
+    axes.set_xlim(-_MARGIN * axis.end, (1 + _MARGIN) * axis.end)
+    axes.set_xlabel(axis.name)
+    axes.xaxis.set_major_formatter(_shortly)
+    axes.set_ylabel(y_name)
+    axes.yaxis.set_major_formatter('{x:.6g}')
+    low, high = min(line.values.min() for line in lines), max(line.values.max() for line in lines)
+    if low <= 0.5 * high or high == 0:
+        high = high or 1.0
+        axes.set_ylim(min(0.0, low) - 0.02 * high, 1.05 * high)
+    if other_axis:
+        rate = other_axis.end / axis.end
+        top = axes.secondary_xaxis('top', functions=(lambda value: value * rate, lambda value: value / rate))
+        top.set_xlabel(other_axis.name)
+        top.xaxis.set_major_formatter(_shortly)
+
+
+def _shortly(value: float, _: int) -> str:
+    for unit, name in ((1e6, 'M'), (1e3, 'k')):
+        if abs(value) >= unit:
+            return f'{value / unit:g}{name}'
+    return f'{value:g}'
+
+
+def _colours(number: int) -> List[Any]:
+    """Those of the style as far as they go, else shades of a colour map that stand out from the style's paper."""
+    from matplotlib import colormaps, colors, rcParams
+
+    cycle = rcParams['axes.prop_cycle'].by_key().get('color', ['C0'])
+    if number <= len(cycle):
+        return list(cycle[:number])
+    dark_paper = np.mean(colors.to_rgb(rcParams['axes.facecolor'])) < 0.5
+    low, high = (0.2, 1.0) if dark_paper else (0.0, 0.88)
+    return list(colormaps['viridis'](np.linspace(low, high, number)))
+
+
+def _widths(number: int) -> List[float]:
+    """The first line thickest, so that it can be seen below one that takes the same way."""
+    return [_THIN] if number == 1 else [float(width) for width in np.linspace(_THICK, _THIN, number)]
+
+
+def _add_legend(axes: Any, number: int, beside: bool, detailed: bool) -> None:
+    if not beside:
+        axes.legend(loc='best', fontsize='small', frameon=True)
+        return
+    axes.legend(
+        loc='upper left',
+        bbox_to_anchor=(1.01, 1.0),
+        ncols=-(-number // _MOST_LEGEND_LINES),
+        frameon=False,
+        fontsize='medium',
+        borderaxespad=0,
+        labelspacing=0.9 if detailed else 0.5,
+    )
