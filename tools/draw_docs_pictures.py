@@ -1,4 +1,4 @@
-"""Draws every picture of README.md and docs/ from the shapes detector, into docs/pictures.
+"""Draws every picture of README.md and docs/, most of them from the shapes detector, into docs/pictures.
 
 python tools/draw_docs_pictures.py [NAME ...] [--out-dir docs/pictures]
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 
 import mmlens
+from mmlens.cli import lr
 from mmlens.rendering import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,6 +117,25 @@ def norm_in_bbox(detector: Any) -> np.ndarray:
     return side_by_side([each.draw() for each in both], ['as they are', 'norm_in_bbox'])
 
 
+def schedule(detector: Any) -> np.ndarray:
+    """The learning rates of YOLOv5-s, by MMYOLO's own config."""
+    return learning_rates('mmyolo::yolov5/yolov5_s-v61_syncbn_fast_8xb16-300e_coco.py', 118287)
+
+
+def layer_decay(detector: Any) -> np.ndarray:
+    """The learning rates of BEiT's layers, by mmpretrain's own config."""
+    return learning_rates('mmpretrain::beit/benchmarks/beit-base-p16_8xb128-coslr-100e_in1k.py', 1281167)
+
+
+def learning_rates(config: str, size: int) -> np.ndarray:
+    """What `mmlens lr` draws for 8 GPUs, a little smaller."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / 'lr.png')
+        words = ['--dataset-size', str(size), '--ngpus', '8', '--window-size', '10*5', '--save-path', path]
+        lr.main([config, *words])
+        return cv2.imread(path)
+
+
 PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'box_maps': box_maps,
     'padding': padding,
@@ -125,6 +146,8 @@ PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'targets': targets,
     'layers': layers,
     'norm_in_bbox': norm_in_bbox,
+    'schedule': schedule,
+    'layer_decay': layer_decay,
 }
 
 

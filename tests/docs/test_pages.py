@@ -14,7 +14,7 @@ import pytest
 
 import mmlens
 from mmlens.attribution.targets import BOX_TARGETS
-from mmlens.cli import boxam, featmap, layers
+from mmlens.cli import boxam, featmap, layers, lr
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, PICTURES = ROOT / 'docs', ROOT / 'docs' / 'pictures'
@@ -72,6 +72,9 @@ def test_one_command_draws_every_picture(tmp_path):
         assert drawn.shape == kept.shape, f'{path.name} is out of date: run tools/draw_docs_pictures.py'
         # Two stacks differ by rounding everywhere; another map or label differs a lot in one place.
         difference = cv2.blur(cv2.absdiff(drawn, kept), (16, 16)).max()
+        if path.stem in ('schedule', 'layer_decay'):
+            # No two versions of matplotlib lay a figure out alike to the pixel.
+            difference = cv2.absdiff(cv2.blur(drawn, (40, 40)), cv2.blur(kept, (40, 40))).max()
         assert difference < 20, f'{path.name} is out of date: run tools/draw_docs_pictures.py'
 
 
@@ -83,16 +86,16 @@ def options_of(module) -> Set[str]:
 
 
 def test_options_in_the_text_exist_and_all_are_explained():
-    known = options_of(boxam) | options_of(featmap) | options_of(layers)
+    known = options_of(boxam) | options_of(featmap) | options_of(layers) | options_of(lr)
     of_pip = {'--no-cache-dir'}
     named = {option for page in OURS for option in re.findall(r'(?<![\w-])--[a-z][\w-]+', text_of(page))}
     assert named - of_pip <= known
     assert known - {'--help'} <= named
 
 
-@pytest.mark.parametrize(('page', 'module'), [('box-maps.md', boxam), ('feature-maps.md', featmap)])
+@pytest.mark.parametrize(('page', 'module'), [('box-maps.md', boxam), ('feature-maps.md', featmap), ('lr.md', lr)])
 def test_what_only_one_command_has_is_on_its_page(page, module):
-    others = [options_of(other) for other in (boxam, featmap, layers) if other is not module]
+    others = [options_of(other) for other in (boxam, featmap, layers, lr) if other is not module]
     for option in options_of(module) - set.union(*others):
         assert f'`{option}' in text_of(DOCS / page) or f' {option} ' in text_of(DOCS / page)
 
