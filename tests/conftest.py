@@ -1,6 +1,9 @@
 """Small detectors with seeded random weights and real pipelines, shared by the rooms' tests."""
 
 import copy
+import importlib.util
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,3 +139,17 @@ def picture():
 
     noise = np.random.default_rng(0).integers(0, 255, (9, 13, 3), np.uint8)
     return cv2.resize(noise, (128, 90), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture(scope='session')
+def tool():
+    """Import a script of tools/, which is no package."""
+
+    def load(name):
+        path = Path(__file__).resolve().parents[1] / 'tools' / f'{name}.py'
+        spec = importlib.util.spec_from_file_location(f'tools_{name}', path)
+        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look there
+        spec.loader.exec_module(module)
+        return module
+
+    return load
