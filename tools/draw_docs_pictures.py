@@ -18,6 +18,7 @@ import numpy as np
 import mmlens
 from mmlens.cli import lr
 from mmlens.rendering import side_by_side
+from mmlens.samples import Samples
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / 'projects' / 'shapes' / 'pictures'
@@ -28,6 +29,10 @@ LANDSCAPE, PORTRAIT, TALL = (PICTURES / f'{name}.jpg' for name in ('000005', '00
 METHODS = ('gradcam', 'gradcam++', 'layercam', 'xgradcam', 'eigengradcam', 'eigencam', 'gradnorm')
 MOST_BYTES = 200_000
 PADDING = 114  # grey of the shapes detector's Pad
+
+YOLOV5 = 'mmyolo::yolov5/yolov5_s-v61_syncbn_fast_8xb16-300e_coco.py'
+CLASSES = ('coin_dot', 'coin_cross', 'crate_ring', 'crate_bar', 'star', 'triangle')
+SEED = 6  # of a sample in which much can be seen
 
 
 def box_maps(detector: Any) -> np.ndarray:
@@ -136,6 +141,26 @@ def learning_rates(config: str, size: int) -> np.ndarray:
         return cv2.imread(path)
 
 
+def pipeline(detector: Any) -> np.ndarray:
+    """A sample after each transform of YOLOv5's training, and the pictures that were mixed in."""
+    return shapes_through_yolov5().record(1).draw('pipeline', edges=(150, 290))
+
+
+def pipeline_concat(detector: Any) -> np.ndarray:
+    """The same sample, before and after."""
+    return shapes_through_yolov5().record(1).draw('concat', edges=(200, 400))
+
+
+def shapes_through_yolov5() -> Samples:
+    """The drawn pictures as a dataset for the training pipeline of YOLOv5."""
+    dataset = dict(data_root=f'{PICTURES.parent}/', ann_file='pictures.json', filter_cfg=None)
+    options: Dict[str, Any] = {f'train_dataloader.dataset.{key}': value for key, value in dataset.items()}
+    options['train_dataloader.dataset.data_prefix.img'] = f'{PICTURES.name}/'
+    options['train_dataloader.dataset.metainfo'] = dict(classes=CLASSES)
+    # albumentations need not be installed.
+    return Samples(YOLOV5, cfg_options=options, skip_types=['Albu'], seed=SEED)
+
+
 PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'box_maps': box_maps,
     'padding': padding,
@@ -146,6 +171,8 @@ PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'targets': targets,
     'layers': layers,
     'norm_in_bbox': norm_in_bbox,
+    'pipeline': pipeline,
+    'pipeline_concat': pipeline_concat,
     'schedule': schedule,
     'layer_decay': layer_decay,
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from itertools import accumulate
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -13,17 +13,12 @@ import numpy as np
 from ..errors import MmlensError
 from ..steps import MODES, Branch, SampleSteps, Step, View
 from .boxes import Mark, draw_within
-from .colours import GREY, INK, PAPER, Colour, label_colours
+from .class_key import MOST_NAMES, VOID, Key
+from .colours import GREY, INK, PAPER
 from .sheets import MARGIN, NARROWEST, TITLE, Panel, compose, panel_size, resize
 from .text import put_text, shorten, text_size, wrap
 
-# With more boxes than this, the boxes of a panel bear the numbers of their classes, and the sheet's key the names.
-_MOST_NAMES = 8
-_HEADING, _DETAIL, _KEY = 18, 13, 13
-_CHIP = 12
-_IGNORED: Colour = (150, 150, 150)
-_UNKNOWN: Colour = (255, 255, 255)
-_VOID = 255  # no class, in segmentation maps
+_HEADING, _DETAIL = 18, 13
 _LETTERS = 'abcdefghijklmnopqrstuvwxyz'
 
 
@@ -51,9 +46,11 @@ def draw_steps(
     if mode not in MODES:
         raise MmlensError(f"Unknown mode '{mode}': choose one of {', '.join(MODES)}.")
     sections = _sections(_swapped(sample) if bgr2rgb else sample, mode)
-    key = _Key.of(sample, [step for section in sections for _, step in section.steps])
+    key = Key.of(sample, [step for section in sections for _, step in section.steps])
+    # Pictures that were mixed in are not shown larger than what they were mixed into.
+    limits = list(accumulate(map(_limit, sections), min))
     columns = 2 if mode == 'concat' else None
-    sheets = [compose(_panels(section, mode, edges, key), columns) for section in sections]
+    sheets = [compose(_panels(*each, edges, key), columns) for each in zip(sections, limits)]
     width = max(sheet.shape[1] for sheet in sheets)
     parts = [_heading(*_words(sample), width)]
     for section, sheet in zip(sections, sheets):
@@ -75,7 +72,7 @@ def _swapped_step(step: Step) -> Step:
 
 @dataclass(frozen=True)
 class _Section:
-    """Steps that are shown together, each with its number."""
+    """Steps that are shown together, each with its number; without one where there is no more than a name."""
 
     heading: str
     steps: Tuple[Tuple[str, Step], ...]
@@ -89,7 +86,7 @@ def _sections(sample: SampleSteps, mode: str) -> List[_Section]:
         'transformed': [('transformed', sample.transformed)],
         'concat': [('original', sample.original), ('transformed', sample.transformed)],
     }[mode]
-    return [_Section('', tuple((title, replace(step, name=title, within=())) for title, step in chosen))]
+    return [_Section('', tuple(('', replace(step, name=title, within=())) for title, step in chosen))]
 
 
 def _way(steps: Sequence[Step], prefix: str, heading: str) -> Iterator[_Section]:
@@ -136,15 +133,20 @@ def _same_pictures(one: Step, other: Step) -> bool:
     )
 
 
-def _panels(section: _Section, mode: str, edges: Optional[Tuple[int, int]], key: _Key) -> List[Panel]:
+def _limit(section: _Section) -> int:
+    """How long a picture's longer side may be, so that a sheet of all pictures is not too large."""
+    pictures = [view.picture for _, step in section.steps for view in step.views]
+    largest = max(pictures, key=lambda picture: max(picture.shape[:2]))
+    if len(pictures) == 1:
+        return max(largest.shape[:2])
+    return max(panel_size(largest, len(pictures), widest=1280 if len(pictures) == 2 else 640))
+
+
+def _panels(section: _Section, limit: int, edges: Optional[Tuple[int, int]], key: Key) -> List[Panel]:
     views = [(number, step, n) for number, step in section.steps for n in range(len(step.views))]
-    largest = max((step.views[n].picture for _, step, n in views), key=lambda picture: max(picture.shape[:2]))
-    widest = 1280 if len(views) <= 2 else 640
-    limit = max(largest.shape[:2]) if len(views) == 1 else max(panel_size(largest, len(views), widest))
     panels = []
     for number, step, n in views:
-        view = step.views[n]
-        title = step.name if mode != 'pipeline' else f'{number} {step.name}'
+        view, title = step.views[n], f'{number} {step.name}'.strip()
         panels.append(Panel(_drawn(view, _size(view, limit, edges), key), title, note=_note(step, n, key)))
     return _with_whole_names(panels, [step.name for _, step, _ in views])
 
@@ -170,18 +172,18 @@ def _size(view: View, limit: int, edges: Optional[Tuple[int, int]]) -> Tuple[int
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _note(step: Step, number: int, key: _Key) -> str:
+def _note(step: Step, number: int, key: Key) -> str:
     view = step.views[number]
     parts = [f'{" × ".join(map(str, view.shape))} {view.dtype}']
     parts += [f'{number + 1} of {len(step.views)}'] if len(step.views) > 1 else []
     parts += ['unchanged'] if not step.changed else []
     parts += [f'in {" › ".join(step.within)}'] if step.within else []
-    if step.changed and len(view.boxes) > _MOST_NAMES:
+    if step.changed and len(view.boxes) > MOST_NAMES:
         parts.append(f'{len(view.boxes)} boxes: {key.counts(view)}')
     return '; '.join([', '.join(parts), *view.notes, *step.notes])
 
 
-def _drawn(view: View, size: Tuple[int, int], key: _Key) -> np.ndarray:
+def _drawn(view: View, size: Tuple[int, int], key: Key) -> np.ndarray:
     """The picture at a size, with all that belongs to it."""
     picture = resize(view.picture, size)
     if view.seg_map is not None:
@@ -208,74 +210,14 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
-def _with_seg_map(picture: np.ndarray, seg_map: np.ndarray, key: _Key) -> np.ndarray:
+def _with_seg_map(picture: np.ndarray, seg_map: np.ndarray, key: Key) -> np.ndarray:
     labels = cv2.resize(seg_map.astype(np.int16), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     drawn = picture.copy()
     for label in np.unique(labels):
-        if label != _VOID:
+        if label != VOID:
             where = labels == label
             drawn[where] = np.rint(0.5 * picture[where] + 0.5 * np.array(key.colour(int(label), False)))
     return drawn
-
-
-class _Key:
-    """One colour a class for the whole sheet, and the names behind numbers and colours.
-
-    Args:
-        sample: Knows the classes' names.
-        labels: The classes on the sheet.
-        used: Whether the sheet needs the key drawn.
-    """
-
-    def __init__(self, sample: SampleSteps, labels: Sequence[int], used: bool) -> None:
-        self._sample = sample
-        self._colours: Dict[int, Colour] = dict(zip(labels, label_colours(labels)))
-        self.used = used and bool(labels)
-
-    @classmethod
-    def of(cls, sample: SampleSteps, steps: Sequence[Step]) -> _Key:
-        """The key to everything that is drawn of some steps."""
-        views = [view for step in steps for view in step.views]
-        labels = {int(label) for view in views for label in view.labels}
-        segments = {int(label) for view in views if view.seg_map is not None for label in np.unique(view.seg_map)}
-        crowded = any(len(view.boxes) > _MOST_NAMES for view in views)
-        return cls(sample, sorted((labels | segments) - {-1, _VOID}), crowded or bool(segments))
-
-    def colour(self, label: int, ignored: bool) -> Colour:
-        """Colour of a class; grey for boxes that are ignored."""
-        return _IGNORED if ignored else self._colours.get(label, _UNKNOWN)
-
-    def tag(self, view: View, number: int) -> str:
-        """What a box is labelled with."""
-        label = int(view.labels[number])
-        if label < 0:
-            return ''
-        name = str(label) if len(view.boxes) > _MOST_NAMES else self._sample.name_of(label)
-        return f'{name} (ignored)' if view.ignored[number] else name
-
-    def counts(self, view: View) -> str:
-        """How many boxes there are of each class: ``3 cat, 1 dog``."""
-        counted = Counter(int(label) for label in view.labels).most_common()
-        return ', '.join(f'{number} {self._sample.name_of(label)}' for label, number in counted)
-
-    def draw(self, width: int) -> np.ndarray:
-        """The key as a strip of this width: chip, number and name of each class."""
-        texts = [f'{label} {self._sample.name_of(label)}' for label in self._colours]
-        texts = [shorten(text, _KEY, width - 2 * MARGIN - 2 * _CHIP) for text in texts]
-        x, y, places = MARGIN, 0, []
-        height = text_size('', _KEY)[1]
-        for text in texts:
-            step = _CHIP + 6 + text_size(text, _KEY)[0]
-            if x > MARGIN and x + step > width - MARGIN:
-                x, y = MARGIN, y + height + 4
-            places.append((x, y))
-            x += step + MARGIN
-        strip = np.full((y + height + MARGIN, width, 3), PAPER, np.uint8)
-        for (x, y), text, colour in zip(places, texts, self._colours.values()):
-            strip[y + 2 : y + 2 + _CHIP, x : x + _CHIP] = INK
-            strip[y + 3 : y + 1 + _CHIP, x + 1 : x + _CHIP - 1] = colour
-            put_text(strip, text, (x + _CHIP + 6, y), _KEY)
-        return strip
 
 
 def _words(sample: SampleSteps) -> Tuple[str, str]:

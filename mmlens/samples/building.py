@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any, Dict, List, Sequence, Set
 
 from mmengine.config import Config
@@ -110,6 +111,9 @@ def _cannot_build(error: Exception, phase: str, config: Dict[str, Any]) -> str:
             f'--cfg-options {phase}_dataloader.{_key_of_leaf(config)}.data_root=FOLDER (ann_file and data_prefix '
             'likewise).'
         )
+    package = re.search(r'(\S+) is not installed', str(error))
+    if package:
+        return f'{start}: {package[1]} is not installed; install it, or leave out what needs it with --skip-type.'
     return f'{start}: {first_line(error)}'
 
 

@@ -68,7 +68,10 @@ def _follow_dataset(call: Call, way: Way) -> None:
         # After a transform that returned nothing, the dataset began again with another sample.
         rejecting = [n for n, each in enumerate(call.calls) if each.returned is None]
         way.rejected += [call.calls[n].name for n in rejecting]
-        for each in call.calls[rejecting[-1] + 1 if rejecting else 0 :]:
+        calls = call.calls[rejecting[-1] + 1 if rejecting else 0 :]
+        if calls and calls[0].before:
+            _append(way, call.name, (), calls[0].before)
+        for each in calls:
             _follow(each, way, ())
         return
     # A wrapper asks for the sample first; what it asks for later is mixed in by its next own transform.

@@ -31,9 +31,10 @@ class Colours:
         inner = getattr(transform, 't', transform)  # mmpretrain's wrapper of torchvision's transforms
         rgb = True if getattr(inner, 'to_rgb', False) else self.rgb
         rgb = False if getattr(inner, 'to_bgr', False) else rgb
-        if type(inner).__name__ != 'Normalize':
+        mean, std = getattr(inner, 'mean', None), getattr(inner, 'std', None)
+        if mean is None or std is None:
             return replace(self, rgb=rgb)
-        return Colours(rgb, np.asarray(inner.mean, np.float32), np.asarray(inner.std, np.float32))
+        return Colours(rgb, np.ravel(np.asarray(mean, np.float32)), np.ravel(np.asarray(std, np.float32)))
 
 
 def to_picture(array: np.ndarray, channels_first: bool, colours: Colours) -> Tuple[np.ndarray, Tuple[str, ...]]:

@@ -27,6 +27,7 @@ class Call:
         cached: What a mixing transform took out of its cache.
         of_dataset: Whether a dataset was asked for a sample.
         mixed: How many other samples the wrapper around the dataset gave a mixing transform.
+        before: Copies of what the dataset itself holds, if it holds pictures instead of their files.
     """
 
     subject: Any
@@ -37,6 +38,7 @@ class Call:
     cached: List[State] = field(default_factory=list)
     of_dataset: bool = False
     mixed: int = 0
+    before: Optional[State] = None
 
     @property
     def name(self) -> str:
@@ -177,9 +179,12 @@ class _Watcher:
         """Call the method of a watched object, and note it."""
         if not self.active:
             return method(*args, **kwargs)
+        caller = self._stack[-1]
         if isinstance(call.given, dict):
             call.mixed = len(call.given.get('mix_results') or ())
-        self._stack[-1].calls.append(call)
+            if caller.of_dataset and (not caller.calls or caller.calls[-1].returned is None):
+                call.before = self._state(call.given)
+        caller.calls.append(call)
         self._stack.append(call)
         try:
             call.returned = method(*args, **kwargs)

@@ -62,6 +62,10 @@ def workplace(tmp_path, monkeypatch):
     (tmp_path / 'pictures').mkdir()
     for name in ('picture.jpg', 'pictures/one.jpg'):
         shutil.copyfile(SHAPES / 'pictures' / '000008.jpg', tmp_path / name)
+    for split in ('train', 'held_out'):  # where the config looks for its data
+        (tmp_path / 'work_dirs' / 'shapes').mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'work_dirs' / 'shapes' / split).symlink_to(SHAPES / 'pictures')
+        (tmp_path / 'work_dirs' / 'shapes' / f'{split}.json').symlink_to(SHAPES / 'pictures.json')
     (tmp_path / 'projects').symlink_to(ROOT / 'projects')
     monkeypatch.chdir(tmp_path)
     # What an example registers or imports is gone after it.

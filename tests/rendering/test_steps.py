@@ -138,6 +138,20 @@ def test_few_boxes_have_names_and_many_have_numbers_and_a_key(
     assert has_text(sheet_of(9), '240 × 320 × 3 uint8, 9 boxes: 5 cat, 4', NOTE)
 
 
+def test_a_crowd_has_no_tags_and_its_most_frequent_classes_are_counted(
+    sample: Callable[..., SampleSteps], picture: np.ndarray
+) -> None:
+    def sheet_of(number: int) -> np.ndarray:
+        boxes = [[10 + 3 * n, 100, 12 + 3 * n, 103] for n in range(number)]
+        labels = [min(n, 7) for n in range(number)]
+        return draw_steps(sample(Step('Load', (), (view_of(picture, boxes, labels),))), 'original', edges=(400, 2000))
+
+    few, many = sheet_of(80), sheet_of(81)
+    # No more than the boxes themselves have the colour of class 7.
+    assert (many == PALETTE[7]).all(axis=2).sum() < (few == PALETTE[7]).all(axis=2).sum()
+    assert has_text(many, '240 × 320 × 3 uint8, 81 boxes: 74 7, 1 cat, 1 dog, 1', NOTE)
+
+
 def test_boxes_that_training_ignores_are_grey(sample: Callable[..., SampleSteps], picture: np.ndarray) -> None:
     view = view_of(picture, [[20, 30, 120, 90]], [1], ignored=np.array([True]))
     sheet = draw_steps(sample(Step('Load', (), (view,))), 'original')

@@ -1,3 +1,5 @@
+import importlib.util
+
 import pytest
 from mmengine.config import Config
 
@@ -109,3 +111,14 @@ def test_types_given_as_classes_are_known():
 
     assert kinds_in([dict(type=Pad), dict(type='Resize')]) == ['Pad', 'Resize']
     assert without([dict(type=Pad), dict(type='Resize')], {'Pad'}) == [dict(type='Resize')]
+
+
+def test_a_missing_package_of_a_transform(detection):
+    if importlib.util.find_spec('albumentations'):
+        pytest.skip('albumentations is installed')
+    with pytest.raises(ModelError) as error:
+        build_dataset(detection([dict(type='Albu', transforms=[])]), 'train')
+    assert str(error.value) == (
+        'The train dataset of the config cannot be built: albumentations is not installed; install it, or leave out '
+        'what needs it with --skip-type.'
+    )

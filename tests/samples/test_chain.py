@@ -214,3 +214,14 @@ def test_a_function_in_a_pipeline_is_seen_in_the_next_step(detection):
     sample = samples.record(0)
     assert names(sample.steps) == ['LoadImageFromFile', 'RandomFlip']
     assert np.array_equal(sample.steps[1].views[0].picture, sample.steps[0].views[0].picture // 2)
+
+
+def test_pictures_that_the_dataset_itself_holds_are_the_first_step(detection):
+    samples = Samples(detection([dict(type='RandomFlip', prob=1.0)]))
+    picture = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
+    samples.dataset.get_data_info = lambda index: dict(img=picture.copy(), img_shape=(20, 30))  # as CIFAR10 does
+    sample = samples.record(0)
+    assert names(sample.steps) == ['CocoDataset', 'RandomFlip']
+    assert np.array_equal(sample.original.views[0].picture, picture)
+    assert np.array_equal(sample.transformed.views[0].picture, picture[:, ::-1])
+    assert sample.path == ''
