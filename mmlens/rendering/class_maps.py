@@ -81,7 +81,7 @@ def _panels(explanation: ClassExplanation, plain: np.ndarray, on: str, colormap:
                 note=f'no map: {each.blank}' if each.blank else '',
             )
         )
-        if each.guided is not None:
+        if each.guided is not None and not each.blank:
             combined = _in_frame(explanation, combine_guided(each), on)
             panels.append(Panel(resize(combined, size), title=_name(each), detail='guided backprop × map'))
     return panels

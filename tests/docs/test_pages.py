@@ -14,7 +14,7 @@ import pytest
 
 import mmlens
 from mmlens.attribution.targets import BOX_TARGETS
-from mmlens.cli import boxam, featmap, layers, lr, pipeline
+from mmlens.cli import boxam, cam, featmap, layers, lr, pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, PICTURES = ROOT / 'docs', ROOT / 'docs' / 'pictures'
@@ -86,7 +86,14 @@ def options_of(module) -> Set[str]:
 
 
 def test_options_in_the_text_exist_and_all_are_explained():
-    known = options_of(boxam) | options_of(featmap) | options_of(layers) | options_of(lr) | options_of(pipeline)
+    known = (
+        options_of(boxam)
+        | options_of(cam)
+        | options_of(featmap)
+        | options_of(layers)
+        | options_of(lr)
+        | options_of(pipeline)
+    )
     of_pip = {'--no-cache-dir'}
     named = {option for page in OURS for option in re.findall(r'(?<![\w-])--[a-z][\w-]+', text_of(page))}
     assert named - of_pip <= known
@@ -94,10 +101,11 @@ def test_options_in_the_text_exist_and_all_are_explained():
 
 
 @pytest.mark.parametrize(
-    ('page', 'module'), [('box-maps.md', boxam), ('feature-maps.md', featmap), ('lr.md', lr), ('pipeline.md', pipeline)]
+    ('page', 'module'),
+    [('box-maps.md', boxam), ('cam.md', cam), ('feature-maps.md', featmap), ('lr.md', lr), ('pipeline.md', pipeline)],
 )
 def test_what_only_one_command_has_is_on_its_page(page, module):
-    others = [options_of(other) for other in (boxam, featmap, layers, lr, pipeline) if other is not module]
+    others = [options_of(other) for other in (boxam, cam, featmap, layers, lr, pipeline) if other is not module]
     for option in options_of(module) - set.union(*others):
         assert f'`{option}' in text_of(DOCS / page) or f' {option} ' in text_of(DOCS / page)
 
