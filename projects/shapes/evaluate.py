@@ -1,6 +1,7 @@
-"""Measures a detector on the held-out pictures of the shapes set with mmdet's CocoMetric.
+"""Measures a model on the held-out pictures of the shapes set: mmdet's CocoMetric, mmpretrain's Accuracy.
 
     python -m projects.shapes.evaluate shapes_rtmdet
+    python -m projects.shapes.evaluate shapes_classifier
 
 The held-out pictures are drawn first if they are not there.
 """
@@ -11,9 +12,9 @@ import argparse
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
-from . import dataset
+from . import crops, dataset
 from .scenes import CLASSES
-from .train import HERE, NAMES, load_config
+from .train import CLASSIFIERS, HERE, NAMES, load_config
 
 
 def evaluate(name: str, checkpoint: Path, data_root: Path = dataset.ROOT) -> Dict[str, Any]:
@@ -22,16 +23,17 @@ def evaluate(name: str, checkpoint: Path, data_root: Path = dataset.ROOT) -> Dic
     Args:
         name: Name of the config.
         checkpoint: Weights to measure.
-        data_root: Folder that holds ``held_out/`` and ``held_out.json``.
+        data_root: Folder that holds ``held_out/`` and ``held_out.json``, or those of the crops.
 
     Returns:
-        What CocoMetric returns: ``'coco/bbox_mAP_50'`` and so on.
+        What CocoMetric returns, ``'coco/bbox_mAP_50'`` and so on, or Accuracy: ``'accuracy/top1'``.
     """
     config = load_config(name)
     config.load_from = str(checkpoint)
     config.work_dir = str(Path('work_dirs') / f'{name}_test')
     config.test_dataloader.dataset.data_root = str(data_root)
-    config.test_evaluator.ann_file = str(data_root / 'held_out.json')
+    if name not in CLASSIFIERS:
+        config.test_evaluator.ann_file = str(data_root / 'held_out.json')
 
     from mmengine.runner import Runner
 
@@ -40,14 +42,17 @@ def evaluate(name: str, checkpoint: Path, data_root: Path = dataset.ROOT) -> Dic
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description='Measure a detector on the held-out shapes.')
-    parser.add_argument('name', choices=NAMES)
+    parser = argparse.ArgumentParser(description='Measure a model on the held-out shapes.')
+    parser.add_argument('name', choices=NAMES + CLASSIFIERS)
     parser.add_argument('--checkpoint', type=Path, help='default: the one in the repository')
     parser.add_argument('--data-root', type=Path, default=dataset.ROOT, help='default: %(default)s')
     wishes = parser.parse_args(arguments)
-    dataset.make(wishes.data_root, ['held_out'])
+    (crops if wishes.name in CLASSIFIERS else dataset).make(wishes.data_root, ['held_out'])
     checkpoint = wishes.checkpoint or HERE / 'checkpoints' / f'{wishes.name}.pth'
     figures = evaluate(wishes.name, checkpoint, wishes.data_root)
+    if wishes.name in CLASSIFIERS:
+        print(f'{wishes.name}: top-1 accuracy {figures["accuracy/top1"]:.1f} %')
+        return
     print(f'{wishes.name}: mAP50 {figures["coco/bbox_mAP_50"]:.3f}, mAP {figures["coco/bbox_mAP"]:.3f}')
     for name in CLASSES:
         print(f'  {name:12} AP {figures[f"coco/{name}_precision"]:.3f}')

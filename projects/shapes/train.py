@@ -1,4 +1,4 @@
-"""Trains one of the two detectors on the shapes set and writes its slim checkpoint.
+"""Trains one of the two detectors or the classifier on the shapes set and writes its slim checkpoint.
 
     python -m projects.shapes.train shapes_rtmdet [--cfg-options train_cfg.max_epochs=1]
 
@@ -18,15 +18,16 @@ from mmengine.config import Config, DictAction
 
 from mmlens.compat import prepare
 
-from . import dataset
+from . import crops, dataset
 
 HERE = Path(__file__).resolve().parent
 NAMES = ('shapes_rtmdet', 'shapes_yolov5')
+CLASSIFIERS = ('shapes_classifier',)
 
 
 def load_config(name: str, options: Optional[Dict[str, Any]] = None) -> Config:
     """The config of that name, with changes, ready for a Runner once :func:`dataset.make` has run."""
-    prepare(*(['mmyolo'] if 'yolov5' in name else []))
+    prepare(*(['mmyolo'] if 'yolov5' in name else []), *(['mmpretrain'] if name in CLASSIFIERS else []))
     config = Config.fromfile(str(HERE / 'configs' / f'{name}.py'))
     config.work_dir = str(Path('work_dirs') / name)
     config.merge_from_dict(options or {})
@@ -54,12 +55,12 @@ def slim(checkpoint: Path, target: Path) -> None:
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description='Train a detector on the shapes set.')
-    parser.add_argument('name', choices=NAMES)
+    parser = argparse.ArgumentParser(description='Train a model on the shapes set.')
+    parser.add_argument('name', choices=NAMES + CLASSIFIERS)
     parser.add_argument('--publish', action='store_true', help='replace the checkpoint in the repository')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes to the config: key=value ...')
     wishes = parser.parse_args(arguments)
-    dataset.make()
+    crops.make() if wishes.name in CLASSIFIERS else dataset.make()
     config = load_config(wishes.name, wishes.cfg_options)
 
     from mmengine.runner import Runner
