@@ -35,6 +35,8 @@ _HOME = {
     'register_method': 'attribution.methods',
 }
 
+_LIGHT = ('class_results', 'errors', 'results')  # they need no torch
+
 __all__ = [
     'BoxExplanation',
     'BoxMap',
@@ -60,6 +62,10 @@ def __getattr__(name: str) -> Any:
     # Loaded on first use: `import mmlens` must stay free of torch.
     if name not in _HOME:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    if _HOME[name] not in _LIGHT:
+        from .compat import require
+
+        require('torch')  # the first import of all: says in one sentence if it is missing
     return getattr(importlib.import_module(f'.{_HOME[name]}', __name__), name)
 
 

@@ -43,6 +43,13 @@ def guarded(command: Command) -> Command:
             # once more at its end, which must not fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return DONE
+        except ModuleNotFoundError as error:
+            from ..compat import name_missing
+
+            if (error.name or 'mmlens').split('.')[0] == 'mmlens':
+                raise
+            say('error', name_missing(error))
+            return FAILED
         except _errors_for_users() as error:
             say('error', str(error))
             return FAILED

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from mmlens.compat import mmcv_ops, mmcv_soft_nms, mmcv_version, mmdet_ssd
 from mmlens.compat.checkpoint import CheckpointError, load_checkpoint
-from mmlens.compat.dependencies import ALWAYS, DependencyError, require, versions
+from mmlens.compat.dependencies import ALWAYS, DependencyError, name_missing, require, versions
 
-__all__ = ['CheckpointError', 'DependencyError', 'load_checkpoint', 'prepare', 'require', 'versions']
+__all__ = ['CheckpointError', 'DependencyError', 'load_checkpoint', 'name_missing', 'prepare', 'require', 'versions']
 
 
 def prepare(*names: str) -> None:

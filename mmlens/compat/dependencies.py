@@ -29,6 +29,9 @@ PROVIDERS = {
     'pytorch_grad_cam': ('grad-cam',),
 }
 
+# Packages whose name for pip is another than for import.
+OTHER_NAMES = {'cv2': 'opencv-python-headless', 'PIL': 'pillow', 'yaml': 'pyyaml'}
+
 Distribution = importlib.metadata.Distribution
 
 
@@ -47,6 +50,14 @@ def require(*names: str) -> None:
     """
     for name in names:
         _require(name)
+
+
+def name_missing(error: ModuleNotFoundError) -> str:
+    """One sentence for a module that is not installed: which package it belongs to, and how to install that."""
+    package = (error.name or str(error)).split('.')[0]
+    if package in PROVIDERS:
+        return _explain(package, ModuleNotFoundError(name=package))
+    return f'{package} is not installed; run `pip install {OTHER_NAMES.get(package, package)}`.'
 
 
 def versions() -> Dict[str, str]:
