@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from typing import Any, Iterator, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import torch
 from mmengine.config import Config
@@ -35,13 +35,14 @@ def build_outline(cfg: Config) -> nn.Module:
     from mmengine.registry import MODELS
 
     compat.prepare(cfg.get('default_scope') or 'mmdet')
-    with default_scope(cfg), torch.random.fork_rng(devices=[]), parameters_on_meta():
+    with default_scope(cfg), torch.random.fork_rng(devices=[]), parameters_on_meta(), _no_checkpoints() as asked_for:
         try:
-            return MODELS.build(_without_downloads(copy.deepcopy(cfg.model)))
+            return MODELS.build(_untrained(copy.deepcopy(cfg.model)))
         except compat.DependencyError:
             raise
         except Exception as error:  # a constructor is anybody's code
-            raise ModelError(f'The model of the config cannot be built: {reason(error)}') from error
+            without = f' without the checkpoint that it begins with, {asked_for[-1]}' if asked_for else ''
+            raise ModelError(f'The model of the config cannot be built{without}: {reason(error)}') from error
 
 
 @contextlib.contextmanager
@@ -68,12 +69,30 @@ def count_parameters(parameters: Any) -> int:
     return sum(parameter.numel() for parameter in parameters)
 
 
-def _without_downloads(model: Any) -> Any:
-    """Leave out what constructors, not ``init_weights``, load: a teacher's checkpoint, a package's pretrained model."""
-    if isinstance(model, dict):
-        model.pop('teacher_ckpt', None)
-        if model.get('pretrained') is True:
-            model['pretrained'] = False
+@contextlib.contextmanager
+def _no_checkpoints() -> Iterator[List[str]]:
+    """Let constructors that load a checkpoint find it empty; give the list of those that were asked for."""
+    from mmengine.runner import checkpoint
+
+    loader: Any = checkpoint.CheckpointLoader
+    asked_for: List[str] = []
+
+    def load_nothing(filename: str, *args: Any, **kwargs: Any) -> Dict[str, Any]:
+        asked_for.append(filename)
+        return {'state_dict': {}}
+
+    loading = loader.__dict__['load_checkpoint']
+    loader.load_checkpoint = staticmethod(load_nothing)
+    try:
+        yield asked_for
+    finally:
+        loader.load_checkpoint = loading
+
+
+def _untrained(model: Any) -> Any:
+    """Do not ask other packages (timm, transformers) for pretrained models."""
+    if isinstance(model, dict) and model.get('pretrained') is True:
+        model['pretrained'] = False
     for part in model.values() if isinstance(model, dict) else model if isinstance(model, (list, tuple)) else ():
-        _without_downloads(part)
+        _untrained(part)
     return model

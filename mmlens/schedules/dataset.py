@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, Optional
 
 from mmengine.config import Config
 from torch import distributed
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ..errors import ModelError, reason
 from ..pipelines import unwrap_dataset
@@ -17,7 +17,7 @@ from ..pipelines import unwrap_dataset
 _LENGTHENING = ('ClassBalancedDataset', 'RepeatDataset')
 
 
-class SizedDataset:
+class SizedDataset(Dataset):
     """Stands for a dataset of which only the size is known."""
 
     def __init__(self, size: int) -> None:

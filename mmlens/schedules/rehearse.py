@@ -16,13 +16,14 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import LOOPS
 from mmengine.runner import IterBasedTrainLoop
 from torch import nn
+from torch.utils.data import DataLoader
 
 from .. import compat
 from ..errors import MmlensError, ModelError, reason
 from ..models.inputs import default_scope
 from ..models.loading import ConfigLike, read_config
 from ..models.outline import build_outline
-from .dataset import SizedDataset, build_loader, build_training_set, size_with_wrappers
+from .dataset import SizedDataset, as_one_of, build_loader, build_training_set, size_with_wrappers
 from .groups import PARAMS, combine, label_groups, read_value
 from .runner import Rehearsal, has_own_course, is_scheduler_hook, listed_hooks, listed_schedulers
 from .schedule import Curve, Schedule
@@ -77,27 +78,24 @@ def rehearse(
     _check_sections(cfg)
     compat.prepare(cfg.get('default_scope') or 'mmdet')
     with default_scope(cfg), _quietly():
-        model, notes = _model(cfg)
-        if ngpus == 1:
-            model = revert_sync_batchnorm(model)  # as a Runner that is alone does
-        dataset, known = _dataset(cfg, dataset_size, ngpus, count_epochs)
-        loader = build_loader(cfg.train_dataloader, dataset, ngpus)
+        model, notes = _model(cfg, ngpus)
+        dataset, loader = _data(cfg, dataset_size, ngpus, count_epochs)
         runner = Rehearsal(cfg, model, loader, param, ngpus)
         iterations, values = _run(runner, param, most_points)
-        notes += runner.notes
-        if dataset_size and size_with_wrappers(cfg):
-            notes.append(str(size_with_wrappers(cfg)))
-        if not any(runner.schedulers()) and (values == values[0]).all():
-            notes.append(f'nothing in the config changes the {param}: it stays as the optimizer has it')
         curves = _curves(runner, values, model)
+    notes += runner.notes
+    if dataset_size and size_with_wrappers(cfg):
+        notes.append(str(size_with_wrappers(cfg)))
+    if not any(runner.schedulers()) and (values == values[0]).all():
+        notes.append(f'nothing in the config changes the {param}: it stays as the optimizer has it')
     return Schedule(
         param,
         iterations,
         curves,
         total=runner.max_iters,
         by_epoch=runner.by_epoch,
-        epoch_length=len(loader) if known else None,
-        dataset_size=len(dataset) if known else None,
+        epoch_length=len(loader) if dataset else None,
+        dataset_size=len(dataset) if dataset else None,
         batch_size=_batch_size(cfg),
         ngpus=ngpus,
         notes=tuple(dict.fromkeys(notes)),
@@ -114,7 +112,9 @@ def _check_sections(cfg: Config) -> None:
         if not cfg.get(key):
             raise ModelError(f'{name} has no {key}, so {purpose}: give a config to train with.')
     if not _batch_size(cfg):
-        raise ModelError(f'{name}: train_dataloader has no batch_size; give it with --cfg-options.')
+        raise ModelError(
+            f'{name}: train_dataloader has no batch_size; add --cfg-options train_dataloader.batch_size=N.'
+        )
 
 
 def _batch_size(cfg: Config) -> int:
@@ -122,25 +122,26 @@ def _batch_size(cfg: Config) -> int:
     return int(loader.get('batch_size') or (loader.get('batch_sampler') or {}).get('batch_size') or 0)
 
 
-def _model(cfg: Config) -> Tuple[nn.Module, List[str]]:
+def _model(cfg: Config, ngpus: int) -> Tuple[nn.Module, List[str]]:
     """The model's outline; where the groups do not depend on it, one that cannot be built does no harm."""
     wrapper = cfg.optim_wrapper
-    if wrapper.get('paramwise_cfg') or wrapper.get('constructor') or 'optimizer' not in wrapper:
-        return build_outline(cfg), []
     try:
-        return build_outline(cfg), []
+        with as_one_of(ngpus):  # some norm layers ask for the group of processes
+            model = build_outline(cfg)
     except ModelError as error:
-        stand_in = nn.Linear(1, 1, device='meta')
-        return stand_in, [f'parameters are not counted: {str(error).rstrip(".")}']
+        if wrapper.get('paramwise_cfg') or wrapper.get('constructor') or 'optimizer' not in wrapper:
+            raise
+        return nn.Linear(1, 1, device='meta'), [f'parameters are not counted: {str(error).rstrip(".")}']
+    # A Runner that is alone has no use for norm layers that are synchronised.
+    return (revert_sync_batchnorm(model) if ngpus == 1 else model), []
 
 
-def _dataset(cfg: Config, size: Optional[int], ngpus: int, count_epochs: bool) -> Tuple[Any, bool]:
-    """The training set or its stand-in, and whether its size is the true one."""
-    if size is not None:
-        return SizedDataset(size), True
-    if count_epochs or not _counts_iterations_only(cfg):
-        return build_training_set(cfg), True
-    return SizedDataset(_batch_size(cfg) * ngpus), False
+def _data(cfg: Config, size: Optional[int], ngpus: int, count_epochs: bool) -> Tuple[Any, Any]:
+    """The training set, or what stands for it, and its loader; no set where nothing depends on its size."""
+    if size is None and not count_epochs and _counts_iterations_only(cfg):
+        return None, DataLoader(SizedDataset(1))  # the loop wants a loader, but only asks for samples when it is run
+    dataset = SizedDataset(size) if size else build_training_set(cfg)
+    return dataset, build_loader(cfg.train_dataloader, dataset, ngpus)
 
 
 def _counts_iterations_only(cfg: Config) -> bool:

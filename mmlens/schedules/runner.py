@@ -13,7 +13,7 @@ from mmengine.hooks import EarlyStoppingHook, Hook, ParamSchedulerHook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.registry import HOOKS, OPTIMIZERS, PARAM_SCHEDULERS
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -29,7 +29,7 @@ _SETTING_HOOKS = ('SimSiamHook',)
 _PLACES = {'YOLOv5ParamSchedulerHook': 3}
 # mmengine's wrappers: only these of their settings matter here, and some wrappers do not work without a GPU.
 _WRAPPER_KEYS = ('optimizer', 'constructor', 'paramwise_cfg')
-_WRAPPERS = ('OptimWrapper', 'AmpOptimWrapper', 'ApexOptimWrapper')
+_WRAPPERS = ('OptimWrapper', 'AmpOptimWrapper', 'ApexOptimWrapper', 'DeepSpeedOptimWrapper')
 
 
 class Rehearsal(Runner):
@@ -62,9 +62,7 @@ class Rehearsal(Runner):
         self._train_dataloader = loader
         self.param_schedulers: Any = None
         self._register_setting_hooks()
-        self._train_loop = self.build_train_loop(cfg.train_cfg)
-        if not isinstance(self._train_loop, (EpochBasedTrainLoop, IterBasedTrainLoop)):
-            raise ModelError(f'{type(self._train_loop).__name__} of train_cfg is neither epoch- nor iteration-based.')
+        self._train_loop = self._build_loop()
         self.optim_wrapper = self._build_optimizer()
         self.groups = self._merge_groups(param)
         self._scale()
@@ -85,6 +83,17 @@ class Rehearsal(Runner):
         """The optimizers by name; '' if there is but one."""
         wrapper = self.optim_wrapper
         return dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {'': wrapper}
+
+    def _build_loop(self) -> BaseLoop:
+        try:
+            loop = self.build_train_loop(self.cfg.train_cfg)
+        except Exception as error:  # loops are anybody's code
+            raise ModelError(f'The train_cfg of the config cannot be built: {reason(error)}') from error
+        if not isinstance(loop, (EpochBasedTrainLoop, IterBasedTrainLoop)):
+            raise ModelError(
+                f'{type(loop).__name__} of train_cfg counts neither epochs nor iterations as mmengine does.'
+            )
+        return loop
 
     def _build_optimizer(self) -> OptimWrapper:
         wrapper_cfg = copy.deepcopy(self.cfg.optim_wrapper)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
+from mmengine.runner.checkpoint import _load_checkpoint, load_checkpoint
 from torch import nn
 
 from mmlens import load_detector
@@ -16,10 +17,12 @@ from mmlens.models.outline import build_outline, count_parameters, parameters_on
 class OutlinedNet(nn.Module):
     """Shares a parameter in both ways there are, and computes with a buffer and a list while it is built."""
 
-    def __init__(self, teacher_ckpt=None, pretrained=False, parts=()):
+    def __init__(self, teacher=None, pretrained=False, parts=()):
         super().__init__()
-        assert teacher_ckpt is None and not pretrained, 'something would be downloaded'
-        assert not any(part.get('pretrained') for part in parts)
+        assert not pretrained and not any(part.get('pretrained') for part in parts), 'something would be downloaded'
+        if teacher:
+            load_checkpoint(nn.Linear(1, 1), teacher)
+            self.size = _load_checkpoint(teacher)['size']
         self.first, self.second = nn.Linear(3, 4), nn.Linear(3, 4)
         self.second.weight = self.first.weight
         own = nn.Parameter(torch.randn(5), requires_grad=False)
@@ -55,7 +58,11 @@ def test_parameters_have_names_and_shapes_but_no_memory():
 
 
 def test_nothing_is_downloaded():
-    build_outline(config(teacher_ckpt='https://unreachable', pretrained=True, parts=[dict(pretrained=True)]))
+    build_outline(config(pretrained=True, parts=[dict(pretrained=True)]))
+    with pytest.raises(ModelError, match='without the checkpoint that it begins with, http://unreachable/a.pth: size'):
+        build_outline(config(teacher='http://unreachable/a.pth'))
+    with pytest.raises(FileNotFoundError):  # as ever, afterwards
+        load_checkpoint(nn.Linear(1, 1), 'none.pth')
 
 
 def test_modules_are_ordinary_again_afterwards():

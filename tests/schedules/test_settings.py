@@ -138,6 +138,7 @@ def test_config_not_to_train_with(key, make_config):
             'fails after iteration',
         ),
         ({'custom_hooks': [dict(type='NoSuchHook')]}, 'NoSuchHook'),
+        ({'train_cfg.max_iters': 100}, 'train_cfg of the config cannot be built: .*max_iters'),
     ],
 )
 def test_what_is_wrong_with_a_config_is_told(changes, said, make_config):
