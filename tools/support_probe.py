@@ -30,7 +30,7 @@ class Row:
         config: Its name, as mmlens takes it.
         layer: The default layer that was tapped.
         gradient: Whether the gradient at that layer is non-zero for every box explained.
-        box_map: Whether every box's map is finite and not blank.
+        box_map: Whether every box's map is finite and not blank; not so if there is none.
         same: Whether the boxes, labels and scores are those of mmdet's ``inference_detector``.
         unchanged: Whether the model was given back as it was.
         seconds: Time of ``explain_boxes``, for as many boxes as were explained.
@@ -264,7 +264,7 @@ def probe_and_print(entry: Entry) -> None:
         try:
             row = probe(entry)
         except Exception as error:  # whatever a detector of anybody's raises is what the table is for
-            row = Row(entry.detector, entry.config, remark=reason(error))
+            row = Row(entry.detector, entry.config, box_map=False, remark=reason(error))
     print(json.dumps(asdict(row)))
 
 

@@ -33,7 +33,7 @@ def entries(containing: str = '') -> List[Entry]:
 def try_in_own_process(entry: Entry, timeout: float) -> Row:
     """Probe a config in a new interpreter; a crash or a process that hangs becomes the row's remark."""
     command = [sys.executable, '-W', 'ignore', str(HERE / 'support_probe.py'), json.dumps(asdict(entry))]
-    row = Row(entry.detector, entry.config)
+    row = Row(entry.detector, entry.config, box_map=False)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:

@@ -71,7 +71,7 @@ def test_a_probe_says_what_is_wrong(tools, yolox_config, capsys):
     probe.probe_and_print(probe.Entry('none', 'mmdet::no/such.py'))
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert line['remark'].startswith("No config 'mmdet::no/such.py' in the installed mmdet")
-    assert line['gradient'] is None
+    assert (line['gradient'], line['box_map']) == (None, False)
 
 
 def test_pictures_get_small_and_thresholds_zero(tools, yolox_config):
@@ -172,17 +172,17 @@ def test_no_crash_ends_the_table(tools, tmp_path, monkeypatch, code):
     (tmp_path / 'support_probe.py').write_text(code)
     monkeypatch.setattr(table, 'HERE', tmp_path)
     found = table.try_in_own_process(probe.Entry('RetinaNet', 'mmdet::retina.py'), timeout=1 if 'sleep' in code else 60)
-    assert found == probe.Row('RetinaNet', 'mmdet::retina.py', remark=ENDS[code])
+    assert found == probe.Row('RetinaNet', 'mmdet::retina.py', box_map=False, remark=ENDS[code])
 
 
 def test_the_page_counts_and_lists(tools, row):
     table, probe = tools
-    broken = probe.Row('Other', 'mmdet::other.py', remark='ValueError: a | b')
+    broken = probe.Row('Other', 'mmdet::other.py', box_map=False, remark='ValueError: a | b')
     page = table.markdown([row, broken], {'torch': '2.1.2', 'mmdet': '3.3.0'}, ', compiled')
     assert '**1 of 2** configs' in page
     assert 'torch 2.1.2, mmdet 3.3.0, on the CPU, compiled.' in page
     assert '| RetinaNet | `mmdet::retina.py` | neck | yes | yes | yes | yes | 1.2 |  |' in page
-    assert '| Other | `mmdet::other.py` | - | - | - | - | - | - | ValueError: a \\| b |' in page
+    assert '| Other | `mmdet::other.py` | - | - | **no** | - | - | - | ValueError: a \\| b |' in page
 
 
 @pytest.mark.parametrize('name', ['gradient', 'box_map', 'same', 'unchanged'])
