@@ -38,7 +38,7 @@ class Way:
     def path(self) -> str:
         """The picture's file; empty if it is not known."""
         found = [state.meta['img_path'] for state in self.states if state.meta.get('img_path')]
-        return str(found[-1]) if found else ''
+        return str(found[0]) if found else ''
 
 
 def way_of_sample(call: Call) -> Way:
