@@ -211,7 +211,7 @@ class _Stops:
         self.epochs = [(start, start + length) for start in range(0, total, length)]
         stops = {*range(0, total, math.ceil(total / most_points)), total}
         stops.update(stop for start, end in self.epochs for stop in (start, end - 1))
-        stops.update(edge for each in stepped for edge in (each.begin, each.end) if edge < total)
+        stops.update(math.ceil(edge) for each in stepped for edge in (each.begin, each.end) if edge <= total)
         self._rest = iter(sorted(stops))
         self.next = next(self._rest)
 

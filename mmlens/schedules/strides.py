@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import copy
+import math
 import sys
 from typing import Any, Callable, List, NamedTuple, Tuple
 
@@ -29,18 +30,18 @@ class _LongStep(NamedTuple):
     """
 
     lengths: Tuple[str, ...]
-    reach: Callable[[Any], int]
+    reach: Callable[[Any], float]
     recursive: bool = True
 
 
-def _before_restart(scheduler: Any) -> int:
+def _before_restart(scheduler: Any) -> float:
     """The restart itself forgets what was before: it is a step of its own."""
     ends = scheduler.cumulative_periods
     place = bisect.bisect(ends, scheduler.last_step)
     return ends[place] - 1 if place < len(ends) else _NEVER
 
 
-def _next_milestone(scheduler: Any) -> int:
+def _next_milestone(scheduler: Any) -> float:
     return min((place for place in scheduler.milestones if place > scheduler.last_step), default=_NEVER)
 
 
@@ -96,15 +97,17 @@ def _one_by_one(steppers: List[_ParamScheduler], steps: int) -> None:
 def _steps_to_change(scheduler: _ParamScheduler) -> int:
     """Number of steps until the scheduler begins or ends."""
     upcoming = scheduler._global_step + 1
-    return min([edge - upcoming for edge in (scheduler.begin, scheduler.end) if edge > upcoming], default=_NEVER)
+    edges = [math.ceil(edge) for edge in (scheduler.begin, scheduler.end)]
+    return min([edge - upcoming for edge in edges if edge > upcoming], default=_NEVER)
 
 
 def _forward_one(scheduler: Any, steps: int) -> None:
     kind = _LONG_STEPS.get(type(scheduler)._get_value)
     while steps > 0:
         # The first step of all sets the beginning, and beyond its reach a recursion follows other rules.
-        if kind and 0 <= scheduler.last_step < kind.reach(scheduler):
-            length = min(steps, kind.reach(scheduler) - scheduler.last_step)
+        length = math.floor(kind.reach(scheduler)) - scheduler.last_step if kind and scheduler.last_step >= 0 else 0
+        if kind and length > 0:
+            length = min(steps, length)
             _long_step(scheduler, length, kind)
         else:
             length = 1

@@ -15,6 +15,11 @@ T = 500
 SCHEDULES = {
     'cosine': [dict(type='CosineAnnealingLR', T_max=T, eta_min=0.003)],
     'cosine up and down': [dict(type='CosineAnnealingLR', T_max=170, eta_min_ratio=0.1)],
+    'fractions': [
+        dict(type='LinearLR', start_factor=0.01, begin=0.5, end=99.5),
+        dict(type='CosineAnnealingLR', T_max=250.5, eta_min=0.003, begin=99.5, end=350.25),
+        dict(type='CosineRestartLR', periods=[40.5, 90.5], restart_weights=[1, 0.5], eta_min=1e-3, begin=360.5),
+    ],
     'linear': [dict(type='LinearLR', start_factor=0.01, begin=10, end=333)],
     'linear down': [dict(type='LinearLR', start_factor=1.0, end_factor=0.2, end=400)],
     'poly': [dict(type='PolyLR', power=0.9, eta_min=1e-4, begin=3, end=T)],
