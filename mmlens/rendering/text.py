@@ -122,7 +122,9 @@ def _font_for(text: str, size: int, bold: bool) -> Tuple[Any, str]:
 def _default_font(bold: bool) -> str:
     found = importlib.util.find_spec('matplotlib')
     if found is None or not found.submodule_search_locations:
-        raise MmlensError('Labels are written in the font of matplotlib, which is missing: run `pip install matplotlib`.')
+        raise MmlensError(
+            'Labels are written in the font of matplotlib, which is missing: run `pip install matplotlib`.'
+        )
     folder = Path(found.submodule_search_locations[0]) / 'mpl-data' / 'fonts' / 'ttf'
     return str(folder / ('DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'))
 
