@@ -188,7 +188,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     if args.show:
         from ..rendering import draw_curves
 
-        show_picture(draw_curves(**_figure(schedule, by, args)), name_of(args.config), size=args.window_size)
+        show_picture(draw_curves(**_figure(schedule, by, args)), '', size=args.window_size)
     return DONE
 
 
