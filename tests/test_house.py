@@ -305,4 +305,4 @@ def test_the_model_index_lists_models_that_are_there():
     assert models
     for model in models:
         assert (ROOT / model.config).is_file() and (ROOT / model.weights).is_file(), model.name
-        assert model.results[0].task == 'Object Detection'
+        assert model.results[0].task in ('Object Detection', 'Image Classification')
