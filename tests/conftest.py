@@ -133,6 +133,40 @@ def faster_rcnn():
 
 
 @pytest.fixture(scope='session')
+def yolov5():
+    """A tiny detector of MMYOLO: letterbox to 96 x 96, three classes, always five boxes."""
+    channels = [256, 512, 1024]
+    thin = dict(deepen_factor=0.33, widen_factor=0.0625)
+    model = dict(
+        type='YOLODetector',
+        data_preprocessor=dict(type='YOLOv5DetDataPreprocessor', mean=[0.0] * 3, std=[255.0] * 3, bgr_to_rgb=True),
+        backbone=dict(type='YOLOv5CSPDarknet', **thin),
+        neck=dict(type='YOLOv5PAFPN', in_channels=channels, out_channels=channels, num_csp_blocks=1, **thin),
+        bbox_head=dict(
+            type='YOLOv5Head',
+            head_module=dict(
+                type='YOLOv5HeadModule',
+                num_classes=3,
+                in_channels=channels,
+                widen_factor=0.0625,
+                featmap_strides=[8, 16, 32],
+                num_base_priors=3,
+            ),
+        ),
+        test_cfg=dict(
+            multi_label=True, score_thr=0.0, nms_pre=100, max_per_img=5, nms=dict(type='nms', iou_threshold=0.3)
+        ),
+    )
+    steps = [
+        dict(type='LoadImageFromFile'),
+        dict(type='YOLOv5KeepRatioResize', scale=(96, 96)),
+        dict(type='LetterResize', scale=(96, 96), allow_scale_up=False, pad_val=dict(img=114)),
+        dict(type='mmdet.PackDetInputs', meta_keys=('ori_shape', 'img_shape', 'scale_factor', 'pad_param')),
+    ]
+    return _build(dict(default_scope='mmyolo', model=model, test_pipeline=steps), lambda model: None)
+
+
+@pytest.fixture(scope='session')
 def picture():
     """A picture (90, 128, 3) of coloured blobs; no side is a multiple of a stride."""
     import cv2
