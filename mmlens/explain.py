@@ -157,7 +157,8 @@ def feature_maps(
     """Show what layers of a detector return for a picture, laid over the picture.
 
     Args:
-        model, picture, checkpoint, device, cfg_options, resize_only: See :func:`explain_boxes`.
+        model, picture, checkpoint, device, cfg_options, resize_only: See :func:`explain_boxes`. What
+            :func:`~mmlens.load_classifier` returned is taken too.
         layers: Names of the layers; each of their levels becomes one entry.
         reduction: ``'squeeze_mean'`` (mean over channels), ``'select_max'`` (the channel with the
             largest sum) or ``None`` (channels one by one).
@@ -166,7 +167,7 @@ def feature_maps(
         score_thr: Detections below are left out.
 
     Returns:
-        Maps on the picture's grid, and the detections.
+        Maps on the picture's grid, and what a detector found.
 
     Raises:
         MmlensError: With one sentence on what is wrong.
@@ -180,16 +181,20 @@ def feature_maps(
         raise MmlensError(f"Unknown channel reduction '{reduction}': choose {', '.join(REDUCTIONS)} or None.")
     if reduction is None and (topk == 0 or topk < -1):
         raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
-    detector = _as_detector(model, checkpoint, device, cfg_options, resize_only)
-    tapped = {name: resolve_layer(detector.model, name) for name in _layer_names(layers, detector)}
-    with Tap(detector.model, tapped) as tap, torch.no_grad():
-        prepared = detector.prepare(picture)
-        found = detector.predict(prepared)
-        levels = tap.levels(prepared.input_size)
+    network: Network = (
+        model if isinstance(model, Network) else _as_detector(model, checkpoint, device, cfg_options, resize_only)
+    )
+    tapped = {name: resolve_layer(network.model, name) for name in _named(layers)}
+    with Tap(network.model, tapped) as tap, torch.no_grad():
+        prepared = network.prepare(picture)
+        found = network.run(prepared)
+        levels = tap.levels(prepared.input_size, network.extra_tokens)
         counts = {name: sum(level.layer == name for level in levels) for name in tapped}
         maps = [_feature_map(level, counts[level.layer], prepared, reduction, topk) for level in levels]
-    ranks = _select(found, score_thr, None, None, -1)
-    return FeatureMaps(prepared.picture, maps, _detections(detector, found, ranks), reduction)
+    detections = None
+    if isinstance(found, Predictions):
+        detections = _detections(network, found, _select(found, score_thr, None, None, -1))
+    return FeatureMaps(prepared.picture, maps, detections, reduction)
 
 
 def list_layers(model: Union[nn.Module, Network], picture: Optional[Picture] = None) -> List[LayerInfo]:
@@ -227,8 +232,10 @@ def _as_detector(
 
 
 def _layer_names(layers: Optional[Sequence[str]], detector: Detector) -> Tuple[str, ...]:
-    if layers is None:
-        return detector.default_layers
+    return detector.default_layers if layers is None else _named(layers)
+
+
+def _named(layers: Sequence[str]) -> Tuple[str, ...]:
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     if not names:
         raise MmlensError('No layer was named: give at least one.')
@@ -307,14 +314,14 @@ def _feature_map(level: Level, levels: int, prepared: Prepared, reduction: Optio
     return FeatureMap(level.layer, level.index, levels, shape, shown.cpu().numpy(), laid)
 
 
-def _detections(detector: Detector, found: Predictions, ranks: Sequence[int]) -> Detections:
+def _detections(network: Network, found: Predictions, ranks: Sequence[int]) -> Detections:
     index = torch.as_tensor(list(ranks), dtype=torch.int64, device=found.scores.device)
     labels = found.labels[index].cpu().numpy()
     return Detections(
         boxes=found.boxes[index].detach().float().cpu().numpy(),
         labels=labels,
         scores=found.scores[index].detach().float().cpu().numpy(),
-        class_names=[detector.class_name(int(label)) for label in labels],
+        class_names=[network.class_name(int(label)) for label in labels],
     )
 
 

@@ -170,13 +170,13 @@ class FeatureMaps:
     Attributes:
         picture: Shape (H, W, 3), uint8, BGR, as it was read.
         maps: One entry a level, layers in the order they were named.
-        detections: What the detector found above the score threshold.
+        detections: What a detector found above the score threshold; ``None`` for other models.
         reduction: ``'squeeze_mean'``, ``'select_max'`` or ``None``.
     """
 
     picture: np.ndarray
     maps: List[FeatureMap]
-    detections: Detections
+    detections: Optional[Detections]
     reduction: Optional[str] = None
 
     def __len__(self) -> int:

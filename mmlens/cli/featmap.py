@@ -98,7 +98,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         )
         options = {} if args.alpha is None else {'alpha': args.alpha}
         names = ', '.join(f'{level.name} {"x".join(map(str, level.shape))}' for level in found)
-        boxes = len(found.detections.scores)
+        boxes = len(found.detections.scores) if found.detections else 0
         return Drawn(
             found.draw(arrangement=tuple(args.arrangement), **options), f'{count(boxes, "box")}; {names}', boxes=boxes
         )

@@ -20,6 +20,7 @@ class Classifier(Network):
     Args:
         model: As mmpretrain's ``get_model`` or :func:`mmlens.load_classifier` builds it: with ``cfg``,
             and ``dataset_meta`` if the class names are known.
+        **options: See :class:`~mmlens.models.network.Network`.
 
     Raises:
         ModelError: If the model carries no config, or is no classifier.
@@ -28,8 +29,8 @@ class Classifier(Network):
     kind = 'a classifier of mmpretrain: it has no head that returns logits'
     builder = 'mmlens.load_classifier'
 
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__(model)
+    def __init__(self, model: nn.Module, **options: Any) -> None:
+        super().__init__(model, **options)
         self.default_layer: Optional[str] = None
 
     @staticmethod

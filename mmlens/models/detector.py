@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -24,12 +24,14 @@ class Predictions:
         scores: Shape (N,).
         labels: Shape (N,), int64.
         masks: Shape (N, H, W), bool, where the detector predicts them.
+        positions: Shape (N,), int64: where they stand in what the model itself returned.
     """
 
     boxes: Tensor
     scores: Tensor
     labels: Tensor
     masks: Optional[Tensor] = None
+    positions: Optional[Tensor] = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -41,6 +43,7 @@ class Detector(Network):
     Args:
         model: As mmdet's ``init_detector`` builds it: with ``cfg``, and ``dataset_meta`` if the
             class names are known.
+        cfg, dataset_meta: See :class:`~mmlens.models.network.Network`.
 
     Raises:
         ModelError: If the model carries no config, or is no detector.
@@ -64,21 +67,53 @@ class Detector(Network):
         Raises:
             ModelError: If the model returns no boxes.
         """
-        sample = self.model._run_forward(prepared.batch, mode='predict')[0]
-        found = getattr(sample, 'pred_instances', None)
-        if found is None or 'bboxes' not in found or 'scores' not in found:
-            raise ModelError(f'{type(self.model).__name__} returns no boxes with scores: box maps need a box detector.')
+        (sample,) = self.samples(prepared)
+        return self.in_picture(prepared, sample)
+
+    def samples(self, prepared: Prepared, copies: int = 1, inputs: Optional[Tensor] = None) -> List[Any]:
+        """What the model itself returns for copies of a picture: a data sample each.
+
+        Args:
+            prepared: The picture.
+            copies: How many.
+            inputs: Shape (copies, 3, H, W): other inputs of the same picture. Defaults to its own.
+
+        Raises:
+            ModelError: If the model returns no boxes.
+        """
+        (asked,) = prepared.batch['data_samples']
+        inputs = prepared.batch['inputs'].expand(copies, -1, -1, -1) if inputs is None else inputs
+        # Models write what they find into the samples.
+        batch = {**prepared.batch, 'inputs': inputs, 'data_samples': [asked.new() for _ in range(copies)]}
+        samples = self.model._run_forward(batch, mode='predict')
+        for sample in samples:
+            found = getattr(sample, 'pred_instances', None)
+            if found is None or 'bboxes' not in found or 'scores' not in found:
+                raise ModelError(
+                    f'{type(self.model).__name__} returns no boxes with scores: box maps need a box detector.'
+                )
+            if found.bboxes.shape[-1] != 4:
+                raise ModelError(f'{type(self.model).__name__} returns rotated boxes: box maps need upright ones.')
+        return samples
+
+    def in_picture(self, prepared: Prepared, sample: Any, positions: Optional[Tensor] = None) -> Predictions:
+        """Put what the model returned into picture coordinates.
+
+        Args:
+            prepared: The picture.
+            sample: One of :meth:`samples`.
+            positions: Which detections, in which order. Defaults to all whose numbers are finite, by falling score.
+        """
+        found = sample.pred_instances
         boxes = getattr(found.bboxes, 'tensor', found.bboxes)
-        if boxes.shape[-1] != 4:
-            raise ModelError(f'{type(self.model).__name__} returns rotated boxes: box maps need upright ones.')
-        order = _by_score(boxes, found.scores)
+        order = _by_score(boxes, found.scores) if positions is None else positions
         masks = found.masks[order] if isinstance(found.get('masks'), Tensor) else None
         boxes = _boxes_of_masks(boxes[order], masks)
         rest = _rest_of_the_way(prepared.geometry, sample.metainfo)
         if rest is not None:
             boxes = _move_boxes(boxes, rest)
             masks = None if masks is None else _move_masks(masks, rest)
-        return Predictions(boxes, found.scores[order], found.labels[order], masks)
+        return Predictions(boxes, found.scores[order], found.labels[order], masks, order)
 
 
 def _by_score(boxes: Tensor, scores: Tensor) -> Tensor:

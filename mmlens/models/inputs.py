@@ -60,7 +60,8 @@ class TestPipeline:
         steps = [step for step in test_pipeline(cfg) if 'Annotations' not in _kind(step)]
         if not steps:
             raise ModelError("The config's test pipeline is empty: give it at least a loading and a packing step.")
-        loader = steps[0]
+        # Sets of arrays (CIFAR) need no loading step; files are read for them as for any other model.
+        loader = steps.pop(0) if 'Load' in _kind(steps[0]) else dict(type='mmcv.LoadImageFromFile')
         if _kind(loader).endswith('LoadImageFromNDArray'):  # mmdet's inference_detector leaves it in a model's config
             loader['type'] = 'LoadImageFromFile'
         self.cfg = cfg
@@ -68,7 +69,7 @@ class TestPipeline:
         array_loader = dict(type='mmdet.LoadImageFromNDArray', to_float32=loader.get('to_float32', False))
         with default_scope(cfg):
             try:
-                self.load_file, *self.steps = [TRANSFORMS.build(step) for step in steps]
+                self.load_file, *self.steps = [TRANSFORMS.build(step) for step in [loader, *steps]]
                 self.load_array = TRANSFORMS.build(array_loader)
             except (KeyError, TypeError, ValueError, AssertionError) as error:
                 raise ModelError(f'The test pipeline of the config cannot be built: {reason(error)}') from error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
+from mmengine.config import Config
 from torch import nn
 
 from ..errors import MmlensError, ModelError
@@ -39,24 +40,35 @@ class Network:
 
     Args:
         model: With ``cfg``, and ``dataset_meta`` if the class names are known.
+        cfg: The whole config, for a model that does not carry it.
+        dataset_meta: Likewise; its ``classes`` are the class names.
 
     Raises:
-        ModelError: If the model carries no config, or is not of the kind that the subclass runs.
+        ModelError: If there is no config, or the model is not of the kind that the subclass runs.
     """
 
     kind = 'a model of OpenMMLab'
     builder = 'the function of its library that loads models'
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(
+        self, model: nn.Module, cfg: Optional[Config] = None, dataset_meta: Optional[Dict[str, Any]] = None
+    ) -> None:
         model = getattr(model, 'module', model)  # DataParallel and its kin
-        if not hasattr(model, 'cfg'):
+        cfg = getattr(model, 'cfg', None) if cfg is None else cfg
+        if cfg is None:
             raise ModelError(f'The model carries no config: build it with {self.builder}, or set model.cfg.')
         if not self._is_of_the_kind(model):
             raise ModelError(f'{type(model).__name__} is not {self.kind}.')
         self.model: Any = model
-        self.pipeline = TestPipeline(model.cfg)
-        classes = (getattr(model, 'dataset_meta', None) or {}).get('classes') or []
+        self.cfg = cfg
+        self.pipeline = TestPipeline(cfg)
+        classes = (dataset_meta or getattr(model, 'dataset_meta', None) or {}).get('classes') or []
         self.class_names: List[str] = [classes] if isinstance(classes, str) else list(classes)
+
+    @property
+    def extra_tokens(self) -> Optional[int]:
+        """How many tokens the backbone puts before those of the picture; ``None`` if it has no tokens of its own."""
+        return None
 
     @staticmethod
     def _is_of_the_kind(model: nn.Module) -> bool:

@@ -47,7 +47,7 @@ def check_arrangement(topk: int, arrangement: Optional[Tuple[int, int]]) -> None
 def draw_feature_maps(
     feature_maps: FeatureMaps, arrangement: Optional[Tuple[int, int]] = None, alpha: float = 0.5
 ) -> np.ndarray:
-    """Draw a sheet: the picture with its detections, then one panel for every level of every layer.
+    """Draw a sheet: the picture with a detector's detections, then one panel for every level of every layer.
 
     Every map is drawn by ``mmengine.visualization.Visualizer.draw_featmap`` and stretched to its own
     range, which the colour bar below it tells. Several channels of a level become a grid of tiles, each
@@ -71,7 +71,7 @@ def draw_feature_maps(
     picture = feature_maps.picture
     size = panel_size(picture, len(feature_maps) + 1, widest=640 if columns <= 2 else 960)
     plain = resize(picture, size)
-    panels = [_detections_panel(feature_maps, plain)]
+    panels = [_first_panel(feature_maps, plain)]
     for level in feature_maps:
         if len(level.maps) == 1:
             panels.append(_map_panel(level, plain, alpha))
@@ -80,8 +80,10 @@ def draw_feature_maps(
     return compose(panels)
 
 
-def _detections_panel(feature_maps: FeatureMaps, plain: np.ndarray) -> Panel:
+def _first_panel(feature_maps: FeatureMaps, plain: np.ndarray) -> Panel:
     found, (height, width) = feature_maps.detections, feature_maps.picture.shape[:2]
+    if found is None:
+        return Panel(plain, 'picture', detail=f'{width} × {height}')
     scale = np.array([plain.shape[1] / width, plain.shape[0] / height] * 2)
     texts = [f'{name} {score:.2f}' for name, score in zip(found.class_names, found.scores)]
     marks = [
