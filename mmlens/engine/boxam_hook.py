@@ -1,0 +1,77 @@
+"""Draws box maps while a detector is trained."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
+
+import numpy as np
+from torch import nn
+
+from ..errors import MmlensError
+from ..explain import explain_boxes
+from ..models.detector import Detector
+from ..models.network import Network
+from ..registry import HOOKS
+from .subjects import Subject
+from .vis_hook import Notes, VisHook
+
+
+@HOOKS.register_module()
+class BoxAMVisHook(VisHook):
+    """Draw, for every box of a detector, the evidence for that box, epoch by epoch.
+
+    Args:
+        method, layers, target, score_thr, classes, norm_in_bbox: See :func:`mmlens.explain_boxes`.
+        max_boxes: Explain so many of the best boxes; -1 takes all. Defaults to 10.
+        layout, colormap, alpha: See :func:`mmlens.rendering.draw_box_maps`.
+        tag: Beginning of the tags. Defaults to ``'boxam'``.
+        **options: When, which pictures, and where to; see :class:`VisHook`.
+
+    Example:
+        >>> default_hooks = dict(boxam=dict(type='mmlens.BoxAMVisHook', interval=1))
+    """
+
+    def __init__(
+        self,
+        method: str = 'gradcam',
+        layers: Optional[Sequence[str]] = None,
+        target: str = 'score',
+        score_thr: float = 0.3,
+        classes: Optional[Sequence[Union[str, int]]] = None,
+        max_boxes: int = 10,
+        norm_in_bbox: bool = False,
+        layout: str = 'overlay',
+        colormap: str = 'turbo',
+        alpha: float = 0.5,
+        tag: str = 'boxam',
+        **options: Any,
+    ) -> None:
+        super().__init__(tag, **options)
+        if max_boxes == 0 or max_boxes < -1:
+            raise MmlensError(f'max_boxes must be -1 or at least 1, not {max_boxes}.')
+        self.explaining: Dict[str, Any] = dict(
+            method=method,
+            layers=layers,
+            target=target,
+            score_thr=score_thr,
+            classes=classes,
+            topk=max_boxes,
+            norm_in_bbox=norm_in_bbox,
+        )
+        self.drawing: Dict[str, Any] = dict(layout=layout, colormap=colormap, alpha=alpha)
+
+    def wrap(self, model: nn.Module, **options: Any) -> Network:
+        """A detector."""
+        return Detector(model, **options)
+
+    def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
+        """Draw the maps of one picture's boxes. See :meth:`VisHook.draw`."""
+        found = explain_boxes(network, subject.read(), **self.explaining)
+        picture = found.draw(**self.drawing)
+        is_sheet = self.drawing['layout'] == 'panels' and len(found) > 0
+        picture = self.beside_truth(network, subject, found.picture, picture, is_sheet)
+        return picture, {
+            box.blank: f'{type(self).__name__}: the map of {box.class_name} in {subject.name} is blank: {box.blank}.'
+            for box in found
+            if box.blank
+        }

@@ -1,0 +1,81 @@
+"""Draws class maps while a classifier is trained."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+from torch import nn
+
+from ..class_explain import explain_classes
+from ..models.classifier import Classifier
+from ..models.network import Network
+from ..registry import HOOKS
+from .subjects import Subject
+from .vis_hook import Notes, VisHook
+
+
+@HOOKS.register_module()
+class CAMVisHook(VisHook):
+    """Draw which part of a picture speaks for its classes, epoch by epoch.
+
+    Args:
+        method, layers, eigen_smooth, aug_smooth, num_extra_tokens: See :func:`mmlens.explain_classes`.
+        categories: Classes to explain, by name or index; ``'truth'`` stands for the annotated ones. Defaults to
+            the class predicted, which can change from epoch to epoch.
+        layout, on, colormap, alpha: See :func:`mmlens.rendering.class_maps.draw_class_maps`.
+        tag: Beginning of the tags. Defaults to ``'cam'``.
+        **options: When, which pictures, and where to; see :class:`VisHook`.
+
+    Example:
+        >>> default_hooks = dict(cam=dict(type='mmlens.CAMVisHook', method='gradcam++', categories='truth'))
+    """
+
+    def __init__(
+        self,
+        method: str = 'gradcam',
+        layers: Optional[Sequence[str]] = None,
+        categories: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
+        eigen_smooth: bool = False,
+        aug_smooth: bool = False,
+        num_extra_tokens: Optional[int] = None,
+        layout: Optional[str] = None,
+        on: str = 'picture',
+        colormap: str = 'turbo',
+        alpha: float = 0.5,
+        tag: str = 'cam',
+        **options: Any,
+    ) -> None:
+        super().__init__(tag, **options)
+        self.categories = categories
+        self.explaining: Dict[str, Any] = dict(
+            method=method,
+            layers=layers,
+            eigen_smooth=eigen_smooth,
+            aug_smooth=aug_smooth,
+            num_extra_tokens=num_extra_tokens,
+        )
+        self.drawing: Dict[str, Any] = dict(layout=layout, on=on, colormap=colormap, alpha=alpha)
+
+    def wrap(self, model: nn.Module, **options: Any) -> Network:
+        """A classifier."""
+        return Classifier(model, **options)
+
+    def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
+        """Draw the maps of one picture's classes. See :meth:`VisHook.draw`."""
+        wanted = self._wanted(subject)
+        found = explain_classes(network, subject.read(), categories=wanted, **self.explaining)
+        picture = found.draw(**self.drawing)
+        is_sheet = len(found) > 1 or self.drawing['layout'] == 'sheet'
+        picture = self.beside_truth(network, subject, found.picture, picture, is_sheet)
+        return picture, {
+            each.blank: f'{type(self).__name__}: the map of {each.class_name} in {subject.name} is blank: {each.blank}.'
+            for each in found
+            if each.blank
+        }
+
+    def _wanted(self, subject: Subject) -> Any:
+        if self.categories != 'truth':
+            return self.categories
+        labels: List[int] = [] if subject.truth is None else list(dict.fromkeys(subject.truth.labels))
+        return labels or None

@@ -1,0 +1,75 @@
+"""Where drawings go: to every backend of the Runner's visualizer and a local folder; complaints to the log, once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Optional, Set
+
+import cv2
+import numpy as np
+from mmengine.visualization import LocalVisBackend
+
+from ..errors import OutputError
+from ..files import write_atomically
+
+
+@dataclass
+class Drawing:
+    """What a hook drew of one picture.
+
+    Attributes:
+        tag: ``boxam/000005``: what the picture's history is called.
+        picture: Shape (H, W, 3), uint8, BGR; ``None`` if it could not be drawn.
+        notes: Sentences for the log, by what they are about: of one kind only the first is logged.
+    """
+
+    tag: str
+    picture: Optional[np.ndarray] = None
+    notes: Dict[str, str] = field(default_factory=dict)
+
+
+class OnceLogger:
+    """Logs a sentence of each kind once in a training, as a warning."""
+
+    def __init__(self) -> None:
+        self._said: Set[str] = set()
+
+    def warn(self, logger: Any, kind: str, sentence: str) -> None:
+        """Log a sentence unless one of its kind was logged before."""
+        if kind not in self._said:
+            self._said.add(kind)
+            logger.warning(sentence)
+
+
+def deliver(drawing: Drawing, runner: Any, step: int, folder: Optional[Path], file_name: str) -> None:
+    """Hand a drawing to every backend of the visualizer, and write it to a local folder.
+
+    Args:
+        drawing: With a picture.
+        runner: Whose visualizer it is.
+        step: The step that backends are told.
+        folder: A folder of the drawing's tag is made in it; ``None`` writes nothing.
+        file_name: Name of the file there.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    assert drawing.picture is not None
+    if folder is not None:
+        encoded, data = cv2.imencode('.png', drawing.picture)
+        if not encoded:
+            raise OutputError(f'The drawing {drawing.tag} cannot be written as a PNG.')
+        with write_atomically(folder / drawing.tag / file_name) as temporary:
+            Path(temporary).write_bytes(data.tobytes())
+    _make_local_folders(runner.visualizer, drawing.tag)
+    runner.visualizer.add_image(drawing.tag, np.ascontiguousarray(drawing.picture[..., ::-1]), step)
+
+
+def _make_local_folders(visualizer: Any, tag: str) -> None:
+    # LocalVisBackend makes no folder for a tag with a slash, and cv2 does not tell that it wrote nothing.
+    for backend in visualizer._vis_backends.values():
+        if isinstance(backend, LocalVisBackend):
+            backend.experiment  # noqa: B018  makes the backend settle where it writes
+            os.makedirs(os.path.dirname(os.path.join(backend._img_save_dir, tag)), exist_ok=True)

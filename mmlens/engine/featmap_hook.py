@@ -1,0 +1,58 @@
+"""Draws feature maps while a model is trained."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+from torch import nn
+
+from ..explain import feature_maps
+from ..models.classifier import Classifier
+from ..models.detector import Detector
+from ..models.network import Network
+from ..registry import HOOKS
+from ..rendering import check_arrangement
+from .subjects import Subject
+from .vis_hook import Notes, VisHook
+
+
+@HOOKS.register_module()
+class FeatmapVisHook(VisHook):
+    """Draw what layers of a detector or classifier return, epoch by epoch.
+
+    Args:
+        layers, reduction, topk, score_thr: See :func:`mmlens.feature_maps`.
+        arrangement, alpha: See :func:`mmlens.rendering.draw_feature_maps`.
+        tag: Beginning of the tags. Defaults to ``'featmap'``.
+        **options: When, which pictures, and where to; see :class:`VisHook`.
+
+    Example:
+        >>> default_hooks = dict(featmap=dict(type='mmlens.FeatmapVisHook', layers=['backbone', 'neck']))
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[str] = ('backbone',),
+        reduction: Optional[str] = 'select_max',
+        topk: int = 4,
+        arrangement: Optional[Tuple[int, int]] = None,
+        score_thr: float = 0.3,
+        alpha: float = 0.5,
+        tag: str = 'featmap',
+        **options: Any,
+    ) -> None:
+        super().__init__(tag, **options)
+        check_arrangement(0 if reduction else topk, arrangement)
+        self.looking: Dict[str, Any] = dict(layers=layers, reduction=reduction, topk=topk, score_thr=score_thr)
+        self.drawing: Dict[str, Any] = dict(arrangement=arrangement, alpha=alpha)
+
+    def wrap(self, model: nn.Module, **options: Any) -> Network:
+        """A classifier of mmpretrain, or a detector."""
+        kind = Classifier if getattr(model, 'head', None) is not None else Detector
+        return kind(model, **options)
+
+    def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
+        """Draw the maps of one picture. See :meth:`VisHook.draw`."""
+        found = feature_maps(network, subject.read(), **self.looking)
+        return self.beside_truth(network, subject, found.picture, found.draw(**self.drawing), is_sheet=True), {}

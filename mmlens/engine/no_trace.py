@@ -1,0 +1,77 @@
+"""Looking at a model in the middle of its training without leaving a trace in it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Dict, Iterator, List, Tuple
+
+import torch
+from mmengine.logging import MessageHub
+from torch import nn
+
+from ..attribution.tap import unchanged
+
+
+@contextlib.contextmanager
+def no_trace(*models: nn.Module) -> Iterator[None]:
+    """Put everything back as it was when the block ends, also after an error.
+
+    That is, of each model: training flags, ``requires_grad``, ``.grad``, buffers, plain attributes of its modules
+    (heads keep the anchors of the last input size); random states of Python, NumPy and torch; autocast and grad
+    mode, and mmengine's message hub. Inside, autocast is off and nothing that was compiled is run as such.
+
+    Args:
+        *models: Without wrappers; see :func:`mmlens.engine.weights.bare`.
+    """
+    with contextlib.ExitStack() as undo:
+        for model in models:
+            undo.enter_context(unchanged(model))
+            undo.enter_context(_attributes_kept(model))
+            _run_eagerly(model)
+        for device in sorted({parameter.device.type for model in models for parameter in model.parameters()}):
+            undo.enter_context(torch.autocast(device, enabled=False))
+        undo.enter_context(torch.enable_grad())
+        undo.enter_context(_message_hub_kept())
+        yield
+
+
+@contextlib.contextmanager
+def _attributes_kept(model: nn.Module) -> Iterator[None]:
+    """Put back which attributes modules have and what they refer to; what is changed in place stays changed."""
+    kept = [(module, dict(module.__dict__)) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, attributes in kept:
+            now = module.__dict__
+            if now.keys() != attributes.keys() or any(now[name] is not value for name, value in attributes.items()):
+                now.clear()
+                now.update(attributes)
+
+
+def _run_eagerly(model: nn.Module) -> None:
+    """Take what torch.compile put in the place of modules' own code away: it would be compiled anew for our hooks."""
+    for module in model.modules():
+        own = getattr(module.__dict__.get('forward'), '_torchdynamo_orig_callable', None)
+        if own is not None:
+            module.__dict__['forward'] = own
+        if module.__dict__.get('_compiled_call_impl') is not None:
+            module.__dict__['_compiled_call_impl'] = None
+
+
+@contextlib.contextmanager
+def _message_hub_kept() -> Iterator[None]:
+    """Some heads and losses write to the hub."""
+    hub = MessageHub.get_current_instance()
+    parts: List[Dict[str, Any]] = [hub.log_scalars, hub.runtime_info, hub._resumed_keys]
+    kept = [(part, dict(part)) for part in parts]
+    # A buffer replaces its arrays when it is updated, and does not change them.
+    buffers: List[Tuple[Any, Dict[str, Any]]] = [(buffer, dict(vars(buffer))) for buffer in hub.log_scalars.values()]
+    try:
+        yield
+    finally:
+        for part, values in kept:
+            part.clear()
+            part.update(values)
+        for buffer, values in buffers:
+            vars(buffer).update(values)

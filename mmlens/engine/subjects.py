@@ -1,0 +1,176 @@
+"""Which pictures are drawn: always the same ones, so that their histories can be followed."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, List, Optional, Sequence, Set
+
+import numpy as np
+from mmengine.registry import DATASETS
+from torch.utils.data import DataLoader
+
+from ..errors import MmlensError, PictureError
+from ..models.inputs import Picture
+
+
+@dataclass
+class Truth:
+    """What is annotated in a picture.
+
+    Attributes:
+        boxes: Shape (N, 4), float32 ``x1, y1, x2, y2`` in picture pixels; empty for a classifier's picture.
+        labels: One a box, or those of the picture.
+    """
+
+    boxes: np.ndarray
+    labels: List[int]
+
+
+@dataclass
+class Subject:
+    """A picture to draw again and again.
+
+    Attributes:
+        name: Stem of its file, unlike that of any other subject.
+        read: Gives the file name or the array.
+        truth: ``None`` if nothing is annotated.
+    """
+
+    name: str
+    read: Callable[[], Picture]
+    truth: Optional[Truth] = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which pictures are chosen.
+
+    Attributes:
+        pictures: Files; ``None`` takes pictures of a dataset.
+        indexes: Their places in the dataset; ``None`` takes the first ones.
+        num: How many; -1 takes all.
+        every: Take every n-th only.
+    """
+
+    pictures: Optional[Sequence[str]] = None
+    indexes: Optional[Sequence[int]] = None
+    num: int = 4
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.num == 0 or self.num < -1 or self.every < 1:
+            raise MmlensError(
+                f'num must be at least 1, or -1 for all, and every at least 1: not {self.num}, {self.every}.'
+            )
+
+    def of_files(self) -> List[Subject]:
+        """The files that were named.
+
+        Raises:
+            PictureError: If one is not there.
+        """
+        paths = [Path(path) for path in self.pictures or ()]
+        missing = [path for path in paths if not path.is_file()]
+        if missing or not paths:
+            raise PictureError(f'No picture {missing[0]}: check the path.' if missing else 'pictures names no picture.')
+        names = _unlike([path.stem for path in paths])
+        return [Subject(name, lambda path=path: path) for name, path in zip(names, paths)]  # type: ignore[misc]
+
+    def of_dataset(self, dataset: Any, stage: str) -> List[Subject]:
+        """Pictures of a dataset, by its own list of files: no picture is loaded and no random number drawn.
+
+        Raises:
+            MmlensError: If the dataset has no such index, or does not tell what its samples are.
+        """
+        indexes = self._indexes(len(dataset))
+        beyond = [index for index in indexes if not 0 <= index < len(dataset)]
+        if beyond:
+            raise MmlensError(f'There is no picture {beyond[0]}: the {stage} set has {len(dataset)}, from 0.')
+        if not hasattr(dataset, 'get_data_info'):
+            raise MmlensError(f'{type(dataset).__name__} does not list its pictures: give files by pictures=[...].')
+        infos = [dataset.get_data_info(index) for index in indexes]
+        names = _unlike([_name(info, stage, index) for info, index in zip(infos, indexes)])
+        return [
+            Subject(name, _reader(dataset, index, info), _truth(info))
+            for name, index, info in zip(names, indexes, infos)
+        ]
+
+    def _indexes(self, size: int) -> List[int]:
+        if self.indexes is not None:
+            return [int(index) for index in self.indexes]
+        return list(range(0, size, self.every))[: None if self.num == -1 else self.num]
+
+
+def dataset_of(runner: Any, stage: str) -> Any:
+    """The dataset of a stage: the one that is loaded already, else one that is built from the config.
+
+    Raises:
+        MmlensError: If the config has none.
+    """
+    loop = getattr(runner, f'_{stage}_loop')
+    loader = getattr(loop, 'dataloader', None) or getattr(runner, f'_{stage}_dataloader')
+    if isinstance(loader, DataLoader):
+        return loader.dataset
+    if not loader:
+        raise MmlensError(f'The config has no {stage}_dataloader to take pictures from: give files by pictures=[...].')
+    dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    return dataset
+
+
+def _name(info: Any, stage: str, index: int) -> str:
+    path = info.get('img_path')
+    return Path(path).stem if isinstance(path, str) else f'{stage}_{index:06d}'
+
+
+def _unlike(names: Sequence[str]) -> List[str]:
+    """The same names, numbered where one has been there before."""
+    taken: Set[str] = set()
+    unlike = []
+    for name in names:
+        number, unique = 1, name
+        while unique.lower() in taken:  # some file systems take A and a for one name
+            number += 1
+            unique = f'{name}-{number}'
+        taken.add(unique.lower())
+        unlike.append(unique)
+    return unlike
+
+
+def _reader(dataset: Any, index: int, info: Any) -> Callable[[], Picture]:
+    path = info.get('img_path')
+    if isinstance(path, str) and '://' not in path:
+        return lambda: path
+    return lambda: _load(dataset, index)
+
+
+def _load(dataset: Any, index: int) -> np.ndarray:
+    """A picture that the dataset holds itself, or that its own loading step fetches from elsewhere.
+
+    Raises:
+        PictureError: If neither is so.
+    """
+    info = dataset.get_data_info(index)
+    while 'img' not in info and hasattr(dataset, 'dataset'):
+        dataset = dataset.dataset
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+    if 'img' not in info and steps:
+        info = steps[0](info)
+    if not isinstance(info.get('img'), np.ndarray):
+        raise PictureError(
+            f'Picture {index} of {type(dataset).__name__} has no file, and no array: give files by pictures.'
+        )
+    return info['img']
+
+
+def _truth(info: Any) -> Optional[Truth]:
+    instances = [each for each in info.get('instances') or () if not each.get('ignore_flag')]
+    if instances and all('bbox' in each and 'bbox_label' in each for each in instances):
+        boxes = np.array([each['bbox'] for each in instances], np.float32)
+        return Truth(boxes.reshape(-1, 4), [int(each['bbox_label']) for each in instances])
+    if info.get('gt_label') is not None:
+        return Truth(np.zeros((0, 4), np.float32), [int(label) for label in np.ravel(info['gt_label'])])
+    return None

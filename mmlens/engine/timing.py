@@ -1,0 +1,89 @@
+"""When to draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Tuple
+
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop
+
+from ..errors import MmlensError
+
+STAGES = ('train', 'val', 'test')
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When a hook draws, and which step it gives to what it has drawn.
+
+    A step is the number of epochs or iterations that are done, so a resumed training goes on where it was.
+
+    Attributes:
+        interval: Draw whenever the number of epochs (iterations) done is a multiple of it, and after the last.
+        by_epoch: Whether epochs are counted, or iterations.
+        during: Of ``'train'``, ``'val'`` and ``'test'``.
+        at_start: Whether to draw before the first iteration too.
+
+    Raises:
+        MmlensError: If one of them is out of range.
+    """
+
+    interval: int
+    by_epoch: bool
+    during: Tuple[str, ...]
+    at_start: bool
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.interval, int) or self.interval < 1:
+            raise MmlensError(f'interval must be an integer of at least 1, not {self.interval!r}.')
+        if not self.during or not set(self.during) <= set(STAGES):
+            raise MmlensError(
+                f'during must name some of {", ".join(STAGES)}, not {", ".join(self.during) or "nothing"}.'
+            )
+
+    def check_loop(self, loop: Any) -> None:
+        """Make sure that a training loop counts what is to be counted.
+
+        Raises:
+            MmlensError: If epochs are to be counted and the loop has none.
+        """
+        if self.by_epoch and not isinstance(loop, EpochBasedTrainLoop):
+            raise MmlensError(
+                f'{type(loop).__name__} counts no epochs: set by_epoch=False, and an interval in iterations.'
+            )
+
+    def begins(self, runner: Any) -> bool:
+        """Whether to draw before the first iteration; a resumed training has had it."""
+        return self.at_start and self.done(runner) == 0
+
+    def after_epoch(self, runner: Any) -> bool:
+        """Whether to draw right after an epoch that the Runner has not counted yet."""
+        return self.by_epoch and self._is_due(runner, self.done(runner) + 1)
+
+    def after_iter(self, runner: Any) -> bool:
+        """Whether to draw right after an iteration that the Runner has not counted yet."""
+        return not self.by_epoch and self._is_due(runner, self.done(runner) + 1)
+
+    def after_loop(self, runner: Any) -> bool:
+        """Whether to draw after a validation."""
+        return self._is_due(runner, self.done(runner))
+
+    def done(self, runner: Any) -> int:
+        """How many epochs (iterations) the Runner has counted; 0 where there is no training."""
+        loop = _train_loop(runner)
+        return 0 if loop is None else loop.epoch if self.by_epoch else loop.iter
+
+    def file_name(self, step: int) -> str:
+        """Name of a drawing's file: ``epoch_0003.png``, ``iter_000450.png``."""
+        return f'epoch_{step:04d}.png' if self.by_epoch else f'iter_{step:06d}.png'
+
+    def _is_due(self, runner: Any, done: int) -> bool:
+        loop = _train_loop(runner)
+        last = None if loop is None else loop.max_epochs if self.by_epoch else loop.max_iters
+        return done % self.interval == 0 or done == last
+
+
+def _train_loop(runner: Any) -> Any:
+    # Not runner.train_loop, which builds the loop, and the training set, where only a test was asked for.
+    loop = runner._train_loop
+    return loop if isinstance(loop, BaseLoop) else None

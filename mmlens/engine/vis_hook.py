@@ -1,0 +1,251 @@
+"""What the hooks have in common: they look at the same pictures again and again, and leave no trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+from mmengine.dist import all_gather_object, get_rank, get_world_size
+from mmengine.hooks import Hook
+from torch import nn
+
+from ..errors import MmlensError, reason
+from ..models.network import Network
+from ..rendering.truth import draw_beside_truth
+from .delivery import Drawing, OnceLogger, deliver
+from .no_trace import no_trace
+from .subjects import Choice, Subject, dataset_of
+from .timing import Timing
+from .weights import averaged, bare, validated
+
+Notes = Dict[str, str]
+
+
+class VisHook(Hook):
+    """Base of the hooks that draw while a model is trained, validated or tested.
+
+    A subclass says how a model is wrapped and how a picture is drawn. Weights, optimizer, random states and logs
+    are those of a training without the hook. What is wrong with its arguments is found before the first iteration;
+    an error while drawing is logged once and stops nothing.
+
+    Args:
+        tag: Beginning of the tags of drawings: ``<tag>/<stem of the picture>``, and ``<tag>_val/...`` and
+            ``<tag>_test/...`` after validation and test.
+        interval: Draw after every so many epochs (iterations), and after the last. Defaults to 1.
+        by_epoch: Count epochs, or iterations. Defaults to ``True``.
+        during: ``'train'``, ``'val'`` or ``'test'``, or several of them. Defaults to ``'train'``.
+        at_start: Draw before the first iteration too. Defaults to ``True``.
+        pictures: Files to draw. Defaults to pictures of a dataset.
+        dataset: Whose pictures are drawn during training: ``'val'``, ``'test'`` or ``'train'``. Defaults to the
+            first of these that the config has. After validation and test it is the set that they went through.
+        num: How many pictures of the dataset; -1 takes all. Defaults to 4.
+        every: Take every n-th of the dataset only. Defaults to 1.
+        indexes: Places in the dataset, instead of ``num`` and ``every``.
+        use_ema: During training, draw the averaged weights of the config's EMAHook. After validation and test
+            the weights are those that were validated. Defaults to ``False``.
+        draw_gt: Draw the ground truth beside, where a dataset has one. Defaults to ``False``.
+        out_dir: Local folder for the drawings, below the work_dir unless absolute; ``None`` writes none.
+            Defaults to ``'mmlens'``.
+        on_error: ``'log'`` (default) or ``'raise'``.
+
+    Raises:
+        MmlensError: If an argument is out of range.
+    """
+
+    priority = 'LOW'  # after the EMAHook, before the checkpoint
+
+    def __init__(
+        self,
+        tag: str,
+        interval: int = 1,
+        by_epoch: bool = True,
+        during: Union[str, Sequence[str]] = 'train',
+        at_start: bool = True,
+        pictures: Optional[Sequence[str]] = None,
+        dataset: Optional[str] = None,
+        num: int = 4,
+        every: int = 1,
+        indexes: Optional[Sequence[int]] = None,
+        use_ema: bool = False,
+        draw_gt: bool = False,
+        out_dir: Optional[str] = 'mmlens',
+        on_error: str = 'log',
+    ) -> None:
+        stages = (during,) if isinstance(during, str) else tuple(during)
+        self.timing = Timing(interval, by_epoch, stages, at_start)
+        self.choice = Choice(pictures, indexes, num, every)
+        if dataset not in (None, 'train', 'val', 'test'):
+            raise MmlensError(f"dataset must be 'train', 'val' or 'test', not {dataset!r}.")
+        if on_error not in ('log', 'raise'):
+            raise MmlensError(f"on_error must be 'log' or 'raise', not {on_error!r}.")
+        self.tag, self.dataset, self.use_ema, self.draw_gt = tag, dataset, use_ema, draw_gt
+        self.out_dir, self.on_error = out_dir, on_error
+        self._subjects: Dict[str, List[Subject]] = {}
+        self._networks: Dict[int, Network] = {}
+        self._log = OnceLogger()
+
+    # ---------------------------------------------------------------- what subclasses say
+
+    def wrap(self, model: nn.Module, **options: Any) -> Network:
+        """A model with the test pipeline of its config; ``options`` go to the constructor of a Network."""
+        raise NotImplementedError
+
+    def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
+        """Draw one picture: uint8 BGR, and what the log should say, by what it is about."""
+        raise NotImplementedError
+
+    def beside_truth(
+        self, network: Network, subject: Subject, picture: np.ndarray, drawn: np.ndarray, is_sheet: bool
+    ) -> np.ndarray:
+        """Put the ground truth beside a drawing, if that is asked for and known.
+
+        Args:
+            network: Knows the class names.
+            subject: What was drawn.
+            picture: Shape (H, W, 3), uint8, BGR, as it was read.
+            drawn: uint8 BGR.
+            is_sheet: Whether ``drawn`` has words of its own.
+        """
+        truth = subject.truth
+        if not self.draw_gt or truth is None:
+            return drawn
+        names = [network.class_name(label) for label in truth.labels]
+        return draw_beside_truth(picture, truth.boxes, truth.labels, names, drawn, is_sheet)
+
+    # ---------------------------------------------------------------- what the Runner calls
+
+    def before_train(self, runner: Any) -> None:
+        """Find what is wrong with the arguments, and draw the weights that the training begins with."""
+        stages = [stage for stage in ('train', 'val') if stage in self.timing.during]
+        if not stages:
+            return
+        self.timing.check_loop(runner._train_loop)
+        for stage in stages if runner._val_loop is not None else stages[:1]:
+            self._begin(runner, stage)
+        if 'train' in stages and self.timing.begins(runner):
+            self._draw_all(runner, 'train', 0)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Draw if it is time to."""
+        if 'train' in self.timing.during and self.timing.after_epoch(runner):
+            self._draw_all(runner, 'train', self.timing.done(runner) + 1)
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Optional[dict] = None
+    ) -> None:
+        """Draw if it is time to."""
+        if 'train' in self.timing.during and self.timing.after_iter(runner):
+            self._draw_all(runner, 'train', self.timing.done(runner) + 1)
+
+    def before_val(self, runner: Any) -> None:
+        """Find what is wrong with the arguments."""
+        if 'val' in self.timing.during:
+            self._begin(runner, 'val')
+
+    def after_val(self, runner: Any) -> None:
+        """Draw the weights that were validated, if it is time to; every process draws its share."""
+        # Not after_val_epoch, in which the EMAHook is about to swap weights back.
+        if 'val' in self.timing.during and self.timing.after_loop(runner):
+            self._draw_all(runner, 'val', self.timing.done(runner))
+
+    def before_test(self, runner: Any) -> None:
+        """Find what is wrong with the arguments."""
+        if 'test' in self.timing.during:
+            self._begin(runner, 'test')
+
+    def after_test(self, runner: Any) -> None:
+        """Draw the weights that were tested; every process draws its share."""
+        if 'test' in self.timing.during:
+            self._draw_all(runner, 'test', self.timing.done(runner))
+
+    # ---------------------------------------------------------------- how
+
+    def _begin(self, runner: Any, stage: str) -> None:
+        """Choose the pictures of a stage and draw the first for a trial, in every process alike."""
+        if stage in self._subjects:
+            return
+        model = self._model(runner, stage)
+        with no_trace(model):
+            self._subjects[stage] = self._choose(runner, stage)
+            try:
+                self.draw(self._network(runner, model), self._subjects[stage][0])
+            except MmlensError:
+                raise
+            except Exception as error:
+                self._complain(runner, self._subjects[stage][0], error)
+
+    def _choose(self, runner: Any, stage: str) -> List[Subject]:
+        if self.choice.pictures is not None:
+            return self.choice.of_files()
+        source = stage
+        if stage == 'train':
+            known = [name for name in ('val', 'test', 'train') if getattr(runner, f'_{name}_dataloader')]
+            source = self.dataset or known[0]
+        subjects = self.choice.of_dataset(dataset_of(runner, source), source)
+        if not subjects:
+            raise MmlensError(f'The {source} set has no picture to draw.')
+        return subjects
+
+    def _model(self, runner: Any, stage: str) -> nn.Module:
+        if stage != 'train':
+            return validated(runner)
+        if not self.use_ema:
+            return bare(runner.model)
+        model = averaged(runner)
+        if model is None:
+            raise MmlensError('use_ema=True needs an EMAHook, and the config has none: leave it out.')
+        return model
+
+    def _network(self, runner: Any, model: nn.Module) -> Network:
+        if id(model) not in self._networks:
+            meta = getattr(runner.visualizer, 'dataset_meta', None)
+            self._networks[id(model)] = self.wrap(model, cfg=runner.cfg, dataset_meta=meta)
+        return self._networks[id(model)]
+
+    def _draw_all(self, runner: Any, stage: str, step: int) -> None:
+        """Draw the pictures of a stage: all by the first process during training, else by turns."""
+        rank, workers = get_rank(), 1 if stage == 'train' else get_world_size()
+        if rank >= workers:
+            return
+        subjects, model = self._subjects[stage], self._model(runner, stage)
+        with no_trace(model):
+            for start in range(0, len(subjects), workers):
+                mine = subjects[start + rank : start + rank + 1] if start + rank < len(subjects) else []
+                drawn = [self._drawing(runner, model, stage, subject) for subject in mine]
+                gathered = [drawn] if workers == 1 else all_gather_object(drawn)
+                for drawing in (drawing for each in gathered for drawing in each if rank == 0):
+                    self._deliver(runner, drawing, step)
+
+    def _drawing(self, runner: Any, model: nn.Module, stage: str, subject: Subject) -> Drawing:
+        tag = f'{self.tag if stage == "train" else f"{self.tag}_{stage}"}/{subject.name}'
+        try:
+            return Drawing(tag, *self.draw(self._network(runner, model), subject))
+        except Exception as error:  # heads, losses and pipelines are anybody's code
+            if self.on_error == 'raise':
+                raise
+            sentence = self._sentence(subject, error)
+            return Drawing(tag, None, {sentence: sentence})
+
+    def _deliver(self, runner: Any, drawing: Drawing, step: int) -> None:
+        for kind, sentence in drawing.notes.items():
+            self._log.warn(runner.logger, kind, sentence)
+        if drawing.picture is None:
+            return
+        folder = None if self.out_dir is None else Path(runner.work_dir) / self.out_dir
+        try:
+            deliver(drawing, runner, step, folder, self.timing.file_name(step))
+        except Exception as error:  # disks are full, trackers out of reach
+            if self.on_error == 'raise':
+                raise
+            sentence = f'{type(self).__name__} could not hand over {drawing.tag}: {reason(error)} The run goes on.'
+            self._log.warn(runner.logger, sentence, sentence)
+
+    def _complain(self, runner: Any, subject: Subject, error: Exception) -> None:
+        if self.on_error == 'raise':
+            raise error
+        sentence = self._sentence(subject, error)
+        self._log.warn(runner.logger, sentence, sentence)
+
+    def _sentence(self, subject: Subject, error: Exception) -> str:
+        return f'{type(self).__name__} could not draw {subject.name}: {reason(error)} The run goes on.'
