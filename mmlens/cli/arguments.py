@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Dict, List, NoReturn, Optional
+import re
+from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from ..errors import MmlensError
 from .guard import FAILED
@@ -62,6 +63,14 @@ def key_value(text: str) -> str:
     if not text.partition('=')[0] or '=' not in text:
         raise argparse.ArgumentTypeError(f'{text!r} is not of the form KEY=VALUE')
     return text
+
+
+def window_size(text: str) -> Tuple[int, int]:
+    """Read a width and a height of the form W*H."""
+    found = re.fullmatch(r'(\d{1,6})\*(\d{1,6})', text)
+    if not found:
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form W*H, such as 12*7')
+    return int(found[1]), int(found[2])
 
 
 def add_picture(parser: Parser) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from ..errors import OutputError
 from ..files import write_atomically
-from .arguments import Parser, add_cfg_options, parse, positive, read_cfg_options
+from .arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
 from .guard import DONE, guarded
 from .job import count
 from .outputs import DEFAULT_FOLDER, check_writable, write_picture
@@ -70,7 +69,7 @@ def _add_figure(parser: Parser) -> None:
     group.add_argument('--title', help='default: the name of the config, and what is drawn')
     group.add_argument('--style', default='whitegrid', help="a style of matplotlib's or seaborn's (default: whitegrid)")
     group.add_argument(
-        '--window-size', type=_window_size, default=(12, 7), metavar='W*H', help='of the figure, in inches (12*7)'
+        '--window-size', type=window_size, default=(12, 7), metavar='W*H', help='of the figure, in inches (12*7)'
     )
 
 
@@ -96,13 +95,6 @@ def _param(text: str) -> str:
     if param not in PARAMS:
         raise argparse.ArgumentTypeError(f'{text!r} is not one of {", ".join(PARAMS)}')
     return param
-
-
-def _window_size(text: str) -> Tuple[int, int]:
-    found = re.fullmatch(r'(\d{1,6})\*(\d{1,6})', text)
-    if not found:
-        raise argparse.ArgumentTypeError(f'{text!r} is not of the form W*H, such as 12*7')
-    return int(found[1]), int(found[2])
 
 
 def plan_figure(save_path: Optional[str], config: str, param: str, show: bool) -> Optional[Path]:

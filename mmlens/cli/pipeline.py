@@ -8,10 +8,10 @@ import io
 import random
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, List, Optional, Set
 
 from ..errors import MmlensError, OutputError, PictureError
-from .arguments import Parser, add_cfg_options, parse, positive, read_cfg_options
+from .arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
 from .guard import DONE, FAILED, SOME_FAILED, guarded, say
 from .job import count
 from .outputs import DEFAULT_FOLDER, RESULTS, check_writable, write_picture
@@ -85,7 +85,7 @@ def _add_results(parser: Parser) -> None:
         '--show', action='store_true', help='show the results in a window; written only if --output-dir is given'
     )
     group.add_argument(
-        '--window-size', type=_window_size, default=(12, 7), metavar='W*H', help='of the window, in inches (12*7)'
+        '--window-size', type=window_size, default=(12, 7), metavar='W*H', help='of the window, in inches (12*7)'
     )
 
 
@@ -95,17 +95,13 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _window_size(text: str) -> Tuple[int, int]:
-    found = re.fullmatch(r'([1-9]\d*)\*([1-9]\d*)', text)
-    if not found:
-        raise argparse.ArgumentTypeError(f'{text!r} is not of the form W*H, such as 12*7')
-    return int(found[1]), int(found[2])
-
-
 @guarded
 def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens pipeline``. See :func:`mmlens.cli.main.main`."""
     args = parse(build_parser(), argv)
+    from ..rendering import check_size
+
+    check_size(args.window_size)
     if args.min_edge_length > args.max_edge_length:
         raise MmlensError(
             f'--min-edge-length {args.min_edge_length} is above --max-edge-length {args.max_edge_length}.'

@@ -192,6 +192,10 @@ def test_shown_only(workplace, monkeypatch):
             '--min-edge-length 900 is above --max-edge-length 800.',
         ),
         (
+            ['detection.py', '--window-size', '500*7'],
+            'A figure of 500 x 7 inches cannot be drawn; choose from 4 x 3 to 100 x 100.',
+        ),
+        (
             ['detection.py', '--seed', '1', '-o', 'data/pictures'],
             'The result would replace the picture data/pictures/0.png itself; choose another --output-dir.',
         ),
