@@ -31,8 +31,8 @@ class OutputError(MmlensError):
 
 
 def reason(error: BaseException) -> str:
-    """The first line of another library's error, to end a sentence of ours with."""
+    """The first line of another library's error, its gaps closed, to end a sentence of ours with."""
     # str() of a KeyError shows its message in quotes
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     lines = text.strip().splitlines()
-    return lines[0].rstrip('.') + '.' if lines else type(error).__name__ + '.'
+    return ' '.join(lines[0].split()).rstrip('.') + '.' if lines else type(error).__name__ + '.'

@@ -60,8 +60,20 @@ def _read_file(name: str) -> Config:
         return Config.fromfile(name)
     except compat.DependencyError:
         raise
+    except ImportError as error:
+        raise ModelError(f'The config {name} cannot be read: {_why_not_imported(error)}') from error
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise ModelError(f'The config {name} cannot be read: {reason(error)}') from error
+
+
+def _why_not_imported(error: ImportError) -> str:
+    # mmengine wraps what went wrong in `custom_imports` twice.
+    inner = error.__cause__ or error.__context__
+    if isinstance(inner, ImportError):
+        return _why_not_imported(inner)
+    if isinstance(error, ModuleNotFoundError):
+        return f'there is no module {error.name}; install it, or add the folder that it lies in to PYTHONPATH.'
+    return reason(error)
 
 
 def choose_device(device: Optional[str]) -> torch.device:
