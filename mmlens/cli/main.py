@@ -16,6 +16,7 @@ COMMANDS = {
     'cam': 'draw, for the classes of a classifier, which part of the picture speaks for them',
     'pipeline': 'draw what every transform of a data pipeline does to the samples of a dataset',
     'lr': 'draw what the learning rate, momentum or weight decay will be over a training',
+    'history': 'show how what the hooks drew of a picture changed over a training',
     'layers': 'list the layers of a model by the names that --target-layers takes',
 }
 
