@@ -23,6 +23,7 @@ from . import crops, dataset
 HERE = Path(__file__).resolve().parent
 NAMES = ('shapes_rtmdet', 'shapes_yolov5')
 CLASSIFIERS = ('shapes_classifier',)
+WATCHED = ('shapes_rtmdet_watched',)
 
 
 def load_config(name: str, options: Optional[Dict[str, Any]] = None) -> Config:
@@ -56,7 +57,7 @@ def slim(checkpoint: Path, target: Path) -> None:
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description='Train a model on the shapes set.')
-    parser.add_argument('name', choices=NAMES + CLASSIFIERS)
+    parser.add_argument('name', choices=NAMES + CLASSIFIERS + WATCHED)
     parser.add_argument('--publish', action='store_true', help='replace the checkpoint in the repository')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes to the config: key=value ...')
     wishes = parser.parse_args(arguments)
