@@ -19,6 +19,7 @@ from .attribution.methods import Method, get_method
 from .attribution.passes import explain_by_passes, guided_gradients, multi_pass_method
 from .attribution.smoothing import augmented_mean, eigen_smoothed
 from .attribution.tap import Tap
+from .compat.gradcam import looks_everywhere
 from .errors import MmlensError
 
 compat.prepare()  # before the first import of mmpretrain
@@ -109,19 +110,17 @@ def explain_classes(
     classifier = _as_classifier(model, checkpoint, device, cfg_options)
     if num_extra_tokens is not None and num_extra_tokens < 0:
         raise MmlensError(f'num_extra_tokens must be 0 or more, not {num_extra_tokens}.')
-    passes = multi_pass_method(method)
-    single = None if passes else get_method(method)
+    how = multi_pass_method(method) or get_method(method)
     with Tap(classifier.model, {}), torch.no_grad():
         prepared = classifier.prepare(picture)
         logits = classifier.logits(prepared)[0].float()
-    names = _layer_names(layers, classifier, prepared)
-    wanted = _categories(categories, classifier, logits)
+    everywhere = isinstance(how, type) and looks_everywhere(how)
+    names = () if everywhere else _layer_names(layers, classifier, prepared)
+    wanted = classifier.categories(categories, logits)
     extra = classifier.extra_tokens if num_extra_tokens is None else num_extra_tokens
     tapped = {name: resolve_layer(classifier.model, name) for name in names}
     job = _Job(classifier, prepared, tapped, extra, eigen_smooth, aug_smooth)
-    found = (
-        [job.by_passes(passes, category) for category in wanted] if passes else job.by_one_pass(_known(single), wanted)
-    )
+    found = job.by_one_pass(how, wanted) if isinstance(how, Method) else [job.by_passes(how, each) for each in wanted]
     result = ClassExplanation(
         picture=prepared.picture,
         classes=[_class_map(classifier, prepared, logits, each) for each in found],
@@ -129,12 +128,12 @@ def explain_classes(
         to_input=prepared.geometry.matrix,
         input_size=prepared.input_size,
         layers=names,
-        method=single.name if single else method.lower(),
+        method=method.lower(),
         versions=dict(installed_versions()),
     )
     if guided_backprop:
         _add_guided(result, classifier, prepared)
-    result.notes += _notes(result, single)
+    result.notes += _notes(result, how)
     return result
 
 
@@ -161,17 +160,21 @@ class _Job:
 
     def by_passes(self, cam_class: type, category: int) -> _Found:
         """A map by grad-cam's own engine."""
-        normalised = explain_by_passes(
-            cam_class,
-            self.classifier.model,
-            self.classifier.logits_of,
-            self.layers,
-            self.prepared.batch['inputs'].detach().clone(),
-            category,
-            extra_tokens=self.extra_tokens,
-            eigen_smooth=self.eigen_smooth,
-            aug_smooth=self.aug_smooth,
-        )
+
+        def explain(inputs: Tensor) -> Tensor:
+            return explain_by_passes(
+                cam_class,
+                self.classifier.model,
+                self.classifier.logits_of,
+                self.layers,
+                inputs.detach().clone(),
+                category,
+                extra_tokens=self.extra_tokens,
+                eigen_smooth=self.eigen_smooth,
+            )
+
+        inputs = self.prepared.batch['inputs']
+        normalised = augmented_mean(explain, inputs) if self.aug_smooth else explain(inputs)
         blank = (
             None if bool(normalised.any()) else f'{cam_class.__name__} finds nothing; choose another layer or method'
         )
@@ -218,11 +221,6 @@ class _Job:
         )
 
 
-def _known(method: Optional[Method]) -> Method:
-    assert method is not None
-    return method
-
-
 def _as_classifier(
     model: ClassifierLike,
     checkpoint: Optional[Union[str, Path]],
@@ -257,22 +255,6 @@ def _default_layer(classifier: Classifier, prepared: Prepared) -> str:
     return classifier.default_layer
 
 
-def _categories(
-    categories: Optional[Union[str, int, Sequence[Union[str, int]]]], classifier: Classifier, logits: Tensor
-) -> List[int]:
-    wanted = classifier.class_indexes(categories)
-    if wanted is None:
-        return [int(logits.argmax())]
-    if not wanted:
-        raise MmlensError('No class was named: give at least one.')
-    beyond = [category for category in wanted if category >= len(logits)]
-    if beyond:
-        raise MmlensError(
-            f'There is no class {beyond[0]}: the model tells {len(logits)} apart, 0 to {len(logits) - 1}.'
-        )
-    return list(dict.fromkeys(wanted))
-
-
 def _class_map(classifier: Classifier, prepared: Prepared, logits: Tensor, found: _Found) -> ClassMap:
     def lay(values: Tensor) -> np.ndarray:
         return prepared.geometry.map_to_picture(values.detach().float().cpu().numpy())
@@ -299,10 +281,12 @@ def _add_guided(result: ClassExplanation, classifier: Classifier, prepared: Prep
         result.notes.append('The network has no ReLU to guide: the fine picture shows plain gradients.')
 
 
-def _notes(result: ClassExplanation, method: Optional[Method]) -> List[str]:
+def _notes(result: ClassExplanation, how: Union[Method, type]) -> List[str]:
     notes = []
-    if method is not None and not method.uses_gradients:
-        notes.append(f'{method.name} shows what the layer reacts to; its map is the same for every class.')
+    if isinstance(how, Method) and not how.uses_gradients:
+        notes.append(f'{how.name} shows what the layer reacts to; its map is the same for every class.')
+    if not result.layers:
+        notes.append(f'{result.method} finds its layers by itself: the convolutions and batch norms that have a bias.')
     notes.extend(
         f'The map of {each.class_name} {each.score:.2f} is blank: {each.blank}.' for each in result if each.blank
     )

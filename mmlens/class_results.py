@@ -48,7 +48,7 @@ class ClassExplanation:
         covered: Shape (H, W), bool: which pixels the network sees; a centre crop cuts the rest away.
         to_input: Shape (3, 3), float64: picture position (x, y, 1) to position in the network's input.
         input_size: ``(height, width)`` of the network's input.
-        layers: Names of the tapped layers.
+        layers: Names of the tapped layers; none where the method finds its layers by itself.
         method: Name of the method.
         notes: Sentences for the user (why a map is blank, that a method is class-agnostic, ...).
         versions: Versions of the packages that made the maps.

@@ -1,6 +1,7 @@
 """Class maps against pytorch-grad-cam's own classes, run by their own engine on the same model and input."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 from torch import nn
 
 from mmlens import explain_classes, load_classifier
-from mmlens.errors import LayerError, MmlensError, ModelError
+from mmlens.compat.gradcam import cam_classes
+from mmlens.errors import LayerError, MethodError, MmlensError, ModelError
 
 SIDE = 64
 CLASSES = ('cup', 'fork', 'knife', 'plate', 'spoon')
@@ -235,6 +237,22 @@ def test_multi_pass_methods_equal_the_published(classifiers, square, kind, metho
     assert dict(classifier.model.named_modules()) == modules
     assert not any(module._forward_hooks for module in modules.values())
     assert all(torch.equal(value, before[name]) for name, value in classifier.model.state_dict().items())
+
+
+@pytest.mark.parametrize('kind', ['resnet', 'vit'])
+def test_every_other_method_of_the_package_works_or_says_why(classifiers, square, kind):
+    listed = {name.lower() for name in [*SINGLE, 'AblationCAM', 'ScoreCAM']}
+    for name in sorted(set(cam_classes()) - listed):
+        try:
+            found = explain_classes(classifiers(kind), square, method=name, categories=3)
+        except MethodError as error:
+            assert kind == 'vit' and re.fullmatch(
+                r'ShapleyCAM of .* does not work .*; choose another method\.', str(error)
+            )
+            continue
+        assert found[0].normalised.max() > 0.99 or found[0].blank
+        assert found.layers == (() if name == 'fullgrad' else (DEFAULTS[kind][0],))
+        assert found.draw(layout='sheet').ndim == 3
 
 
 def test_the_map_lies_right_through_resize_and_centre_crop(picture):

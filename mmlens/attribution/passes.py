@@ -13,7 +13,7 @@ from ..compat import gradcam as compat
 from ..errors import LayerError, MethodError, reason
 from .tap import unchanged
 from .tokens import layouts_of
-from .trees import tensors_of
+from .trees import map_tensors, tensors_of
 
 # Layers and masks, not classes, are what these explain, or they need arguments that no command has.
 _NOT_FOR_CLASSES = ('reciprocam', 'drise')
@@ -71,9 +71,18 @@ def explain_by_passes(
     *,
     extra_tokens: Optional[int] = None,
     eigen_smooth: bool = False,
-    aug_smooth: bool = False,
 ) -> Tensor:
     """One class's map by a class of pytorch-grad-cam.
+
+    Args:
+        cam_class: What :func:`multi_pass_method` returned.
+        model: The model; given back as it was.
+        logits_of: Its inputs (B, 3, H, W) -> logits (B, n).
+        layers: Name -> module; none for a method that finds its layers by itself.
+        inputs: Shape (1, 3, H, W).
+        category: Class index.
+        extra_tokens: See :func:`~mmlens.attribution.tokens.layouts_of`.
+        eigen_smooth: Whether the first principal component is taken.
 
     Returns:
         Shape (H, W), float32 in [0, 1], on the input's grid.
@@ -81,24 +90,33 @@ def explain_by_passes(
     Raises:
         MethodError: If the method fails on this model or layer.
     """
-    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-
     with borrowed(model):
         wrapped = Logits(model, logits_of).eval()
         options: Dict[str, Any] = dict(reshape_transform=_as_maps(inputs.shape[2:], extra_tokens))
         if 'ablation_layer' in inspect.signature(cam_class).parameters:
             options['ablation_layer'] = _ablation_layer(wrapped, layers, inputs)
         try:
-            cam = cam_class(wrapped, list(layers.values()), **options)
-            targets = [ClassifierOutputTarget(category)]
-            found = cam(input_tensor=inputs, targets=targets, aug_smooth=aug_smooth, eigen_smooth=eigen_smooth)
+            with compat.engine(cam_class(wrapped, list(layers.values()), **options)) as cam:
+                for layer in layers.values():  # what follows may work in place on what the engine keeps
+                    layer.register_forward_hook(lambda module, args, output: map_tensors(Tensor.clone, output))
+                found = cam(input_tensor=inputs, eigen_smooth=eigen_smooth, **_target(cam, category))
         except LayerError:
             raise
         except Exception as error:  # any method of the package, on any model
             raise MethodError(
-                f"Method '{cam_class.__name__}' of pytorch-grad-cam fails at {', '.join(layers)}: {reason(error)}"
+                f'{cam_class.__name__} of pytorch-grad-cam does not work on this model'
+                f'{" at " if layers else ""}{", ".join(layers)} ({reason(error).rstrip(".")}); choose another method.'
             ) from error
     return torch.nan_to_num(torch.as_tensor(found[0], dtype=torch.float32))
+
+
+def _target(cam: Any, category: int) -> Dict[str, Any]:
+    """The arguments that say what is explained."""
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    if 'target_idx' in inspect.signature(cam.forward).parameters:
+        return {'target_idx': category}  # FinerCAM compares the class with those of the nearest logits
+    return {'targets': [ClassifierOutputTarget(category)]}
 
 
 def guided_gradients(model: nn.Module, logits_of: Callable[[Tensor], Tensor], inputs: Tensor, category: int) -> Tensor:

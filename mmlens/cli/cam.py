@@ -153,10 +153,11 @@ def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any
         save_maps: Whether the arrays are to be written too. Defaults to ``False``.
         **options: See :func:`mmlens.rendering.class_maps.draw_class_maps`.
     """
+    where = f' at {", ".join(explanation.layers)}' if explanation.layers else ''
     reasons = [each.blank for each in explanation if each.blank]
     return Drawn(
         explanation.draw(**options),
-        f'{explanation.method} at {", ".join(explanation.layers)}, {count(len(explanation), "class map")}',
+        f'{explanation.method}{where}, {count(len(explanation), "class map")}',
         details=[describe(each) for each in explanation],
         # Why a map is blank stands in the line of its class.
         notes=[note for note in explanation.notes if not any(reason in note for reason in reasons)],

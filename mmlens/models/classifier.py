@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, List, Optional, Sequence, Union
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelError
+from ..errors import MmlensError, ModelError
 from .network import Network, Prepared
 
 
@@ -64,6 +64,28 @@ class Classifier(Network):
     def logits_of(self, inputs: Tensor) -> Tensor:
         """Logits (B, n) of inputs (B, 3, H, W) as the data preprocessor returns them."""
         return self._to_logits(self.model(inputs, None, mode='tensor'))
+
+    def categories(self, wanted: Optional[Union[str, int, Sequence[Union[str, int]]]], logits: Tensor) -> List[int]:
+        """Indexes of the classes to explain, each once.
+
+        Args:
+            wanted: Names or indexes; ``None`` for the class that is predicted.
+            logits: Shape (n,).
+
+        Raises:
+            MmlensError: If there is no such class, or none was named.
+        """
+        indexes = self.class_indexes(wanted)
+        if indexes is None:
+            return [int(logits.argmax())]
+        if not indexes:
+            raise MmlensError('No class was named: give at least one.')
+        beyond = [index for index in indexes if index >= len(logits)]
+        if beyond:
+            raise MmlensError(
+                f'There is no class {beyond[0]}: the model tells {len(logits)} apart, 0 to {len(logits) - 1}.'
+            )
+        return list(dict.fromkeys(indexes))
 
     def _to_logits(self, output: Any) -> Tensor:
         if isinstance(output, (tuple, list)):  # one head an exit, or one a branch: they predict by the sum

@@ -69,7 +69,7 @@ def _panels(explanation: ClassExplanation, plain: np.ndarray, on: str, colormap:
     size = panel_size(plain, len(explanation) * (2 if guided else 1) + 1)
     plain = resize(plain, size)
     count = f'{len(explanation)} class' + ('es' if len(explanation) > 1 else '')
-    panels = [Panel(plain, count, detail=f'{explanation.method} · {", ".join(explanation.layers)}')]
+    panels = [Panel(plain, count, detail=' · '.join([explanation.method, *explanation.layers]))]
     for each in explanation:
         heat = np.clip(resize(_in_frame(explanation, each.normalised, on), size), 0, 1)
         panels.append(
