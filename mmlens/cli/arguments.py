@@ -73,11 +73,10 @@ def window_size(text: str) -> Tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def add_picture(parser: Parser) -> None:
-    """Add the positional ``img``."""
+def add_picture(parser: Parser, kinds: str = 'picture or video') -> None:
+    """Add the positional ``img``, of what ``kinds`` says."""
     parser.add_argument(
-        'img',
-        help='picture or video, folder, glob pattern in quotes, list file (.txt, a path a line), or http(s) address',
+        'img', help=f'{kinds}, folder, glob pattern in quotes, list file (.txt, a path a line), or http(s) address'
     )
 
 

@@ -23,7 +23,7 @@ def build_parser() -> Parser:
         prog='mmlens cam',
         description='Draw which part of a picture speaks for the classes of a classifier.',
     )
-    add_picture(parser)
+    add_picture(parser, 'picture')
     parser.add_argument('config', help="config file, or a package's own: mmpretrain::resnet/resnet18_8xb32_in1k.py")
     parser.add_argument('checkpoint', nargs='?', help="checkpoint file or address (default: the config's load_from)")
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if there is one, else cpu)')
@@ -133,8 +133,9 @@ def check_options(sources: Sequence[Source], args: argparse.Namespace) -> None:
     Raises:
         MmlensError: If there is a video, or an overlay of several classes.
     """
-    if any(source.is_video for source in sources):
-        raise MmlensError('mmlens cam takes pictures, not videos: give single frames.')
+    for source in sources:
+        if source.is_video:
+            raise MmlensError(f'mmlens cam takes pictures, and {source.path} is a video: save its frames as pictures.')
     if args.layout == 'overlay' and len(args.target_category or []) > 1:
         raise MmlensError('--layout overlay shows one class: name one, or use --layout sheet.')
 

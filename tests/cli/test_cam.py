@@ -117,6 +117,12 @@ def test_bad_input_gives_one_sentence(place, tmp_path, capsys, arguments, senten
     assert len(said) == 1 and sentence in said[0]
 
 
+def test_a_video_is_refused_before_the_model_is_loaded(place, tmp_path, capsys):
+    (tmp_path / 'street.mp4').write_bytes(b'')
+    assert main(['cam', str(tmp_path / 'street.mp4'), str(place / 'config.py'), 'no.pth']) == 2
+    assert 'street.mp4 is a video: save its frames as pictures' in capsys.readouterr().err
+
+
 def test_the_script_of_the_published_name_is_the_command():
     done = subprocess.run(
         [sys.executable, 'tools/vis_cam.py', '--help'], cwd=str(ROOT), stdout=subprocess.PIPE, text=True, check=True
