@@ -12,17 +12,15 @@ from torch import nn
 
 from . import compat
 from .attribution import layers as layer_names
-from .attribution.attribute import Attribution, attribute
 from .attribution.fuse import normalise, normalise_in_box
-from .attribution.graph import live_graph
 from .attribution.layers import LayerInfo, resolve_layer
-from .attribution.methods import Method, get_method
+from .attribution.methods import Method, PassMethod, Progress, get_method, pass_method
 from .attribution.tap import Level, Tap
-from .attribution.targets import box_target
-from .errors import MmlensError, PictureError
+from .errors import LayerError, MmlensError, PictureError
 
 compat.prepare()  # before the first import of mmdet or mmyolo
 
+from .box_explain import BoxJob, Explained  # noqa: E402
 from .models.detector import Detector, Predictions  # noqa: E402
 from .models.inputs import Picture  # noqa: E402
 from .models.loading import ConfigLike, load_model, read_config  # noqa: E402
@@ -81,6 +79,8 @@ def explain_boxes(
     topk: int = -1,
     norm_in_bbox: bool = False,
     max_shape: Optional[Tuple[int, int]] = None,
+    method_options: Optional[Dict[str, Any]] = None,
+    progress: Optional[Progress] = None,
 ) -> BoxExplanation:
     """Explain every box that a detector draws on a picture, each by its own map.
 
@@ -101,6 +101,11 @@ def explain_boxes(
         topk: Only the best ``topk`` of what is left; -1 takes all.
         norm_in_bbox: Rescale each map within its box, with nothing outside.
         max_shape: Average larger levels down to at most ``(h, w)``; -1 leaves a side as it is.
+        method_options: Options of a method that runs the network many times: ``batch_size`` and
+            ``memory`` (MB) of any; for the others see :mod:`mmlens.attribution.methods.ablation`,
+            :mod:`~mmlens.attribution.methods.masking` and :mod:`~mmlens.attribution.methods.drise`.
+        progress: Called with the number of passes done and in all, after each batch of such a method;
+            returns whether to go on. Ended early, the maps are those so far, and the result is ``unfinished``.
 
     Returns:
         The boxes with raw and normalised maps, in picture coordinates.
@@ -118,26 +123,28 @@ def explain_boxes(
     if topk == 0 or topk < -1:
         raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
     detector = _as_detector(model, checkpoint, device, cfg_options, resize_only)
-    chosen = get_method(method)  # after the config, which may bring a method of its own
-    scalar_of = box_target(target)
+    chosen = pass_method(method) or get_method(method)  # after the config, which may bring a method of its own
+    options = chosen.complete(method_options)
+    if layers is not None and isinstance(chosen, PassMethod) and not chosen.uses_gradients:
+        raise LayerError(f"Method '{chosen.name}' takes the network as a black box and looks at no layer: name none.")
     names = _layer_names(layers, detector)
     wanted = detector.class_indexes(classes)
     tapped = {name: resolve_layer(detector.model, name) for name in names}
-    with Tap(detector.model, tapped) as tap:
-        prepared = detector.prepare(picture)
-        result = BoxExplanation(prepared.picture, [], names, chosen.name, target, versions=dict(installed_versions()))
-        with live_graph():
-            found = detector.predict(prepared)
-        levels = tap.levels(prepared.input_size)
-        ranks = _select(found, score_thr, wanted, instances, topk)
-        for position, rank in enumerate(ranks):
-            scalar = scalar_of(found.scores[rank], found.boxes[rank])
-            keep_graph = position < len(ranks) - 1
-            explained = attribute(
-                scalar, levels, chosen, prepared.input_size, max_shape=max_shape, keep_graph=keep_graph
-            )
-            result.boxes.append(_box_map(detector, prepared, found, rank, explained, norm_in_bbox))
-    result.notes = _notes(result, chosen, score_thr)
+    job = BoxJob(
+        detector, picture, tapped, target, lambda found: _select(found, score_thr, wanted, instances, topk), max_shape
+    )
+    explained = job.by_passes(chosen, options, progress) if isinstance(chosen, PassMethod) else job.by_one_pass(chosen)
+    result = BoxExplanation(
+        explained.prepared.picture,
+        [_box_map(detector, explained, position, norm_in_bbox) for position in range(len(explained.ranks))],
+        names,
+        chosen.name,
+        target,
+        versions=dict(installed_versions()),
+        passes=explained.passes,
+        unfinished=explained.unfinished,
+    )
+    result.notes = explained.notes + _notes(result, chosen, score_thr)
     return result
 
 
@@ -264,12 +271,11 @@ def _select(
     return ranks if topk < 0 else ranks[:topk]
 
 
-def _box_map(
-    detector: Detector, prepared: Prepared, found: Predictions, rank: int, explained: Attribution, norm_in_bbox: bool
-) -> BoxMap:
+def _box_map(detector: Detector, explained: Explained, position: int, norm_in_bbox: bool) -> BoxMap:
+    found, rank, attribution = explained.found, explained.ranks[position], explained.maps[position]
     box = found.boxes[rank].detach().float().cpu().numpy()
     label = int(found.labels[rank])
-    laid = prepared.geometry.map_to_picture(explained.raw.cpu().numpy())
+    laid = explained.prepared.geometry.map_to_picture(attribution.raw.cpu().numpy())
     normalised = normalise_in_box(laid, box) if norm_in_bbox else normalise(laid)
     return BoxMap(
         index=rank,
@@ -279,7 +285,7 @@ def _box_map(
         score=float(found.scores[rank].detach()),
         raw=laid,
         normalised=normalised,
-        blank=explained.blank if explained.blank or normalised.any() else _why_nothing_shows(laid),
+        blank=attribution.blank if attribution.blank or normalised.any() else _why_nothing_shows(laid),
         mask=None if found.masks is None else found.masks[rank].detach().cpu().numpy().astype(bool),
     )
 
@@ -325,11 +331,11 @@ def _detections(network: Network, found: Predictions, ranks: Sequence[int]) -> D
     )
 
 
-def _notes(result: BoxExplanation, method: Method, score_thr: float) -> List[str]:
+def _notes(result: BoxExplanation, method: Union[Method, PassMethod], score_thr: float) -> List[str]:
     notes = []
     if not result.boxes:
         notes.append(f'No detection was selected: none of the wanted kind scores {score_thr} or more.')
-    if result.boxes and not method.uses_gradients:
+    if result.boxes and isinstance(method, Method) and not method.uses_gradients:
         notes.append(f'{method.name} shows what the layer reacts to; its map is the same for every box and class.')
     notes.extend(
         f'The map of {box.class_name} {box.score:.2f} is blank: {box.blank}.' for box in result.boxes if box.blank

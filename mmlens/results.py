@@ -50,6 +50,8 @@ class BoxExplanation:
         target: ``'score'``, ``'box'`` or ``'both'``.
         notes: Sentences for the user (why a map is blank, that a method is box-agnostic, ...).
         versions: Versions of the packages that made the maps.
+        passes: How often the network, or what follows the layers, was run with something altered.
+        unfinished: Whether that was ended early: the maps are those so far.
     """
 
     picture: np.ndarray
@@ -59,6 +61,8 @@ class BoxExplanation:
     target: str
     notes: List[str] = field(default_factory=list)
     versions: Dict[str, str] = field(default_factory=dict)
+    passes: int = 0
+    unfinished: bool = False
 
     def __len__(self) -> int:
         return len(self.boxes)

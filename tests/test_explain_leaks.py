@@ -105,8 +105,16 @@ def raise_in(module):
     module.forward = forward
 
 
+def options_of(method):
+    return dict(num_masks=3) if method == 'drise' else None
+
+
 def normal(model, picture, method):
-    explanation = explain_boxes(model, picture, method=method, score_thr=0.1, topk=3, layers=['neck', 'backbone'])
+    layers = None if method == 'drise' else ['neck', 'backbone']
+    options = options_of(method)
+    explanation = explain_boxes(
+        model, picture, method=method, score_thr=0.1, topk=3, layers=layers, method_options=options
+    )
     assert len(explanation) == 3
     assert all(np.isfinite(box.raw).all() for box in explanation)
 
@@ -128,9 +136,9 @@ def no_detections(model, picture, method):
 
 def both_families_of_grad_mode(model, picture, method):
     with torch.inference_mode():
-        explain_boxes(model, picture, method=method, score_thr=0.1, topk=1)
+        explain_boxes(model, picture, method=method, score_thr=0.1, topk=1, method_options=options_of(method))
     with torch.no_grad():
-        explain_boxes(model, picture, method=method, score_thr=0.1, topk=1)
+        explain_boxes(model, picture, method=method, score_thr=0.1, topk=1, method_options=options_of(method))
 
 
 CASES = [normal, bad_layer, raising_module, no_detections, both_families_of_grad_mode]
@@ -193,7 +201,10 @@ def test_after_feature_maps_and_lists_of_layers(lived_in, picture):
 def test_a_two_stage_model_is_given_back_as_it_was(faster_rcnn, picture):
     with unchanged(faster_rcnn.model):
         for method in available_methods():
-            assert len(explain_boxes(faster_rcnn, picture, method=method, score_thr=0.1, topk=2))
+            options = options_of(method)
+            assert len(
+                explain_boxes(faster_rcnn, picture, method=method, score_thr=0.1, topk=2, method_options=options)
+            )
 
 
 def test_training_goes_on_as_if_nothing_had_been_shown(lived_in, picture):

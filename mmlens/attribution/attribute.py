@@ -71,6 +71,17 @@ def attribute(
         return Attribution(raw, _why_blank(target, levels, gradients, method), extra_only)
 
 
+def gradients_at(target: Tensor, levels: Sequence[Level], keep_graph: bool = False) -> List[Optional[Tensor]]:
+    """Gradient of a target at each level's cells: (1, C, h, w), or ``None`` where it is zero everywhere.
+
+    Args:
+        target: See :func:`attribute`.
+        levels: See :func:`attribute`.
+        keep_graph: See :func:`attribute`.
+    """
+    return [_at_cells(level, gradient) for level, gradient in zip(levels, _gradients(target, levels, keep_graph))]
+
+
 def _gradients(target: Tensor, levels: Sequence[Level], keep_graph: bool) -> List[Optional[Tensor]]:
     """Gradient of each level, in its layer's own layout; ``None`` where it is zero or there is no path."""
     if not target.requires_grad:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -76,15 +77,23 @@ def normalise_in_box(raw: np.ndarray, box: Union[np.ndarray, Sequence[float]]) -
 
     Args:
         raw: Shape (H, W), >= 0.
-        box: ``x1, y1, x2, y2`` in the map's pixels; clipped to the map.
+        box: ``x1, y1, x2, y2`` in the map's pixels; clipped to the map. A pixel lies within it if its
+            centre does; in a box narrower than a pixel, if it is touched.
     """
     height, width = raw.shape
     box = np.nan_to_num(box)  # a broken box has no inside
-    x1, x2 = np.clip([np.floor(box[0]), np.ceil(box[2])], 0, width).astype(int)
-    y1, y2 = np.clip([np.floor(box[1]), np.ceil(box[3])], 0, height).astype(int)
+    x1, x2 = _pixels_between(box[0], box[2], width)
+    y1, y2 = _pixels_between(box[1], box[3], height)
     result = np.zeros_like(raw, dtype=np.float32)
     inside = raw[y1:y2, x1:x2]
     if inside.size and inside.max() > 0:
         low = inside.min() if inside.min() < inside.max() else 0.0
         result[y1:y2, x1:x2] = (inside - low) / (inside.max() - low)
     return result
+
+
+def _pixels_between(low: float, high: float, size: int) -> Tuple[int, int]:
+    first, last = round(low), round(high)
+    if first == last:
+        first, last = math.floor(low), math.ceil(high)
+    return min(max(first, 0), size), min(max(last, 0), size)

@@ -66,11 +66,8 @@ class Tap:
     def __enter__(self) -> Tap:
         self._outputs, self._ran = {name: [] for name in self.layers}, set()
         with contextlib.ExitStack() as undo:
-            undo.enter_context(unchanged(self.model))
-            for module in self.model.modules():
-                module.training = False
+            undo.enter_context(evaluating(self.model))
             self.model.requires_grad_(False)
-            undo.enter_context(torch.inference_mode(False))
             undo.enter_context(torch.enable_grad())
             for name, module in self.layers.items():
                 handle = module.register_forward_hook(self._swap(name))
@@ -118,20 +115,43 @@ class Tap:
         return [level for name in self.layers for level in self._levels_of(name, input_size, extra_tokens)]
 
     def _levels_of(self, name: str, input_size: Tuple[int, int], extra: Optional[int]) -> List[Level]:
-        if name not in self._ran:
-            raise LayerError(_did_not_run(name, self.layers[name]))
-        outputs = self._outputs[name]
-        inside = _classes_around(self.model, self.layers[name])
-        found = [
-            (tensor, layout) for tensor in outputs for layout in layouts_of(tensor.shape, input_size, inside, extra)
-        ]
-        if not found:
-            shapes = ', '.join(str(tuple(tensor.shape)) for tensor in outputs[:3]) or 'no tensor of numbers'
-            raise LayerError(
-                f"Layer '{name}' returns {shapes}, which is no map over the picture: choose a layer of the "
-                'backbone or the neck.'
-            )
-        return [Level(name, index, tensor, layout) for index, (tensor, layout) in enumerate(found)]
+        outputs = self._outputs[name] if name in self._ran else None
+        return levels_of(self.model, name, self.layers[name], outputs, input_size, extra)
+
+
+def levels_of(
+    model: nn.Module,
+    name: str,
+    module: nn.Module,
+    outputs: Optional[Sequence[Tensor]],
+    input_size: Tuple[int, int],
+    extra_tokens: Optional[int] = None,
+) -> List[Level]:
+    """What one layer returned, as maps.
+
+    Args:
+        model: The model that the layer is in.
+        name: The layer's name as the user wrote it.
+        module: The layer.
+        outputs: What it returned; ``None`` if it did not run.
+        input_size, extra_tokens: See :meth:`Tap.levels`.
+
+    Raises:
+        LayerError: See :meth:`Tap.levels`.
+    """
+    if outputs is None:
+        raise LayerError(_did_not_run(name, module))
+    inside = _classes_around(model, module)
+    found = [
+        (tensor, layout) for tensor in outputs for layout in layouts_of(tensor.shape, input_size, inside, extra_tokens)
+    ]
+    if not found:
+        shapes = ', '.join(str(tuple(tensor.shape)) for tensor in outputs[:3]) or 'no tensor of numbers'
+        raise LayerError(
+            f"Layer '{name}' returns {shapes}, which is no map over the picture: choose a layer of the "
+            'backbone or the neck.'
+        )
+    return [Level(name, index, tensor, layout) for index, (tensor, layout) in enumerate(found)]
 
 
 def _classes_around(model: nn.Module, module: nn.Module) -> List[str]:
@@ -161,12 +181,47 @@ def observe_outputs(
         return lambda module, inputs, output: note(name, output)
 
     with contextlib.ExitStack() as undo:
-        undo.enter_context(unchanged(model))
+        undo.enter_context(evaluating(model))
         undo.enter_context(torch.no_grad())
-        for module in model.modules():
-            module.training = False
         for name, module in layers:
             undo.callback(module.register_forward_hook(watch(name)).remove)
+        yield
+
+
+Forward = Callable[..., Any]
+
+
+@contextlib.contextmanager
+def swapped_forwards(
+    model: nn.Module, steer: Callable[[nn.Module, Forward, Tuple, Dict[str, Any]], Any]
+) -> Iterator[None]:
+    """Call ``steer(module, forward, args, kwargs)`` instead of the forward of every module within a model."""
+
+    def swapped(module: nn.Module) -> Forward:
+        forward = module.forward
+        return lambda *args, **kwargs: steer(module, forward, args, kwargs)
+
+    inner = [module for module in model.modules() if module is not model]
+    # A forward of the module's own, beside its class's, is somebody else's patch: it is kept, and put back.
+    patched = {id(module): module.__dict__['forward'] for module in inner if 'forward' in module.__dict__}
+    wrappers = [swapped(module) for module in inner]
+    try:
+        for module, wrapper in zip(inner, wrappers):
+            module.__dict__['forward'] = wrapper
+        yield
+    finally:
+        for module in inner:
+            module.__dict__.pop('forward', None)
+            if id(module) in patched:
+                module.__dict__['forward'] = patched[id(module)]
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a model into eval mode, and give it back as it was."""
+    with unchanged(model), torch.inference_mode(False):
+        for module in model.modules():
+            module.training = False
         yield
 
 

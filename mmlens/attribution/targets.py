@@ -56,3 +56,25 @@ def box_target(name: str) -> BoxTarget:
     if name not in BOX_TARGETS:
         raise MmlensError(f"Unknown target '{name}': choose one of {', '.join(BOX_TARGETS)}.")
     return BOX_TARGETS[name]
+
+
+def box_measure(name: str, boxes: Tensor, logits: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
+    """The same targets, as plain numbers of many detections in passes that alter the network.
+
+    Args:
+        name: Name of a box target.
+        boxes: Shape (N, 4): the unaltered boxes, whose sizes are the unit of the altered ones' extent.
+        logits: Measure a score as its logit; else as it is, for a share of it to be told.
+
+    Returns:
+        ``(scores (N,), boxes (N, 4)) -> values (N,)``.
+    """
+    box_target(name)
+    sizes = (boxes[:, 2:] - boxes[:, :2]).abs().clamp_min(1e-6)
+
+    def measure(scores: Tensor, altered: Tensor) -> Tensor:
+        score = torch.logit(scores, eps=torch.finfo(scores.dtype).eps) if logits else scores
+        extent = ((altered[:, 2:] - altered[:, :2]) / sizes).sum(1)
+        return {'score': score, 'box': extent, 'both': score + extent}[name]
+
+    return measure

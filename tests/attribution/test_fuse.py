@@ -137,7 +137,13 @@ def test_within_a_box_the_map_runs_from_zero_to_one():
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_a_pixel_the_box_touches_is_inside():
+def test_a_pixel_is_inside_if_its_centre_is():
+    found = normalise_in_box(RAW, [0.6, 1.4, 2.4, 3.4])
+    assert {tuple(at) for at in np.argwhere(found > 0)} == {(2, 1)}  # (1, 1) is the minimum
+    assert found[2, 1] == 1
+
+
+def test_a_pixel_that_a_tiny_box_touches_is_inside():
     found = normalise_in_box(RAW, [1.9, 1.9, 2.1, 2.1])
     assert {tuple(at) for at in np.argwhere(found > 0)} == {(1, 2), (2, 1), (2, 2)}  # (1, 1) is the minimum
     assert found[2, 2] == 1

@@ -102,7 +102,7 @@ def state(net):
     }
 
 
-METHODS = [*available_methods(), 'gradcamelementwise', 'fem']
+METHODS = [*available_methods(one_pass_only=True), 'gradcamelementwise', 'fem']
 
 
 def explain(net, method, layers, select=lambda scores: range(len(scores))):

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from torch import Tensor
 
 from ...errors import MethodError
+from .multi_pass import pass_methods
 
 # (activation (1, C, h, w), gradient of the same shape or None, spatial) -> signed map (1, h, w)
 Formula = Callable[..., Tensor]
@@ -37,11 +38,18 @@ class Method:
         """Apply the formula. Shapes as in the class's docstring."""
         return self.formula(activation, gradient, spatial)
 
+    def complete(self, options: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+        """There are no options.
+
+        Raises:
+            MethodError: If some are given.
+        """
+        if options:
+            raise MethodError(f"Method '{self.name}' takes no options: leave out {', '.join(options)}.")
+        return {}
+
 
 _METHODS: Dict[str, Method] = {}
-
-# They run the model many times, or take more than activations and gradients.
-_MULTI_PASS = ('ablationcam', 'scorecam', 'reciprocam', 'drise')
 
 
 def register_method(name: str, *, uses_gradients: bool = True, shows: str = '') -> Callable[[Formula], Formula]:
@@ -78,12 +86,15 @@ def _origin(formula: Any) -> Tuple[str, str]:
     return named.__module__, named.__qualname__
 
 
-def available_methods() -> List[str]:
+def available_methods(one_pass_only: bool = False) -> List[str]:
     """Names of the methods that mmlens defines or that were registered, sorted.
 
     Those of the installed pytorch-grad-cam come on top (see :func:`get_method`).
+
+    Args:
+        one_pass_only: Leave out those that run the model many times.
     """
-    return sorted(_METHODS)
+    return sorted([*_METHODS, *([] if one_pass_only else pass_methods())])
 
 
 def get_method(name: str) -> Method:
@@ -98,14 +109,14 @@ def get_method(name: str) -> Method:
     key = name.lower()
     if key in _METHODS:
         return _METHODS[key]
-    if key in _MULTI_PASS:
+    if key in pass_methods():
         raise needs_more(name)
     from .gradcam_package import from_gradcam_package
 
     method = from_gradcam_package(key)
     if method is not None:
         return method
-    near = difflib.get_close_matches(key, list(_METHODS), n=2, cutoff=0.6)
+    near = difflib.get_close_matches(key, available_methods(), n=2, cutoff=0.6)
     hint = f'did you mean {" or ".join(near)}?' if near else f'choose one of {", ".join(available_methods())}.'
     raise MethodError(f"Unknown method '{name}': {hint}")
 
@@ -113,6 +124,6 @@ def get_method(name: str) -> Method:
 def needs_more(name: str) -> MethodError:
     """The error for a method that takes more than one pass, or more than a layer's values."""
     return MethodError(
-        f"Method '{name}' needs more than the activations and gradients of one pass and is not built in yet: "
+        f"Method '{name}' needs more than the activations and gradients of one pass and is not built in: "
         f'choose one of {", ".join(available_methods())}.'
     )

@@ -1,0 +1,82 @@
+"""AblationCAM: how much of the target goes with each channel."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+import torch
+from torch import Tensor
+
+from ...errors import MethodError
+from ..altering import ABLATED_VALUES, without_channels
+from .multi_pass import Maps, PassJob, register_pass_method
+
+CHOICES = ('gradient', 'gradcam')
+
+
+@register_pass_method(
+    'ablationcam',
+    shows='evidence, channels weighed by how much of the target goes with them',
+    ratio_channels_to_ablate=1.0,
+    ablated='zero',
+    choose='gradient',
+)
+def ablationcam(job: PassJob) -> List[Maps]:
+    """AblationCAM: ``sum_c w_c A_c`` with ``w_c = (t - t_c) / t``.
+
+    ``t`` is the target and ``t_c`` the target with channel c set to zero, or to its mean. All targets share the
+    passes. For boxes, cells that the target does not depend on (its gradient there is zero in every channel)
+    count nothing: a channel's weight is the same all over the map, and what it sees elsewhere is no evidence.
+
+    With ``ratio_channels_to_ablate`` below 1, the weight of channels that are not tried is zero. Those tried are
+    the ones with the largest first-order share of any target, ``|sum_ij G A|`` (``choose='gradient'``), or those
+    that pytorch-grad-cam would try (``choose='gradcam'``).
+
+    Source: Desai & Ramaswamy 2020, eq. 3 and 4; https://doi.org/10.1109/WACV45572.2020.9093360.
+    """
+    ratio, ablated, choose = (job.options[name] for name in ('ratio_channels_to_ablate', 'ablated', 'choose'))
+    if not 0 < ratio <= 1:
+        raise MethodError(f'ratio_channels_to_ablate must be over 0 and at most 1, not {ratio}.')
+    if ablated not in ABLATED_VALUES or choose not in CHOICES:
+        raise MethodError(
+            f'ablated must be one of {", ".join(ABLATED_VALUES)}, and choose one of {", ".join(CHOICES)}.'
+        )
+    channels = [_channels(job, level, ratio, choose) for level in range(len(job.levels))]
+    job.total = sum(len(chosen) for chosen in channels)
+    reference = job.runs.reference
+    maps: List[Maps] = [[] for _ in range(len(reference))]
+    for number, (level, chosen) in enumerate(zip(job.levels, channels)):
+        activation = level.activation[0].float()
+        weights = activation.new_zeros(len(activation), len(reference))
+        for batch in job.batches(chosen, level):
+            measured = job.runs.at_level(level, without_channels(level, batch, ablated, cells_only=job.spatial))
+            weights[torch.as_tensor(batch)] = ((reference - measured) / reference).to(weights)
+        for target, of_target in enumerate(maps):
+            of_target.append((weights[:, target, None, None] * activation).sum(0) * job.reach(target, number))
+    return maps
+
+
+def _channels(job: PassJob, number: int, ratio: float, choose: str) -> Sequence[int]:
+    """Which channels of a level are tried."""
+    activation = job.levels[number].activation[0]
+    count = len(activation)
+    if not job.concerns(number):
+        return []
+    if ratio == 1:
+        return range(count)
+    if choose == 'gradcam':
+        from pytorch_grad_cam.ablation_layer import AblationLayer
+
+        return [int(c) for c in AblationLayer().activations_to_be_ablated(activation.float().cpu().numpy(), ratio)]
+    share = torch.zeros(count, device=activation.device)
+    for of_target in job.gradients:
+        share = torch.maximum(share, _first_order(activation, of_target[number]))
+    return share.argsort(descending=True)[: max(1, round(ratio * count))].tolist()
+
+
+def _first_order(activation: Tensor, gradient: Optional[Tensor]) -> Tensor:
+    """Each channel's share of a target's first-order change, (C,), the largest 1."""
+    if gradient is None:
+        return activation.new_zeros(len(activation), dtype=torch.float32)
+    change = (gradient[0].float() * activation.float()).sum((1, 2)).abs()
+    return change / change.max().clamp_min(torch.finfo(change.dtype).tiny)

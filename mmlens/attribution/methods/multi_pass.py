@@ -1,0 +1,197 @@
+"""Methods that run the model many times: what they are given, and their registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, TypeVar
+
+import torch
+from torch import Tensor
+
+from ...errors import MethodError
+from ..tap import Level
+
+# (passes done, passes in all) -> whether to go on
+Progress = Callable[[int, int], bool]
+# One signed map (h, w) a level; None where nothing was measured.
+Maps = List[Optional[Tensor]]
+Item = TypeVar('Item')
+
+
+class Runs:
+    """Passes with altered features or inputs, in which the same N targets are measured each time.
+
+    Attributes:
+        passes: How many were run so far.
+    """
+
+    passes: int
+
+    @property
+    def reference(self) -> Tensor:
+        """Shape (N,): the targets, nothing altered."""
+        raise NotImplementedError
+
+    def batch_size(self, level: Optional[Level] = None) -> int:
+        """How many alterations of a level, or of the input, one call may hold."""
+        raise NotImplementedError
+
+    def at_level(self, level: Level, altered: Tensor) -> Tensor:
+        """Shape (B, N): the targets with B altered outputs of a level, stacked along its batch axis."""
+        raise NotImplementedError
+
+    def at_input(self, altered: Tensor) -> Tensor:
+        """Shape (B, N): the targets on B altered inputs (B, 3, H, W)."""
+        raise NotImplementedError
+
+    def similarity(self, altered: Tensor) -> Tensor:
+        """Shape (B, N), in [0, 1]: how much of what was found is found again on B altered inputs (B, 3, H, W).
+
+        For this the network is a black box: an object found may come from any candidate.
+        """
+        raise NotImplementedError
+
+
+def fitting(asked: Optional[int], memory: Optional[float], each: int, otherwise: int, most: int = 16) -> int:
+    """How many passes to run at a time.
+
+    Args:
+        asked: The number asked for; taken as it is unless ``memory`` forbids.
+        memory: Budget in MB.
+        each: Bytes that one pass takes.
+        otherwise: Budget in bytes where none was set.
+        most: Largest number that is not asked for.
+    """
+    fits = max(1, int((otherwise if memory is None else memory * 1e6) // max(each, 1)))
+    if asked is None:
+        return min(fits, most)
+    return asked if memory is None else min(asked, fits)
+
+
+@dataclass
+class PassJob:
+    """What a method is given.
+
+    Attributes:
+        levels: What the tapped layers returned.
+        runs: Measures the targets in altered passes.
+        inputs: Shape (1, 3, H, W): the network's input.
+        gradients: Of each target, at each level: (1, C, h, w), or ``None`` where it is zero everywhere.
+            Empty if the method does not ask for them.
+        spatial: Whether targets are boxes, whose evidence lies at places, and not classes.
+        options: The method's options, completed by their defaults.
+        progress: Told after each batch; may end the job early.
+        interrupted: Whether it did.
+    """
+
+    levels: Sequence[Level]
+    runs: Runs
+    inputs: Tensor
+    gradients: Sequence[Sequence[Optional[Tensor]]]
+    spatial: bool
+    options: Dict[str, Any]
+    progress: Optional[Progress] = None
+    interrupted: bool = False
+    done: int = 0
+    total: int = 0
+
+    def batches(self, items: Sequence[Item], level: Optional[Level] = None) -> Iterator[Sequence[Item]]:
+        """Items, as many at a time as one call at the level, or at the input, may hold.
+
+        Ends early where the user ends the job. ``total`` must have been set before.
+        """
+        start = 0
+        while start < len(items) and not self.interrupted:
+            batch = items[start : start + self.runs.batch_size(level)]
+            yield batch
+            start += len(batch)
+            self.done += len(batch)
+            self.interrupted = self.progress is not None and not self.progress(self.done, self.total)
+
+    def reach(self, target: int, level: int) -> Tensor:
+        """Shape (h, w), float32: 1 where a target depends on a level's cell, else 0; for classes 1 everywhere."""
+        gradient = self.gradients[target][level] if self.gradients else None
+        cells = self.levels[level].activation[0, 0]
+        if not self.spatial or not self.gradients:
+            return torch.ones_like(cells, dtype=torch.float32)
+        if gradient is None:
+            return torch.zeros_like(cells, dtype=torch.float32)
+        return gradient[0].ne(0).any(0).float()
+
+    def concerns(self, level: int) -> bool:
+        """Whether any target depends on a level; if the gradient of a target vanishes everywhere, it may."""
+        vanishing = any(all(g is None for g in of_target) for of_target in self.gradients)
+        return not self.gradients or vanishing or any(g[level] is not None for g in self.gradients)
+
+
+@dataclass(frozen=True)
+class PassMethod:
+    """A named method that runs the model many times.
+
+    Attributes:
+        name: Registry name, lower case.
+        explain: Makes each target's maps: ``maps[target][level]``.
+        uses_gradients: Whether it asks for the gradients of one plain pass too.
+        logits: Whether a box's score is measured as its logit.
+        options: Its options with their defaults.
+        shows: One line for people: what the map shows.
+    """
+
+    name: str
+    explain: Callable[[PassJob], List[Maps]]
+    uses_gradients: bool = True
+    logits: bool = False
+    options: Dict[str, Any] = field(default_factory=dict)
+    shows: str = ''
+
+    def complete(self, options: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+        """The method's options, the given ones before the defaults.
+
+        Raises:
+            MethodError: If it has no option of a given name, or the value makes no sense.
+        """
+        unknown = [name for name in options or {} if name not in self.options]
+        if unknown:
+            raise MethodError(
+                f"Method '{self.name}' has no option '{unknown[0]}': it has {', '.join(sorted(self.options))}."
+            )
+        complete = {**self.options, **(options or {})}
+        for name in ('batch_size', 'memory'):
+            if complete[name] is not None and complete[name] <= 0:
+                raise MethodError(f'{name} must be more than 0, not {complete[name]}.')
+        return complete
+
+
+_PASS_METHODS: Dict[str, PassMethod] = {}
+
+
+def register_pass_method(
+    name: str, *, uses_gradients: bool = True, logits: bool = False, shows: str = '', **options: Any
+) -> Callable[[Callable[[PassJob], List[Maps]]], Callable[[PassJob], List[Maps]]]:
+    """Register a method that runs the model many times.
+
+    Args:
+        name: Registry name, lower case.
+        uses_gradients: See :class:`PassMethod`.
+        logits: See :class:`PassMethod`.
+        shows: See :class:`PassMethod`.
+        **options: Its options with their defaults, beside ``batch_size`` (how many passes at a time)
+            and ``memory`` (how many MB they may take).
+    """
+
+    def decorate(explain: Callable[[PassJob], List[Maps]]) -> Callable[[PassJob], List[Maps]]:
+        defaults = {'batch_size': None, 'memory': None, **options}
+        _PASS_METHODS[name] = PassMethod(name, explain, uses_gradients, logits, defaults, shows)
+        return explain
+
+    return decorate
+
+
+def pass_method(name: str) -> Optional[PassMethod]:
+    """The method of that name, any case, if it is one that runs the model many times."""
+    return _PASS_METHODS.get(name.lower())
+
+
+def pass_methods() -> List[str]:
+    """Names of the methods that run the model many times."""
+    return sorted(_PASS_METHODS)

@@ -1,0 +1,146 @@
+"""Maps of the selected detections of one picture: by one pass with gradients, or by many passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from torch import Tensor, nn
+
+from .attribution.attribute import Attribution, attribute, gradients_at
+from .attribution.fuse import fuse_levels
+from .attribution.graph import live_graph
+from .attribution.methods import Method, PassJob, PassMethod, Progress
+from .attribution.replay import Replay
+from .attribution.tap import Tap
+from .attribution.targets import box_measure, box_target
+from .following import Follower
+from .models.detector import Detector, Predictions
+from .models.inputs import Picture
+from .models.network import Prepared
+
+
+@dataclass
+class Explained:
+    """Maps on the input's grid, of some of the detections on a picture.
+
+    Attributes:
+        prepared: The picture.
+        found: All that the detector found.
+        ranks: Which of them are explained.
+        maps: A map for each of these.
+        notes: Sentences for the user.
+        passes: How often something was run altered.
+        unfinished: Whether that was ended early.
+    """
+
+    prepared: Prepared
+    found: Predictions
+    ranks: Sequence[int]
+    maps: List[Attribution] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
+    passes: int = 0
+    unfinished: bool = False
+
+
+@dataclass
+class BoxJob:
+    """What all methods have to know.
+
+    Attributes:
+        detector: The detector.
+        picture: File name, or (H, W, 3) uint8 BGR.
+        layers: The layers, by the names that errors will show.
+        target: Name of the target.
+        select: Tells the ranks of the detections to explain.
+        max_shape: See :func:`mmlens.explain_boxes`.
+    """
+
+    detector: Detector
+    picture: Picture
+    layers: Dict[str, nn.Module]
+    target: str
+    select: Callable[[Predictions], Sequence[int]]
+    max_shape: Optional[Tuple[int, int]] = None
+
+    def by_one_pass(self, method: Method) -> Explained:
+        """Maps by activations and gradients."""
+        scalar_of = box_target(self.target)
+        with Tap(self.detector.model, self.layers) as tap:
+            prepared, found = self._predict()
+            explained = Explained(prepared, found, self.select(found))
+            levels = tap.levels(prepared.input_size)
+            for position, rank in enumerate(explained.ranks):
+                scalar = scalar_of(found.scores[rank], found.boxes[rank])
+                keep_graph = position < len(explained.ranks) - 1
+                explained.maps.append(
+                    attribute(
+                        scalar, levels, method, prepared.input_size, max_shape=self.max_shape, keep_graph=keep_graph
+                    )
+                )
+        return explained
+
+    def by_passes(self, method: PassMethod, options: Dict[str, Any], progress: Optional[Progress] = None) -> Explained:
+        """Maps by many passes, which all detections share.
+
+        Args:
+            method: The method.
+            options: All of its options.
+            progress: See :func:`mmlens.explain_boxes`.
+        """
+        layers = self.layers if method.uses_gradients else {}
+        prepared, gradients = self._gradients(layers)
+
+        def run(copies: int) -> List[Any]:
+            return self.detector.samples(prepared, copies)
+
+        with Replay(self.detector.model, layers, run) as replay:
+            runs = Follower(self.detector, prepared, replay, options['batch_size'], options['memory'])
+            explained = Explained(prepared, runs.found, self.select(runs.found))
+            if not explained.ranks:
+                return explained
+            runs.choose(explained.ranks, box_measure(self.target, runs.boxes_of(explained.ranks), method.logits))
+            job = PassJob(runs.levels, runs, prepared.batch['inputs'], gradients, True, options, progress)
+            maps = method.explain(job)
+        for of_target in maps:
+            raw = fuse_levels([each for each in of_target if each is not None], prepared.input_size, self.max_shape)
+            explained.maps.append(Attribution(raw, None if bool((raw > 0).any()) else self._why_blank(job, method)))
+        explained.passes, explained.unfinished = runs.passes, job.interrupted
+        explained.notes = _notes(job, runs)
+        return explained
+
+    def _predict(self) -> Tuple[Prepared, Predictions]:
+        prepared = self.detector.prepare(self.picture)
+        with live_graph():
+            return prepared, self.detector.predict(prepared)
+
+    def _gradients(self, layers: Dict[str, nn.Module]) -> Tuple[Prepared, List[List[Optional[Tensor]]]]:
+        """The picture, and the gradients of each selected detection at each level."""
+        scalar_of = box_target(self.target)
+        with Tap(self.detector.model, layers) as tap:
+            if not layers:
+                return self.detector.prepare(self.picture), []
+            prepared, found = self._predict()
+            levels = tap.levels(prepared.input_size)
+            scalars = [scalar_of(found.scores[rank], found.boxes[rank]) for rank in self.select(found)]
+            return prepared, [gradients_at(scalar, levels, keep_graph=True) for scalar in scalars]
+
+    def _why_blank(self, job: PassJob, method: PassMethod) -> str:
+        if job.interrupted:
+            return 'it was ended before anything was found; let it run longer'
+        if not method.uses_gradients:
+            return f'{method.name} finds no part of the picture that matters; try more masks or another method'
+        names = ', '.join(f"'{name}'" for name in self.layers)
+        return f'{method.name} is nowhere positive at {names}; choose another layer or method'
+
+
+def _notes(job: PassJob, runs: Follower) -> List[str]:
+    notes = []
+    if job.interrupted:
+        notes.append(f'Ended early: the maps are those after {job.done} of {job.total} passes.')
+    if runs.by_overlap:
+        notes.append(
+            f'The candidates of {type(runs.detector.model).__name__} cannot be followed through its post-processing: '
+            'the boxes were found again by their overlap.'
+        )
+    return notes

@@ -1,0 +1,280 @@
+"""The same detections in passes with altered features or inputs."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import box_iou
+
+from .attribution.altering import batch_axis
+from .attribution.methods.multi_pass import Runs, fitting
+from .attribution.replay import Replay
+from .attribution.selection import Diverged, Selection
+from .attribution.tap import Level
+from .models.detector import Detector, Predictions
+from .models.network import Prepared
+
+# (scores (N,), boxes (N, 4)) -> values (N,)
+Measure = Callable[[Tensor, Tensor], Tensor]
+_SAME_IOU = 0.9
+_LOW_SCORE = 1e-3
+_MEMORY_OF_INPUTS = 1_000_000_000
+
+
+class Follower(Runs):
+    """Runs a detector with altered features or inputs, and measures the same detections each time.
+
+    A detection is followed by the choices that post-processing made for the unaltered picture
+    (:class:`~mmlens.attribution.selection.Selection`): it stays the same prior, proposal or query, whatever its
+    neighbours do. A detector whose post-processing does not come by the same choices again is measured by the
+    best overlap within the class, under a lowered score threshold.
+
+    Attributes:
+        by_overlap: Whether detections are followed by overlap.
+        found: What the detector found on the unaltered picture.
+        levels: What the tapped layers returned.
+
+    Args:
+        detector: The detector.
+        prepared: The picture.
+        replay: A replay of the detector on this picture, nothing recorded yet.
+        batch_size: How many altered features or inputs to run at a time. Defaults to what takes little memory.
+        memory: How many MB their activations may take.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        prepared: Prepared,
+        replay: Replay,
+        batch_size: Optional[int] = None,
+        memory: Optional[float] = None,
+    ) -> None:
+        self.detector = detector
+        self.prepared = prepared
+        self.replay = replay
+        self.passes = 0
+        self.by_overlap = False
+        (sample,) = replay.record()
+        self._whole = replay.bytes
+        self.found = detector.in_picture(prepared, sample)
+        self.levels = replay.levels(prepared.input_size)
+        self._asked, self._memory = batch_size, memory
+        self._selection = Selection(lambda: replay.depth)
+        self._of_copies: List[Tensor] = []  # where the wanted detections stand in what each copy returns
+        self._settled: Optional[bool] = None  # for levels (True), for inputs (False), or not yet
+        self._size = 1
+
+    def boxes_of(self, ranks: Sequence[int]) -> Tensor:
+        """Boxes (N, 4) of detections of the unaltered picture, in picture pixels."""
+        return self.found.boxes[torch.as_tensor(list(ranks), dtype=torch.int64, device=self.found.boxes.device)]
+
+    def choose(self, ranks: Sequence[int], measure: Measure) -> None:
+        """Set which detections are followed, and what is measured of each."""
+        index = torch.as_tensor(list(ranks), dtype=torch.int64, device=self.found.scores.device)
+        found = self.found
+        assert found.positions is not None
+        self._wanted = Predictions(
+            found.boxes[index], found.scores[index], found.labels[index], None, found.positions[index]
+        )
+        self._measure = measure
+
+    @property
+    def reference(self) -> Tensor:
+        """Shape (N,): what is measured on the unaltered picture."""
+        return self._measure(self._wanted.scores, self._wanted.boxes)
+
+    def batch_size(self, level: Optional[Level] = None) -> int:
+        """See :class:`Runs`."""
+        if self._settled is not (level is not None):
+            self._settled = level is not None
+            self._settle(level)
+        return self._size
+
+    def at_level(self, level: Level, altered: Tensor) -> Tensor:
+        """See :class:`Runs`."""
+        return self._measured(level, altered)
+
+    def at_input(self, altered: Tensor) -> Tensor:
+        """See :class:`Runs`."""
+        return self._measured(None, altered)
+
+    def similarity(self, altered: Tensor) -> Tensor:
+        """See :class:`Runs`: the best product of overlap and score within the class.
+
+        Source: Petsiuk et al. 2021, eq. 2 to 4, for detectors that return a class and no distribution.
+        """
+        self.passes += len(altered)
+        wanted = self._wanted
+        with _lowered_thresholds(self.detector.model):
+            samples = self.detector.samples(self.prepared, len(altered), altered)
+        values = []
+        for sample in samples:
+            found = self.detector.in_picture(self.prepared, sample)
+            alike = box_iou(wanted.boxes, found.boxes) * found.scores * (wanted.labels[:, None] == found.labels)
+            values.append(alike.amax(1) if len(found) else torch.zeros_like(wanted.scores))
+        return torch.stack(values)
+
+    def _measured(self, level: Optional[Level], altered: Tensor) -> Tensor:
+        size, axis = self.batch_size(level), 0 if level is None else batch_axis(level)
+        parts = altered.split(size, axis)
+        self.passes += altered.shape[axis]
+        return torch.cat([self._one_batch(level, part, axis) for part in parts])
+
+    def _samples(self, level: Optional[Level], values: Tensor) -> List[Any]:
+        if level is not None:
+            return self.replay(level, values)
+        return self.replay.whole(lambda: self.detector.samples(self.prepared, len(values), values))
+
+    def _plain(self, level: Optional[Level]) -> Tensor:
+        return self.prepared.batch['inputs'] if level is None else level.tensor
+
+    def _one_batch(self, level: Optional[Level], part: Tensor, axis: int) -> Tensor:
+        number = part.shape[axis]
+        if self.by_overlap:
+            with _lowered_thresholds(self.detector.model):
+                return torch.stack([self._by_overlap(sample) for sample in self._samples(level, part.contiguous())])
+        # The recorded choices are those of a whole batch: one that is not full is filled up.
+        missing = self._size - number
+        full = torch.cat([part, *[self._plain(level)] * missing], axis) if missing else part.contiguous()
+        try:
+            with self._selection.follow(), _following_nms(self._selection):
+                samples = self._samples(level, full)
+        except (Diverged, RuntimeError, IndexError) as error:
+            if _is_out_of_memory(error):
+                raise
+            self.by_overlap = True
+            return self._one_batch(level, part, axis)
+        return torch.stack([self._values(sample, self._of_copies[i]) for i, sample in enumerate(samples[:number])])
+
+    def _settle(self, level: Optional[Level]) -> None:
+        """Find how many passes to run at a time, and record the choices made for as many unaltered copies."""
+        self._size, each, budget = 1, self._whole, _MEMORY_OF_INPUTS
+        if level is not None:
+            self._record(level)
+            # Half of what the activations of the whole model take: the rest of it is not run.
+            each, budget = self.replay.bytes, self._whole // 2
+        size = fitting(self._asked, self._memory, each, budget)
+        if not self.replay.batches or self.by_overlap:
+            size = 1
+        if size > 1 or level is None:
+            self._size = size
+            self._record(level)
+
+    def _record(self, level: Optional[Level]) -> None:
+        plain, axis = self._plain(level), 0 if level is None else batch_axis(level)
+        try:
+            with self._selection.record(), _following_nms(self._selection):
+                samples = self._samples(level, torch.cat([plain] * self._size, axis))
+            self._of_copies = [self._positions(sample) for sample in samples]
+        except (RuntimeError, IndexError, ValueError, AssertionError, _NotTheSame) as error:
+            if _is_out_of_memory(error):
+                raise
+            # A detector that takes one picture at a time, or tells copies apart by rounding.
+            if self._size == 1:
+                self.by_overlap = True
+                return
+            self._size = 1
+            self._record(level)
+
+    def _positions(self, sample: Any) -> Tensor:
+        """Where the wanted detections stand in what the model returned for an unaltered copy."""
+        found = self.detector.in_picture(self.prepared, sample)
+        wanted = self._wanted
+        assert wanted.positions is not None and found.positions is not None
+        own = sample.pred_instances
+        if len(own) > int(wanted.positions.max()):
+            same = self.detector.in_picture(self.prepared, sample, wanted.positions)
+            if torch.equal(same.labels, wanted.labels) and bool((_paired_iou(same.boxes, wanted.boxes) > 0.99).all()):
+                return wanted.positions
+        overlap = box_iou(wanted.boxes, found.boxes) * (wanted.labels[:, None] == found.labels)
+        if not overlap.numel() or bool((overlap.amax(1) < _SAME_IOU).any()):
+            raise _NotTheSame
+        return found.positions[overlap.argmax(1)]
+
+    def _values(self, sample: Any, positions: Tensor) -> Tensor:
+        now = self.detector.in_picture(self.prepared, sample, positions)
+        return torch.nan_to_num(self._measure(now.scores, now.boxes))
+
+    def _by_overlap(self, sample: Any) -> Tensor:
+        found = self.detector.in_picture(self.prepared, sample)
+        wanted = self._wanted
+        if not len(found):
+            return torch.zeros_like(self.reference)
+        overlap = box_iou(wanted.boxes, found.boxes) * (wanted.labels[:, None] == found.labels)
+        best, index = overlap.max(1)
+        values = self._measure(found.scores[index], found.boxes[index])
+        return torch.where(best >= 0.5, values, torch.zeros_like(values))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return type(error).__name__ == 'OutOfMemoryError'  # not every torch has it in the same place
+
+
+class _NotTheSame(Exception):
+    """A copy of the picture does not give the detections that the picture gives."""
+
+
+def _paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
+    return box_iou(boxes, others).diagonal()
+
+
+@contextlib.contextmanager
+def _following_nms(selection: Selection) -> Iterator[None]:
+    """Have mmcv's suppressions, which may be compiled, make their choices through ``selection``."""
+    from mmcv.ops.nms import NMSop, SoftNMSop
+
+    plain, soft = NMSop.apply, SoftNMSop.apply
+
+    def nms(boxes: Tensor, scores: Tensor, *settings: Any) -> Tensor:
+        if not selection.watches:
+            return plain(boxes, scores, *settings)
+        return selection.choose('nms', boxes, lambda: plain(boxes, scores, *settings))
+
+    def soft_nms(boxes: Tensor, scores: Tensor, *settings: Any) -> Tuple[Tensor, Tensor]:
+        if not selection.watches:
+            return soft(boxes, scores, *settings)
+
+        def choose() -> Tuple[Tensor, Tensor]:
+            dets, kept = soft(boxes, scores, *settings)
+            kept = kept[: len(dets)]
+            return kept, dets[: len(kept), 4].to(scores) / scores[kept]
+
+        # How much the neighbours weaken a score stays as it was too.
+        kept, factors = selection.choose('soft_nms', boxes, choose)
+        return torch.cat([boxes[kept], (scores[kept] * factors)[:, None]], 1), kept
+
+    NMSop.apply, SoftNMSop.apply = nms, soft_nms
+    try:
+        yield
+    finally:
+        del NMSop.apply, SoftNMSop.apply
+
+
+@contextlib.contextmanager
+def _lowered_thresholds(model: nn.Module) -> Iterator[None]:
+    """Let detections of low score through all of a model's post-processing."""
+    changed: List[Tuple[Dict[str, Any], Any]] = []
+    for settings in _settings_of(model):
+        if isinstance(settings.get('score_thr'), float) and settings['score_thr'] > _LOW_SCORE:
+            changed.append((settings, settings['score_thr']))
+            settings['score_thr'] = _LOW_SCORE
+    try:
+        yield
+    finally:
+        for settings, threshold in changed:
+            settings['score_thr'] = threshold
+
+
+def _settings_of(model: nn.Module) -> Iterator[Dict[str, Any]]:
+    stack: List[Any] = [getattr(module, 'test_cfg', None) for module in model.modules()]
+    seen = set()
+    while stack:
+        settings = stack.pop()
+        if isinstance(settings, dict) and id(settings) not in seen:
+            seen.add(id(settings))
+            yield settings
+            stack.extend(settings.values())
