@@ -23,7 +23,7 @@ OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain'}
 # Room -> the rooms it may look into, besides itself and the leaves.
 MAY_SEE: Dict[str, Set[str]] = {
     'cli': {'class_explain', 'compat', 'explain', 'models', 'pipelines', 'rendering', 'samples', 'schedules', 'steps'},
-    'engine': {'compat', 'explain', 'models', 'pipelines', 'registry', 'rendering'},
+    'engine': {'attribution', 'class_explain', 'explain', 'models', 'registry', 'rendering'},
     'class_explain': {'attribution', 'compat', 'explain', 'models'},
     'explain': {'attribution', 'box_explain', 'compat', 'models', 'pipelines', 'rendering'},
     'box_explain': {'attribution', 'following', 'models'},

@@ -38,7 +38,7 @@ class Timing:
             raise MmlensError(f'interval must be an integer of at least 1, not {self.interval!r}.')
         if not self.during or not set(self.during) <= set(STAGES):
             raise MmlensError(
-                f'during must name some of {", ".join(STAGES)}, not {", ".join(self.during) or "nothing"}.'
+                f'during must name some of {", ".join(STAGES)}, not {", ".join(map(str, self.during)) or "nothing"}.'
             )
 
     def check_loop(self, loop: Any) -> None:

@@ -115,6 +115,10 @@ class VisHook(Hook):
 
     # ---------------------------------------------------------------- what the Runner calls
 
+    def before_run(self, runner: Any) -> None:
+        """Forget the models of an earlier run: the EMAHook makes a new one."""
+        self._networks.clear()
+
     def before_train(self, runner: Any) -> None:
         """Find what is wrong with the arguments, and draw the weights that the training begins with."""
         stages = [stage for stage in ('train', 'val') if stage in self.timing.during]

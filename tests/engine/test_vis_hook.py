@@ -1,0 +1,320 @@
+"""Real trainings with hooks: the same to the last bit as without, and what was drawn when."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
+from mmengine.registry import HOOKS, OPTIM_WRAPPERS
+from mmengine.runner import autocast
+
+from mmlens.engine import VisHook
+from mmlens.errors import MmlensError
+
+
+@OPTIM_WRAPPERS.register_module(force=True)
+class Bfloat16Wrapper(OptimWrapper):
+    """What AmpOptimWrapper does, which asks for a GPU."""
+
+    @contextlib.contextmanager
+    def optim_context(self, model):
+        with super().optim_context(model), autocast(device_type='cpu', dtype=torch.bfloat16):
+            yield
+
+
+class CallAfterEpoch(Hook):
+    """Calls a function after each epoch, before the hooks that draw."""
+
+    priority = 'HIGH'
+
+    def __init__(self, call):
+        self.call = call
+
+    def after_train_epoch(self, runner):
+        self.call(runner)
+
+
+def boxam(**options):
+    return {**dict(type='mmlens.BoxAMVisHook', on_error='raise', score_thr=0.0, max_boxes=1, num=1), **options}
+
+
+def featmap(**options):
+    return {**dict(type='mmlens.FeatmapVisHook', on_error='raise', num=1), **options}
+
+
+def cam(**options):
+    return {**dict(type='mmlens.CAMVisHook', on_error='raise', num=2), **options}
+
+
+def drawn_by(runner, folder='mmlens'):
+    """Paths below the local folder, without the ending."""
+    root = Path(runner.work_dir) / folder
+    return sorted(str(path.relative_to(root).with_suffix('')) for path in root.rglob('*.png'))
+
+
+def read_drawing(runner, path):
+    return cv2.imread(f'{runner.work_dir}/mmlens/{path}.png')
+
+
+# ---------------------------------------------------------------- no trace
+
+
+def logged_losses(runner):
+    files = sorted(Path(runner.work_dir).glob('*/vis_data/scalars.json'))
+    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return [{key: value for key, value in row.items() if 'time' not in key and key != 'memory'} for row in rows]
+
+
+def assert_same(one, other):
+    """Nested dicts, lists and tensors are equal to the last bit."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other)
+        for mine, theirs in zip(one, other):
+            assert_same(mine, theirs)
+    else:
+        assert one == other
+
+
+EMA = dict(type='EMAHook', momentum=0.1)
+BF16 = dict(type='Bfloat16Wrapper', optimizer=dict(type='AdamW', lr=0.01))
+ACCUMULATION = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01), accumulative_counts=2)
+
+
+@pytest.mark.parametrize(
+    ('library', 'hooks', 'options'),
+    [
+        (
+            'mmdet',
+            [boxam(during=('train', 'val'), draw_gt=True), featmap(by_epoch=False, interval=1, layers=['neck'])],
+            dict(optim_wrapper=BF16),
+        ),
+        (
+            'mmyolo',
+            [boxam(method='layercam', use_ema=True), featmap(tag='plain'), EMA],
+            dict(optim_wrapper=dict(ACCUMULATION)),
+        ),
+        ('mmpretrain', [cam(), featmap(during='val'), EMA], dict(optim_wrapper=dict(BF16, accumulative_counts=2))),
+    ],
+    ids=['mmdet-bf16', 'mmyolo-ema-accumulation', 'mmpretrain-bf16-ema-accumulation'],
+)
+def test_a_training_with_hooks_is_the_one_without(make_runner, library, hooks, options):
+    runners = {}
+    for name, chosen in (('with', hooks), ('without', [hook for hook in hooks if hook is EMA])):
+        runners[name] = make_runner(library, chosen, work=name, **options)
+        runners[name].train()
+    one, other = runners['with'], runners['without']
+    assert drawn_by(one) and not drawn_by(other)
+    assert_same(one.model.state_dict(), other.model.state_dict())
+    assert_same(one.optim_wrapper.state_dict(), other.optim_wrapper.state_dict())
+    losses = logged_losses(one)
+    assert sum('loss' in row for row in losses) == 4
+    assert_same(losses, logged_losses(other))
+    assert list(one.message_hub.runtime_info) == list(other.message_hub.runtime_info)
+    assert not hasattr(one.model, 'cfg')
+    for mine, theirs in zip(one.model.modules(), other.model.modules()):
+        assert mine.training == theirs.training and len(mine._forward_hooks) == len(theirs._forward_hooks)
+
+
+def test_random_states_go_on_as_without_hooks(make_runner):
+    """What is drawn next from each generator, after every epoch."""
+    seen = {}
+    for name, hooks in (('with', [cam()]), ('without', [])):
+        seen[name] = []
+
+        def note(runner, into=seen[name]):
+            into.append((random.getstate()[1][:5], np.random.get_state()[1][:5].tolist(), torch.get_rng_state()))
+
+        runner = make_runner('mmpretrain', hooks, work=name)
+        runner.register_hook(CallAfterEpoch(note))
+        runner.train()
+    assert_same(seen['with'], seen['without'])
+
+
+# ---------------------------------------------------------------- what is drawn, and when
+
+
+def test_every_backend_gets_stable_tags_and_the_step(make_runner):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
+    hooks = [cam(interval=2), cam(tag='often', by_epoch=False, interval=3, at_start=False, num=1)]
+    runner = make_runner(
+        'mmpretrain', hooks, visualizer=dict(type='Visualizer', vis_backends=backends), train_cfg__max_epochs=3
+    )
+    runner.train()
+    events = EventAccumulator(str(next(iter(runner.visualizer._vis_backends.values()))._save_dir))
+    events.Reload()
+    steps = {tag: [image.step for image in events.Images(tag)] for tag in events.Tags()['images']}
+    # Six iterations; epochs 0, 2 and, because it is the last, 3.
+    assert steps == {'cam/000': [0, 2, 3], 'cam/001': [0, 2, 3], 'often/000': [3, 6]}
+    image = cv2.imdecode(np.frombuffer(events.Images('cam/000')[0].encoded_image_string, np.uint8), 1)
+    assert (image == read_drawing(runner, 'cam/000/epoch_0000')).all()
+    by_backend = Path(runner.visualizer._vis_backends['LocalVisBackend']._img_save_dir) / 'cam' / '000_0.png'
+    assert (image == cv2.imread(str(by_backend))).all()
+    assert drawn_by(runner) == [
+        *(f'cam/00{n}/epoch_000{step}' for n in (0, 1) for step in (0, 2, 3)),
+        'often/000/iter_000003',
+        'often/000/iter_000006',
+    ]
+
+
+def test_a_resumed_training_goes_on_with_its_history(make_runner):
+    saving = dict(default_hooks__checkpoint=dict(type='CheckpointHook', interval=1, _delete_=True))
+    whole = make_runner('mmpretrain', [cam()], work='whole', **saving)
+    whole.train()
+    make_runner('mmpretrain', [cam()], work='parts', train_cfg__max_epochs=1, **saving).train()
+    second = make_runner('mmpretrain', [cam()], work='parts', resume=True, **saving)
+    assert drawn_by(second) == ['cam/000/epoch_0000', 'cam/000/epoch_0001', 'cam/001/epoch_0000', 'cam/001/epoch_0001']
+    second.train()
+    assert drawn_by(second) == drawn_by(whole)
+
+
+def test_after_validation_and_test_the_weights_are_the_validated_ones(make_runner):
+    """With use_ema the training's drawings show the averaged weights too, so the three agree."""
+    ema = dict(type='EMAHook', momentum=0.01)
+    hooks = [ema, cam(during=('train', 'val'), use_ema=True), cam(tag='own'), cam(tag='other', during='test', num=-1)]
+    runner = make_runner('mmpretrain', hooks)
+    runner.train()
+    read = {path: read_drawing(runner, path) for path in drawn_by(runner)}
+    for number in (0, 1):
+        averaged = read[f'cam/00{number}/epoch_0002']
+        assert np.array_equal(averaged, read[f'cam_val/00{number}/epoch_0002'])
+        assert not np.array_equal(averaged, read[f'own/00{number}/epoch_0002'])
+    runner.test()
+    assert [path for path in drawn_by(runner) if 'test' in path] == [f'other_test/00{n}/epoch_0002' for n in range(5)]
+    # For a test after a training mmengine begins the average anew, from the weights that were trained.
+    assert np.array_equal(read_drawing(runner, 'other_test/000/epoch_0002'), read['own/000/epoch_0002'])
+
+
+def test_a_test_alone_builds_no_training(make_runner):
+    runner = make_runner('mmdet', [boxam(during='test')])
+    runner.test()
+    assert drawn_by(runner) == ['boxam_test/000/epoch_0000']
+    assert isinstance(runner._train_loop, dict)
+
+
+def test_compiled_models_are_drawn_as_their_own_code(make_runner):
+    """torch.compile would trace our hooks; the drawing is that of the plain model, and what is compiled stays."""
+    runner = make_runner('mmpretrain', [cam(num=1)])
+    runner.train_loop  # noqa: B018  builds it
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
+    hook.before_train(runner)
+    plain = read_drawing(runner, 'cam/000/epoch_0000')
+    options = dict(backend=lambda graph, inputs: pytest.fail('compiled anew'))
+    runner.model.forward = compiled = torch.compile(runner.model.forward, **options)
+    if hasattr(runner.model, 'compile'):  # since torch 2.2
+        runner.model.backbone.layer2.compile(**options)
+    hook.before_train(runner)
+    assert (read_drawing(runner, 'cam/000/epoch_0000') == plain).all()
+    assert runner.model.forward is compiled
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+WRONG = [
+    (dict(layers=['neck.downsamples']), "^Layer 'neck.downsamples' is a list of layers"),
+    (dict(method='gradcm'), "method 'gradcm'"),
+    (dict(target='boxes'), 'boxes'),
+    (dict(classes=['dsic']), "^The model knows no class 'dsic': it knows disc"),
+    (dict(interval=0), '^interval must be an integer of at least 1, not 0.$'),
+    (dict(during='training'), '^during must name some of train, val, test, not training.$'),
+    (dict(pictures=['gone.jpg']), '^No picture gone.jpg: check the path.$'),
+    (dict(pictures=[]), '^pictures names no picture.$'),
+    (dict(indexes=[5]), '^There is no picture 5: the val set has 5, from 0.$'),
+    (dict(num=0), '^num must be at least 1, or -1 for all, and every at least 1: not 0, 1.$'),
+    (dict(use_ema=True), '^use_ema=True needs an EMAHook, and the config has none: leave it out.$'),
+    (dict(layout='sheet'), "^Unknown layout 'sheet'"),
+    (dict(colormap='truebo'), 'truebo'),
+    (dict(max_boxes=0), '^max_boxes must be -1 or at least 1, not 0.$'),
+    (dict(dataset='vla'), "^dataset must be 'train', 'val' or 'test', not 'vla'.$"),
+    (dict(on_error='ignore'), "^on_error must be 'log' or 'raise', not 'ignore'.$"),
+    (dict(type='mmlens.CAMVisHook'), 'is not a classifier of mmpretrain'),
+    (dict(type='mmlens.FeatmapVisHook', arrangement=(1, 2), reduction=None), '^The arrangement 1 x 2 has 2 places'),
+]
+
+
+def test_what_is_wrong_in_the_config_stops_the_training_at_its_start(make_runner):
+    runner = make_runner('mmdet', [dict(type='mmlens.BoxAMVisHook', layers=['nekc'])])
+    with pytest.raises(MmlensError, match="layer 'nekc'"):
+        runner.train()
+    assert runner.iter == 0
+    for options, sentence in WRONG:
+        with pytest.raises(MmlensError, match=sentence) as raised:
+            HOOKS.build({'type': 'mmlens.BoxAMVisHook', **options}).before_train(runner)
+        assert '\n' not in str(raised.value)
+
+
+def test_a_training_without_epochs_is_told_how_to_count(make_runner):
+    loop = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=2, val_interval=2)
+    runner = make_runner('mmpretrain', [cam()], train_cfg=loop)
+    with pytest.raises(MmlensError, match='IterBasedTrainLoop counts no epochs: set by_epoch=False'):
+        runner.train()
+    runner = make_runner('mmpretrain', [cam(by_epoch=False, interval=5, num=1)], work='iters', train_cfg=loop)
+    runner.train()
+    assert drawn_by(runner) == ['cam/000/iter_000000', 'cam/000/iter_000002']
+
+
+def warnings_of(runner, monkeypatch):
+    said = []
+    monkeypatch.setattr(runner.logger, 'warning', lambda message, *rest: said.append(message))
+    return said
+
+
+def test_an_error_while_drawing_is_logged_once_and_the_training_goes_on(make_runner, tmp_path, monkeypatch):
+    picture = tmp_path / 'here.png'
+    for on_error in ('log', 'raise'):
+        cv2.imwrite(str(picture), np.zeros((64, 80, 3), np.uint8))
+        hook = dict(type='mmlens.CAMVisHook', pictures=[str(picture)], on_error=on_error)
+        runner = make_runner('mmpretrain', [hook], work=on_error)
+        runner.register_hook(CallAfterEpoch(lambda runner: picture.exists() and picture.unlink()))
+        said = warnings_of(runner, monkeypatch)
+        if on_error == 'raise':
+            with pytest.raises(MmlensError, match='No picture'):
+                runner.train()
+            continue
+        runner.train()
+        assert runner.epoch == 2
+        assert [s for s in said if 'could not' in s] == [
+            f'CAMVisHook could not draw here: No picture {picture}: check the path. The run goes on.'
+        ]
+
+
+def test_a_backend_that_fails_stops_nothing(make_runner, monkeypatch):
+    runner = make_runner('mmpretrain', [dict(type='mmlens.CAMVisHook', num=1)])
+    said = warnings_of(runner, monkeypatch)
+
+    def fail(*args):
+        raise ConnectionError('no route to the tracker')
+
+    monkeypatch.setattr(runner.visualizer, 'add_image', fail)
+    runner.train()
+    assert [s for s in said if 'hand over' in s] == [
+        'CAMVisHook could not hand over cam/000: no route to the tracker. The run goes on.'
+    ]
+    assert len(drawn_by(runner)) == 3
+
+
+def test_why_a_map_is_blank_is_said_once(make_runner, monkeypatch):
+    runner = make_runner('mmpretrain', [cam(layers=['backbone.layer3'])])
+    said = warnings_of(runner, monkeypatch)
+    # A head without weights: no class depends on the picture, in both epochs.
+    runner.register_hook(CallAfterEpoch(lambda runner: runner.model.head.fc.weight.data.zero_()))
+    runner.train()
+    blank = [sentence for sentence in said if 'layer3' in sentence]
+    assert len(blank) == 1 and re.match(r'CAMVisHook: the map of \w+ in 000 is blank: ', blank[0])
