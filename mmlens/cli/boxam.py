@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
@@ -13,14 +14,14 @@ from .arguments import (
     add_model,
     add_outputs,
     add_picture,
-    fraction,
     parse,
-    positive,
     positive_or_all,
     rank,
 )
-from .guard import guarded, say
+from .guard import guarded
 from .job import count, run_job
+from .pass_options import PASS_METHODS, add_pass_options, pass_options
+from .progress import Passes
 from .run import Drawn, Picture
 from .sources import Source
 
@@ -53,8 +54,8 @@ def _add_method(parser: Parser) -> None:
         '--method',
         default='gradcam',
         type=str.lower,
-        help='gradcam (default), gradcam++, layercam, hirescam, xgradcam, eigencam, eigengradcam, '
-        'or a class of pytorch_grad_cam that needs only activations and gradients',
+        help='gradcam (default), gradcam++, layercam, hirescam, xgradcam, eigencam, eigengradcam, ablationcam, '
+        'scorecam, reciprocam, drise, or a class of pytorch_grad_cam that needs only activations and gradients',
     )
     parser.add_argument(
         '--target',
@@ -71,13 +72,7 @@ def _add_method(parser: Parser) -> None:
         'to save memory; -1 for no limit (default)',
     )
     parser.add_argument('--norm-in-bbox', action='store_true', help='scale each map inside its box, and clear the rest')
-    parser.add_argument('--batch-size', type=positive, help='how many passes at a time, for AblationCAM (default: 1)')
-    parser.add_argument(
-        '--ratio-channels-to-ablate',
-        type=fraction,
-        metavar='R',
-        help='share of the channels that AblationCAM tries (default: 0.5)',
-    )
+    add_pass_options(parser)
 
 
 def _add_boxes(parser: Parser) -> None:
@@ -115,22 +110,18 @@ def settle_shape(max_shape: Optional[List[int]]) -> Optional[Tuple[int, int]]:
     return None if height == width == -1 else (height, width)
 
 
-def warn_of_ablation_options(method: str, batch_size: Optional[int], ratio: Optional[float]) -> None:
-    """Warn if options of AblationCAM were given with another method."""
-    given = {'--batch-size': batch_size, '--ratio-channels-to-ablate': ratio}
-    names = ' and '.join(name for name, value in given.items() if value is not None)
-    if names and method != 'ablationcam':
-        say('warning', f'{names} concerns AblationCAM only, and has no effect on {method}.')
-
-
 def check_sources(sources: List[Source], args: argparse.Namespace) -> None:
     """Check that the options suit what is to be drawn.
 
     Raises:
-        MmlensError: If there is a video and an option that only pictures have.
+        MmlensError: If there is a video and an option that only pictures have, or several and one for one picture.
     """
+    if args.resume and len(sources) > 1:
+        raise MmlensError(f'--resume keeps the sums of one picture, and there are {len(sources)}: name one.')
     if not any(source.is_video for source in sources):
         return
+    if args.resume:
+        raise MmlensError('--resume takes a picture: the frames of a video differ.')
     if args.save_maps:
         raise MmlensError('--save-maps takes pictures: the maps of every frame of a video would fill the disk.')
     if args.layout == 'panels':
@@ -164,6 +155,7 @@ def drawn_picture(explanation: BoxExplanation, layout: str, save_maps: bool = Fa
         notes=[note for note in explanation.notes if not any(reason in note for reason in reasons)],
         boxes=len(explanation),
         save_maps=explanation.save if save_maps else None,
+        unfinished=explanation.unfinished,
     )
 
 
@@ -175,7 +167,8 @@ def drawn_frame(explanation: BoxExplanation, **options: Any) -> Drawn:
         **options: ``colormap`` and ``alpha``.
     """
     picture = explanation.draw(**options) if len(explanation) else explanation.picture
-    return Drawn(picture, '', notes=explanation.notes if len(explanation) else [], boxes=len(explanation))
+    notes = explanation.notes if len(explanation) else []
+    return Drawn(picture, '', notes=notes, boxes=len(explanation), unfinished=explanation.unfinished)
 
 
 @guarded
@@ -183,27 +176,33 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens boxam``. See :func:`mmlens.cli.main.main`."""
     args = parse(build_parser(), argv)
     max_shape = settle_shape(args.max_shape)
-    warn_of_ablation_options(args.method, args.batch_size, args.ratio_channels_to_ablate)
+    method_options = pass_options(args)
+    passes = Passes() if args.method in PASS_METHODS else None
     options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
 
     def draw(detector: Detector, picture: Picture) -> Drawn:
         from ..explain import explain_boxes
 
-        explanation = explain_boxes(
-            detector,
-            picture,
-            method=args.method,
-            layers=args.target_layers,
-            target=args.target,
-            score_thr=args.score_thr,
-            classes=args.classes,
-            instances=args.instances,
-            topk=args.topk,
-            norm_in_bbox=args.norm_in_bbox,
-            max_shape=max_shape,
-        )
+        with passes.of_a_picture() if passes else contextlib.nullcontext():
+            explanation = explain_boxes(
+                detector,
+                picture,
+                method=args.method,
+                layers=args.target_layers,
+                target=args.target,
+                score_thr=args.score_thr,
+                classes=args.classes,
+                instances=args.instances,
+                topk=args.topk,
+                norm_in_bbox=args.norm_in_bbox,
+                max_shape=max_shape,
+                method_options=method_options,
+                progress=passes,
+            )
         if isinstance(picture, Path):
             return drawn_picture(explanation, args.layout, args.save_maps, **options)
         return drawn_frame(explanation, **options)
 
-    return run_job(args, draw, same_size=True, check_sources=lambda sources: check_sources(sources, args))
+    return run_job(
+        args, draw, same_size=True, check_sources=lambda sources: check_sources(sources, args), passes=passes
+    )

@@ -7,11 +7,12 @@ import contextlib
 import io
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, List
+from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from ..errors import ModelError
 from .arguments import read_cfg_options
 from .outputs import folder_of_results, plan_outputs
+from .progress import Passes
 from .run import Drawn, Picture, Run
 from .sources import Source, find_sources
 from .window import check_display
@@ -64,6 +65,7 @@ def run_job(
     same_size: bool,
     check_sources: Callable[[List[Source]], None] = lambda sources: None,
     load: Callable[[argparse.Namespace], Network] = load,
+    passes: Optional[Passes] = None,
 ) -> int:
     """Draw every source that ``args.img`` stands for, or list the layers with ``--preview-model``.
 
@@ -75,6 +77,7 @@ def run_job(
         same_size: See :class:`mmlens.cli.run.Run`.
         check_sources: Raises if the options do not suit the sources.
         load: Loads the model. Defaults to a detector's.
+        passes: See :class:`mmlens.cli.run.Run`.
 
     Returns:
         The exit status.
@@ -91,7 +94,7 @@ def run_job(
             check_display()
         network = load(args)
         check_trained(args, network)
-        return Run(lambda picture: draw(network, picture), same_size, args.show).over(sources, places)
+        return Run(lambda picture: draw(network, picture), same_size, args.show, passes).over(sources, places)
 
 
 def count(number: int, thing: str) -> str:

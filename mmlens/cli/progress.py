@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any, Iterator, Optional
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 
 def progress_bar(number: int) -> Progress:
@@ -29,3 +32,58 @@ def progress_bar(number: int) -> Progress:
         # Results that go to a file or a pipe must not be diverted to the bar's terminal.
         redirect_stdout=sys.stdout.isatty(),
     )
+
+
+class Passes:
+    """Shows how far the many passes over one picture are, and ends them early at Ctrl-C.
+
+    The first Ctrl-C lets the batch that is running end, so that the maps so far can be written; a second
+    one interrupts at once.
+    """
+
+    def __init__(self) -> None:
+        self._bar: Optional[Progress] = None
+        self._task: Optional[TaskID] = None
+        self._stopped = False
+
+    @contextlib.contextmanager
+    def shown_on(self, bar: Progress) -> Iterator[None]:
+        """Show progress on a bar."""
+        self._bar = bar
+        try:
+            yield
+        finally:
+            self._bar = None
+
+    @contextlib.contextmanager
+    def of_a_picture(self) -> Iterator[None]:
+        """The passes over one picture begin and end."""
+        self._stopped = False
+        # Signals reach the main thread alone.
+        main_thread = threading.current_thread() is threading.main_thread()
+        before: Any = signal.signal(signal.SIGINT, self._stop) if main_thread else None
+        try:
+            yield
+        finally:
+            if main_thread:
+                signal.signal(signal.SIGINT, before)
+            if self._bar is not None and self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = None
+
+    def _stop(self, number: int, frame: Any) -> None:
+        if self._stopped:
+            raise KeyboardInterrupt
+        self._stopped = True
+
+    def __call__(self, done: int, total: int) -> bool:
+        """Show that ``done`` of ``total`` passes are done.
+
+        Returns:
+            Whether to go on.
+        """
+        if self._bar is not None:
+            if self._task is None:
+                self._task = self._bar.add_task('passes', total=total)
+            self._bar.update(self._task, completed=done, total=total)
+        return not self._stopped

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from ..errors import PictureError
 from ..files import write_atomically
 from .guard import DONE, FAILED, SOME_FAILED, say
 from .outputs import write_picture
-from .progress import progress_bar
+from .progress import Passes, progress_bar
 from .sources import Source
 from .video import VideoReader, VideoWriter
 from .window import show_picture
@@ -35,6 +35,7 @@ class Drawn:
         notes: Sentences for the user; each is printed once in a run.
         boxes: How many boxes there are.
         save_maps: Writes the arrays behind the drawing to a path.
+        unfinished: Whether the user ended the work on it early.
     """
 
     picture: np.ndarray
@@ -43,6 +44,7 @@ class Drawn:
     notes: List[str] = field(default_factory=list)
     boxes: int = 0
     save_maps: Optional[Callable[[Path], object]] = None
+    unfinished: bool = False
 
 
 class Run:
@@ -53,12 +55,20 @@ class Run:
         same_size: Whether a video made of drawings has the size of the video they were made from; else it
             has the first drawing's. Defaults to ``True``.
         show: Whether to show results in a window. Defaults to ``False``.
+        passes: Shows the passes over each picture, if there are many.
     """
 
-    def __init__(self, draw: Callable[[Picture], Drawn], same_size: bool = True, show: bool = False) -> None:
+    def __init__(
+        self,
+        draw: Callable[[Picture], Drawn],
+        same_size: bool = True,
+        show: bool = False,
+        passes: Optional[Passes] = None,
+    ) -> None:
         self._draw = draw
         self._same_size = same_size
         self._show = show
+        self._passes = passes
         self._noted: Dict[str, None] = {}
 
     def over(self, sources: List[Source], places: List[Optional[Path]]) -> int:
@@ -77,7 +87,8 @@ class Run:
         """
         failures: List[str] = []
         finished = 0
-        with progress_bar(2 if sources[0].is_video else len(sources)) as bar:
+        long = sources[0].is_video or self._passes is not None
+        with progress_bar(2 if long else len(sources)) as bar, self._showing_passes(bar):
             task = bar.add_task('pictures', total=len(sources), visible=len(sources) > 1)
             try:
                 for source, place in zip(sources, places):
@@ -99,6 +110,9 @@ class Run:
         say('error', '\n  '.join([f'{head} drawn:', *failures]))
         return FAILED if every else SOME_FAILED
 
+    def _showing_passes(self, bar: Progress) -> Any:
+        return self._passes.shown_on(bar) if self._passes else contextlib.nullcontext()
+
     def _one(self, source: Source, place: Optional[Path], bar: Progress) -> None:
         try:
             drawn = self._video(source, place, bar) if source.is_video else self._picture(source, place)
@@ -114,6 +128,8 @@ class Run:
             if note not in self._noted:
                 self._noted[note] = None
                 print(f'note: {note}')
+        if drawn.unfinished:
+            raise KeyboardInterrupt(*([f'{place} holds what was found so far'] if place else []))
 
     def _picture(self, source: Source, place: Optional[Path]) -> Drawn:
         drawn = self._draw(source.path)
@@ -138,6 +154,8 @@ class Run:
                 if self._show:
                     show_picture(drawn.picture, source.name, wait=False)
                 frames += 1
+                if drawn.unfinished:
+                    raise KeyboardInterrupt
                 boxes += drawn.boxes
                 notes.update(dict.fromkeys(drawn.notes))
                 bar.advance(task)

@@ -73,8 +73,25 @@ def test_unknown_method(model, pictures, capsys):
     assert 'gradcam' in fails(boxam.main, ['pics/a.png', *model, '--method', 'gradcan'], capsys)
 
 
-def test_method_of_many_passes(model, pictures, capsys):
-    assert 'ablationcam' in fails(boxam.main, ['pics/a.png', *model, '--method', 'AblationCAM'], capsys)
+def test_method_of_the_package_that_needs_more(model, pictures, capsys):
+    assert 'not built in' in fails(boxam.main, ['pics/a.png', *model, '--method', 'FullGrad'], capsys)
+
+
+def test_black_box_with_layers(model, pictures, capsys):
+    words = ['pics/a.png', *model, '--method', 'drise', '--target-layers', 'neck']
+    assert 'looks at no layer' in fails(boxam.main, words, capsys)
+
+
+def test_sums_of_another_picture(model, pictures, capsys):
+    words = ['--method', 'drise', '--num-masks', '2', '--score-thr', '0.01', '--resume', 'sums.npz']
+    assert boxam.main(['pics/a.png', *model, *words]) == 0
+    capsys.readouterr()
+    assert 'sums.npz was begun for another picture' in fails(boxam.main, ['pics/c.jpg', *model, *words], capsys)
+
+
+def test_sums_of_several_pictures(pictures, capsys):
+    words = ['pics', 'unused.py', 'unused.pth', '--method', 'drise', '--resume', 'sums.npz']
+    assert '--resume keeps the sums of one picture, and there are 3' in fails(boxam.main, words, capsys)
 
 
 def test_unknown_class(model, pictures, capsys):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmlens.cli.boxam import describe, drawn_frame, main, settle_shape
+from mmlens.cli.pass_options import CONCERNED, PASS_METHODS
 from mmlens.cli.video import VideoReader
 from mmlens.errors import MmlensError
 from mmlens.results import BoxExplanation, BoxMap
@@ -134,16 +135,17 @@ def test_what_only_pictures_have_is_told_of_a_video(words, said, pictures, capsy
 @pytest.mark.parametrize(
     ('words', 'warned'),
     [
-        (['--batch-size', '4'], '--batch-size concerns AblationCAM only, and has no effect on gradcam.'),
+        (['--batch-size', '4'], '--batch-size has no effect on gradcam.'),
         (
             ['--batch-size', '4', '--ratio-channels-to-ablate', '0.1', '--method', 'LayerCAM'],
-            '--batch-size and --ratio-channels-to-ablate concerns AblationCAM only, and has no effect on layercam.',
+            '--batch-size and --ratio-channels-to-ablate have no effect on layercam.',
         ),
+        (['--num-masks', '4', '--method', 'ScoreCAM'], '--num-masks has no effect on scorecam.'),
         (['--batch-size', '4', '--method', 'ablationcam'], None),
         ([], None),
     ],
 )
-def test_options_of_ablationcam(words, warned, pictures, capsys):
+def test_options_of_other_methods(words, warned, pictures, capsys):
     assert main(['missing.jpg', 'config.py', 'weights.pth', *words]) == 2
     err = capsys.readouterr().err.splitlines()
     assert err[:-1] == ([f'mmlens: warning: {warned}'] if warned else [])
@@ -185,3 +187,40 @@ def test_a_frame_without_a_box_stays_as_it_is():
     drawn = drawn_frame(BoxExplanation(picture, [], ('neck',), 'gradcam', 'score', notes=['No detection.']))
     assert (drawn.picture == picture).all() and drawn.picture.shape == (6, 8, 3)
     assert (drawn.boxes, drawn.notes) == (0, [])
+
+
+def test_the_table_of_options_is_that_of_the_methods():
+    from mmlens.attribution.methods import pass_method
+    from mmlens.attribution.methods.multi_pass import pass_methods
+
+    assert sorted(PASS_METHODS) == pass_methods()
+    for option, methods in CONCERNED.items():
+        assert sorted(methods) == [name for name in pass_methods() if option in pass_method(name).options]
+
+
+def test_ablationcam(model, pictures, capsys):
+    words = [
+        '--method',
+        'AblationCAM',
+        '--ratio-channels-to-ablate',
+        '0.25',
+        '--batch-size',
+        '3',
+        '--score-thr',
+        '0.01',
+    ]
+    assert main(['pics/a.png', *model, *words, '--score-thr', '0.01', '--topk', '2', '--save-maps']) == 0
+    assert len(lines_of_boxes(capsys.readouterr().out)) == 2
+    with np.load('output/a.npz') as maps:
+        assert str(maps['method']) == 'ablationcam'
+        assert maps['normalised'].max() == 1
+
+
+def test_drise_goes_on_where_it_was(model, pictures, capsys):
+    words = ['pics/a.png', *model, '--method', 'drise', '--score-thr', '0.01', '--topk', '1', '--save-maps']
+    assert main([*words, '--num-masks', '6', '--out-dir', 'whole']) == 0
+    assert main([*words, '--num-masks', '3', '--batch-size', '1', '--out-dir', 'half', '--resume', 'sums.npz']) == 0
+    assert main([*words, '--num-masks', '6', '--batch-size', '1', '--out-dir', 'both', '--resume', 'sums.npz']) == 0
+    whole, half, both = [np.load(f'{folder}/a.npz')['raw'] for folder in ('whole', 'half', 'both')]
+    np.testing.assert_allclose(both, whole, atol=1e-5)
+    assert np.abs(half - whole).max() > 1e-3

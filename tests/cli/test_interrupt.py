@@ -34,3 +34,12 @@ def test_a_folder_keeps_what_is_done(model, pictures):
     assert err == f'{MESSAGE}{len(results("out"))} of 300 pictures were done.\n'
     assert all(cv2.imread(f'out/{name}') is not None for name in results('out'))
     assert len(os.listdir('out')) == len(results('out'))  # no temporary file is left
+
+
+def test_many_passes_leave_the_maps_so_far(model, pictures):
+    words = ['pics/a.png', *model, '--method', 'drise', '--num-masks', '100000', '--score-thr', '0.01', '--topk', '1']
+    words += ['--resume', 'sums.npz', '--out-file', 'out/a.png']
+    status, err = interrupt(['boxam', *words], lambda: os.path.exists('sums.npz'))
+    assert status == 130
+    assert err == f'{MESSAGE}0 of 1 pictures were done; out/a.png holds what was found so far.\n'
+    assert cv2.imread('out/a.png') is not None

@@ -1,0 +1,55 @@
+"""Options of the methods that run the network many times."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Dict, Tuple
+
+from .arguments import Parser, fraction, positive, rank
+from .guard import say
+
+PASS_METHODS = ('ablationcam', 'drise', 'reciprocam', 'scorecam')
+# Option of the method -> the methods that have it. A test compares with what the methods say of themselves, which
+# cannot be asked here: it takes torch.
+CONCERNED: Dict[str, Tuple[str, ...]] = {
+    'batch_size': PASS_METHODS,
+    'memory': PASS_METHODS,
+    'ratio_channels_to_ablate': ('ablationcam',),
+    'ablated': ('ablationcam',),
+    'num_masks': ('drise',),
+    'seed': ('drise',),
+    'resume': ('drise',),
+}
+
+
+def add_pass_options(parser: Parser) -> None:
+    """Add what concerns AblationCAM, ScoreCAM, ReciproCAM and D-RISE only."""
+    group = parser.add_argument_group('methods that run the network, or what follows the layers, many times')
+    group.add_argument(
+        '--batch-size', type=positive, metavar='N', help='how many passes at a time (default: what takes little memory)'
+    )
+    group.add_argument('--memory', type=positive, metavar='MB', help='how much memory their activations may take')
+    group.add_argument(
+        '--ratio-channels-to-ablate',
+        type=fraction,
+        metavar='R',
+        help='share of the channels that AblationCAM tries, the most promising first (default: 1, all of them)',
+    )
+    group.add_argument(
+        '--ablated', choices=('zero', 'mean'), help='what AblationCAM sets a channel to: zero (default), or its mean'
+    )
+    group.add_argument('--num-masks', type=positive, metavar='N', help='how many masks D-RISE tries (default: 1000)')
+    group.add_argument('--seed', type=rank, metavar='N', help="seed of D-RISE's masks (default: 0)")
+    group.add_argument(
+        '--resume', metavar='FILE', help='an .npz that D-RISE keeps its sums in, and goes on from if it is there'
+    )
+
+
+def pass_options(args: argparse.Namespace) -> Dict[str, Any]:
+    """The options that were given and concern the method; warns of those that do not."""
+    given = {name: getattr(args, name) for name in CONCERNED if getattr(args, name) is not None}
+    idle = [name for name in given if args.method not in CONCERNED[name]]
+    if idle:
+        names = ' and '.join(f'--{name.replace("_", "-")}' for name in idle)
+        say('warning', f'{names} {"has" if len(idle) == 1 else "have"} no effect on {args.method}.')
+    return {name: value for name, value in given.items() if name not in idle}
