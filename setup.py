@@ -32,7 +32,7 @@ EXTRAS = {
         'numpy<2',
         'setuptools<81',  # mmengine 0.10 imports pkg_resources
     ],
-    'dev': ['pytest>=8', 'pytest-timeout>=2.3', 'ruff>=0.17', 'mypy>=2.4'],
+    'dev': ['pytest>=8', 'pytest-timeout>=2.3', 'ruff>=0.17', 'mypy>=2.4', 'tensorboard>=2.14'],
 }
 
 
