@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmlens import compat
@@ -44,6 +45,15 @@ def draw_set(folder, count, seed):
     categories = [dict(id=label, name=name) for label, name in enumerate(CLASSES)]
     (folder / 'boxes.json').write_text(json.dumps(dict(images=images, annotations=objects, categories=categories)))
     (folder / 'labels.txt').write_text('\n'.join(lines))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def one_thread():
+    """Nets this small take longest when threads wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope='session')
