@@ -1,4 +1,8 @@
-"""The backbone of the shapes set's RTMDet, tuned with a linear head for crops of one object: 96 x 96 input."""
+"""Two of four stages of the shapes set's RTMDet, tuned with a linear head for crops of one object: 96 x 96 input.
+
+Without the others the last map, which class maps are drawn from, has 12 x 12 cells instead of 3 x 3. Channel attention
+is left out, because it lets every cell see the whole picture.
+"""
 
 default_scope = 'mmpretrain'
 
@@ -16,12 +20,10 @@ model = dict(
         arch_ovewrite=[
             [24, 32, 1, True, False],
             [32, 56, 1, True, False],
-            [56, 80, 1, True, False],
-            [80, 112, 1, False, True],
         ],
-        out_indices=(4,),
+        out_indices=(2,),
         expand_ratio=0.5,
-        channel_attention=True,
+        channel_attention=False,
         norm_cfg=dict(type='BN'),
         act_cfg=dict(type='SiLU', inplace=True),
         init_cfg=dict(
@@ -29,7 +31,7 @@ model = dict(
         ),
     ),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=6, in_channels=112, loss=dict(type='CrossEntropyLoss'), topk=(1,)),
+    head=dict(type='LinearClsHead', num_classes=6, in_channels=56, loss=dict(type='CrossEntropyLoss'), topk=(1,)),
 )
 
 train_pipeline = [
