@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .errors import MmlensError
     from .explain import explain_boxes, feature_maps, list_layers, load_detector
     from .results import BoxExplanation, BoxMap, FeatureMap, FeatureMaps
+    from .samples import Samples
+    from .schedules import Schedule, rehearse
+    from .steps import SampleSteps
 
 # Where each public name lives.
 _HOME = {
@@ -32,10 +35,14 @@ _HOME = {
     'BoxMap': 'results',
     'FeatureMap': 'results',
     'FeatureMaps': 'results',
+    'SampleSteps': 'steps',
+    'Samples': 'samples',
+    'Schedule': 'schedules',
     'register_method': 'attribution.methods',
+    'rehearse': 'schedules',
 }
 
-_LIGHT = ('class_results', 'errors', 'results')  # they need no torch
+_LIGHT = ('class_results', 'errors', 'results', 'steps')  # they need no torch
 
 __all__ = [
     'BoxExplanation',
@@ -46,6 +53,9 @@ __all__ = [
     'FeatureMaps',
     'Method',
     'MmlensError',
+    'SampleSteps',
+    'Samples',
+    'Schedule',
     '__version__',
     'available_methods',
     'explain_boxes',
@@ -55,6 +65,7 @@ __all__ = [
     'load_classifier',
     'load_detector',
     'register_method',
+    'rehearse',
 ]
 
 

@@ -40,6 +40,13 @@ class Samples:
 
     Raises:
         ModelError: If the config has no such phase, or its dataset cannot be built or is empty.
+
+    Example:
+        >>> samples = Samples('config.py', 'train', seed=7)
+        >>> sample = samples.record(0)
+        >>> [step.name for step in sample.steps]
+        ['LoadImageFromFile', 'LoadAnnotations', 'RandomFlip', 'PackDetInputs']
+        >>> cv2.imwrite('pipeline.png', sample.draw('pipeline'))
     """
 
     def __init__(

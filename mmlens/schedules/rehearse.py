@@ -69,6 +69,12 @@ def rehearse(
 
     Raises:
         MmlensError: If something is wrong with the arguments or the config.
+
+    Example:
+        >>> schedule = rehearse('config.py', dataset_size=600)
+        >>> [(curve.label, curve.values.max()) for curve in schedule.curves]
+        [('biases', 0.1), ('weights, norm weights', 0.01)]
+        >>> schedule.save('lr.csv', by='epoch')
     """
     if param not in PARAMS:
         raise MmlensError(f"There is no '{param}' to draw; choose {', '.join(PARAMS)}.")
