@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .explain import explain_boxes, feature_maps, list_layers, load_detector
     from .results import BoxExplanation, BoxMap, FeatureMap, FeatureMaps
     from .samples import Samples
-    from .schedules import Schedule, rehearse
+    from .schedules.rehearse import rehearse
+    from .schedules.schedule import Schedule
     from .steps import SampleSteps
 
 # Where each public name lives.
