@@ -45,14 +45,12 @@ class History:
         return [f'{word} {step}' for step, _ in self.files]
 
     def spread(self, most: int) -> History:
-        """At most so many of the drawings, evenly spread, with the first and the last."""
+        """At most so many of the drawings, evenly spread, the last always among them."""
         last = len(self.files) - 1
         if last < most:
             return self
-        places = sorted(
-            {round(place * last / max(most - 1, 1)) for place in range(most)} | ({last} if most > 1 else set())
-        )
-        return replace(self, files=[self.files[place] for place in places])
+        places = {last, *(round(place * last / (most - 1)) for place in range(most - 1))}
+        return replace(self, files=[self.files[place] for place in sorted(places)])
 
 
 def build_parser() -> Parser:

@@ -160,9 +160,7 @@ def _load(dataset: Any, index: int) -> np.ndarray:
     if 'img' not in info and steps:
         info = steps[0](info)
     if not isinstance(info.get('img'), np.ndarray):
-        raise PictureError(
-            f'Picture {index} of {type(dataset).__name__} has no file, and no array: give files by pictures.'
-        )
+        raise PictureError(f'Picture {index} of {type(dataset).__name__} has no file: give files by pictures=[...].')
     return info['img']
 
 

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import numpy as np
+
+from mmlens.rendering.history import animation_frames, draw_contact_sheet
+from mmlens.rendering.sheets import HEADER, MARGIN
+
+
+def flat(height, width, value):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+def test_a_sheet_has_each_drawing_in_its_place():
+    drawings = [flat(240, 320, value) for value in (10, 60, 110)]
+    sheet = draw_contact_sheet(drawings, ['epoch 0', 'epoch 1', 'epoch 2'], columns=2)
+    assert sheet.shape == (MARGIN + 2 * (HEADER + 240 + MARGIN), MARGIN + 2 * (320 + MARGIN), 3)
+    for place, value in enumerate((10, 60, 110)):
+        y, x = MARGIN + place // 2 * (HEADER + 240 + MARGIN) + HEADER, MARGIN + place % 2 * (320 + MARGIN)
+        assert (sheet[y : y + 240, x : x + 320] == value).all()
+
+
+def test_frames_have_one_size_and_small_drawings_are_whole():
+    frames = animation_frames([flat(240, 320, 10), flat(260, 320, 60)], ['epoch 0', 'epoch 1'])
+    assert frames[0].shape == frames[1].shape == (2 * MARGIN + HEADER + 260, 2 * MARGIN + 320, 3)
+    assert (frames[0] == 10).all(2).sum() == 240 * 320
+    (small,) = animation_frames([flat(240, 320, 10)], ['epoch 0'], longest=160)
+    assert (small == 10).all(2).sum() == 120 * 160
