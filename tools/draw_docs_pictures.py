@@ -16,18 +16,24 @@ import cv2
 import numpy as np
 
 import mmlens
+from mmlens.cli import history as mmlens_history
 from mmlens.cli import lr
 from mmlens.rendering import side_by_side
 from mmlens.samples import Samples
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / 'projects' / 'shapes' / 'pictures'
+HISTORY = ROOT / 'projects' / 'shapes' / 'history'
 CONFIG = ROOT / 'projects' / 'shapes' / 'configs' / 'shapes_rtmdet.py'
 CHECKPOINT = ROOT / 'projects' / 'shapes' / 'checkpoints' / 'shapes_rtmdet.pth'
+CLASSIFIER = CONFIG.with_name('shapes_classifier.py')
+CLASSIFIER_CHECKPOINT = CHECKPOINT.with_name('shapes_classifier.pth')
 LANDSCAPE, PORTRAIT, TALL = (PICTURES / f'{name}.jpg' for name in ('000005', '000008', '000021'))
 
 METHODS = ('gradcam', 'gradcam++', 'layercam', 'xgradcam', 'eigengradcam', 'eigencam', 'gradnorm')
 MOST_BYTES = 200_000
+COIN_AND_TRIANGLE = (8, 60, 120)  # left, top and side of a square of TALL, in pixels
+ENLARGED = 2.5
 PADDING = 114  # grey of the shapes detector's Pad
 
 YOLOV5 = 'mmyolo::yolov5/yolov5_s-v61_syncbn_fast_8xb16-300e_coco.py'
@@ -122,6 +128,15 @@ def norm_in_bbox(detector: Any) -> np.ndarray:
     return side_by_side([each.draw() for each in both], ['as they are', 'norm_in_bbox'])
 
 
+def class_maps(detector: Any) -> np.ndarray:
+    """Two classes of a picture with a coin and a triangle."""
+    classifier = mmlens.load_classifier(CLASSIFIER, CLASSIFIER_CHECKPOINT, device='cpu')
+    left, top, side = COIN_AND_TRIANGLE
+    crop = cv2.imread(str(TALL))[top : top + side, left : left + side]
+    crop = cv2.resize(crop, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
+    return mmlens.explain_classes(classifier, crop, categories=['coin_cross', 'triangle']).draw()
+
+
 def schedule(detector: Any) -> np.ndarray:
     """The learning rates of YOLOv5-s, by MMYOLO's own config."""
     return learning_rates('mmyolo::yolov5/yolov5_s-v61_syncbn_fast_8xb16-300e_coco.py', 118287)
@@ -151,6 +166,14 @@ def pipeline_concat(detector: Any) -> np.ndarray:
     return shapes_through_yolov5().record(1).draw('concat', edges=(200, 400))
 
 
+def history(detector: Any) -> np.ndarray:
+    """What `mmlens history` makes of the drawings of one picture in the course of a training."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [str(HISTORY), '--format', 'sheet', '--most', '8', '--out-dir', folder]
+        mmlens_history.main(words)
+        return cv2.imread(str(next(Path(folder).glob('*.png'))))
+
+
 def shapes_through_yolov5() -> Samples:
     """The drawn pictures as a dataset for the training pipeline of YOLOv5."""
     dataset = dict(data_root=f'{PICTURES.parent}/', ann_file='pictures.json', filter_cfg=None)
@@ -171,8 +194,10 @@ PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'targets': targets,
     'layers': layers,
     'norm_in_bbox': norm_in_bbox,
+    'class_maps': class_maps,
     'pipeline': pipeline,
     'pipeline_concat': pipeline_concat,
+    'history': history,
     'schedule': schedule,
     'layer_decay': layer_decay,
 }

@@ -14,7 +14,7 @@ import pytest
 
 import mmlens
 from mmlens.attribution.targets import BOX_TARGETS
-from mmlens.cli import boxam, cam, featmap, layers, lr, pipeline
+from mmlens.cli import boxam, cam, featmap, history, layers, lr, pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, PICTURES = ROOT / 'docs', ROOT / 'docs' / 'pictures'
@@ -90,6 +90,7 @@ def test_options_in_the_text_exist_and_all_are_explained():
         options_of(boxam)
         | options_of(cam)
         | options_of(featmap)
+        | options_of(history)
         | options_of(layers)
         | options_of(lr)
         | options_of(pipeline)
@@ -102,10 +103,19 @@ def test_options_in_the_text_exist_and_all_are_explained():
 
 @pytest.mark.parametrize(
     ('page', 'module'),
-    [('box-maps.md', boxam), ('cam.md', cam), ('feature-maps.md', featmap), ('lr.md', lr), ('pipeline.md', pipeline)],
+    [
+        ('box-maps.md', boxam),
+        ('cam.md', cam),
+        ('feature-maps.md', featmap),
+        ('lr.md', lr),
+        ('pipeline.md', pipeline),
+        ('training.md', history),
+    ],
 )
 def test_what_only_one_command_has_is_on_its_page(page, module):
-    others = [options_of(other) for other in (boxam, cam, featmap, layers, lr, pipeline) if other is not module]
+    others = [
+        options_of(other) for other in (boxam, cam, featmap, history, layers, lr, pipeline) if other is not module
+    ]
     for option in options_of(module) - set.union(*others):
         assert f'`{option}' in text_of(DOCS / page) or f' {option} ' in text_of(DOCS / page)
 
