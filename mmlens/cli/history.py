@@ -16,6 +16,7 @@ from .outputs import DEFAULT_FOLDER, check_writable, write_picture
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 FORMATS = ('sheet', 'gif')
 # What the hooks call their files: mmlens.engine.timing.Timing.file_name.
@@ -148,12 +149,18 @@ def write_animation(path: Path, frames: Sequence[np.ndarray], milliseconds: int)
     Raises:
         OutputError: If it cannot be written.
     """
+    import numpy as np
     from PIL import Image
 
-    first, *others = [Image.fromarray(frame[..., ::-1]).quantize(128) for frame in frames]
+    first, *others = [_with_palette(Image.fromarray(np.ascontiguousarray(frame[..., ::-1]))) for frame in frames]
     durations = [milliseconds] * len(others) + [milliseconds * _LAST_STAYS]
     with write_atomically(path) as temporary:
         first.save(temporary, format='GIF', save_all=True, append_images=others, duration=durations, loop=0)
+
+
+def _with_palette(frame: Image.Image) -> Image.Image:
+    """256 colours of the frame's own, dithered: heat maps would have steps otherwise."""
+    return frame.quantize(palette=frame.quantize(256))
 
 
 @guarded
