@@ -88,8 +88,8 @@ class BoxJob:
             options: All of its options.
             progress: See :func:`mmlens.explain_boxes`.
         """
-        layers = self.layers if method.uses_gradients else {}
-        prepared, gradients = self._gradients(layers)
+        layers = self.layers if method.uses_layers else {}
+        prepared, gradients = self._gradients(layers if method.uses_gradients else {})
 
         def run(copies: int) -> List[Any]:
             return self.detector.samples(prepared, copies)
@@ -128,7 +128,7 @@ class BoxJob:
     def _why_blank(self, job: PassJob, method: PassMethod) -> str:
         if job.interrupted:
             return 'it was ended before anything was found; let it run longer'
-        if not method.uses_gradients:
+        if not method.uses_layers:
             return f'{method.name} finds no part of the picture that matters; try more masks or another method'
         names = ', '.join(f"'{name}'" for name in self.layers)
         return f'{method.name} is nowhere positive at {names}; choose another layer or method'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -11,21 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from . import compat
-from .attribution.attribute import attribute
-from .attribution.default_layer import find_default_layer
-from .attribution.fuse import fuse_layers, stretch
 from .attribution.layers import resolve_layer
-from .attribution.methods import Method, get_method
-from .attribution.passes import explain_by_passes, guided_gradients, multi_pass_method
-from .attribution.smoothing import augmented_mean, eigen_smoothed
+from .attribution.methods import Method, PassMethod, Progress, available_methods, get_method, pass_method
+from .attribution.passes import guided_gradients, multi_pass_method
 from .attribution.tap import Tap
 from .compat.gradcam import looks_everywhere
 from .errors import MmlensError
 
 compat.prepare()  # before the first import of mmpretrain
 
+from .class_job import ClassJob, Found, default_layer  # noqa: E402
 from .class_results import ClassExplanation, ClassMap  # noqa: E402
-from .explain import installed_versions  # noqa: E402
+from .explain import check_black_box, installed_versions  # noqa: E402
 from .models.classifier import Classifier  # noqa: E402
 from .models.inputs import Picture  # noqa: E402
 from .models.loading import ConfigLike, load_model, read_config  # noqa: E402
@@ -72,6 +68,8 @@ def explain_classes(
     aug_smooth: bool = False,
     num_extra_tokens: Optional[int] = None,
     guided_backprop: bool = False,
+    method_options: Optional[Dict[str, Any]] = None,
+    progress: Optional[Progress] = None,
 ) -> ClassExplanation:
     """Explain classes of a picture, each by its own map.
 
@@ -93,6 +91,7 @@ def explain_classes(
             backbone's own number.
         guided_backprop: Compute guided gradients too, which the drawing shows times the map. They hardly
             depend on the class or on what the network has learned (Adebayo et al. 2018).
+        method_options, progress: See :func:`mmlens.explain_boxes`.
 
     Returns:
         The classes with raw and normalised maps, in picture coordinates.
@@ -110,17 +109,32 @@ def explain_classes(
     classifier = _as_classifier(model, checkpoint, device, cfg_options)
     if num_extra_tokens is not None and num_extra_tokens < 0:
         raise MmlensError(f'num_extra_tokens must be 0 or more, not {num_extra_tokens}.')
-    how = multi_pass_method(method) or get_method(method)
+    how = _method(method)
+    options = how.complete(method_options) if not isinstance(how, type) else {}
     with Tap(classifier.model, {}), torch.no_grad():
         prepared = classifier.prepare(picture)
         logits = classifier.logits(prepared)[0].float()
-    everywhere = isinstance(how, type) and looks_everywhere(how)
+    everywhere = looks_everywhere(how) if isinstance(how, type) else isinstance(how, PassMethod) and not how.uses_layers
+    if isinstance(how, PassMethod) and everywhere:
+        check_black_box(how, layers)
     names = () if everywhere else _layer_names(layers, classifier, prepared)
     wanted = classifier.categories(categories, logits)
     extra = classifier.extra_tokens if num_extra_tokens is None else num_extra_tokens
     tapped = {name: resolve_layer(classifier.model, name) for name in names}
-    job = _Job(classifier, prepared, tapped, extra, eigen_smooth, aug_smooth)
-    found = job.by_one_pass(how, wanted) if isinstance(how, Method) else [job.by_passes(how, each) for each in wanted]
+    job = ClassJob(classifier, prepared, tapped, extra, eigen_smooth, aug_smooth)
+    ended = False
+
+    def go_on(done: int, total: int) -> bool:
+        nonlocal ended
+        ended = ended or (progress is not None and not progress(done, total))
+        return not ended
+
+    if isinstance(how, Method):
+        found = job.by_one_pass(how, wanted)
+    elif isinstance(how, PassMethod):
+        found = job.by_own_passes(how, options, wanted, go_on)
+    else:
+        found = [job.by_passes(how, each) for each in wanted]
     result = ClassExplanation(
         picture=prepared.picture,
         classes=[_class_map(classifier, prepared, logits, each) for each in found],
@@ -130,6 +144,7 @@ def explain_classes(
         layers=names,
         method=method.lower(),
         versions=dict(installed_versions()),
+        unfinished=ended,
     )
     if guided_backprop:
         _add_guided(result, classifier, prepared)
@@ -137,88 +152,10 @@ def explain_classes(
     return result
 
 
-@dataclass
-class _Found:
-    """A class's maps (H, W) on the input's grid."""
-
-    category: int
-    raw: Tensor
-    normalised: Tensor
-    blank: Optional[str] = None
-
-
-@dataclass
-class _Job:
-    """What all classes of a picture have in common."""
-
-    classifier: Classifier
-    prepared: Prepared
-    layers: Dict[str, nn.Module]
-    extra_tokens: Optional[int]
-    eigen_smooth: bool
-    aug_smooth: bool
-
-    def by_passes(self, cam_class: type, category: int) -> _Found:
-        """A map by grad-cam's own engine."""
-
-        def explain(inputs: Tensor) -> Tensor:
-            return explain_by_passes(
-                cam_class,
-                self.classifier.model,
-                self.classifier.logits_of,
-                self.layers,
-                inputs.detach().clone(),
-                category,
-                extra_tokens=self.extra_tokens,
-                eigen_smooth=self.eigen_smooth,
-            )
-
-        inputs = self.prepared.batch['inputs']
-        normalised = augmented_mean(explain, inputs) if self.aug_smooth else explain(inputs)
-        blank = (
-            None if bool(normalised.any()) else f'{cam_class.__name__} finds nothing; choose another layer or method'
-        )
-        return _Found(category, normalised, normalised, blank)
-
-    def by_one_pass(self, method: Method, categories: Sequence[int]) -> List[_Found]:
-        """Maps by activations and gradients."""
-        method = eigen_smoothed(method) if self.eigen_smooth else method
-        found = self._of_input(method, categories, self.prepared)
-        return [self._smoothed(method, each) for each in found] if self.aug_smooth else found
-
-    def _of_input(self, method: Method, categories: Sequence[int], prepared: Prepared) -> List[_Found]:
-        size = prepared.input_size
-        found = []
-        with Tap(self.classifier.model, self.layers) as tap:
-            logits = self.classifier.logits(prepared)[0]
-            levels = tap.levels(size, self.extra_tokens)
-            for position, category in enumerate(categories):
-                keep = position < len(categories) - 1
-                explained = attribute(
-                    logits[category], levels, method, size, spatial=False, keep_graph=keep, fuse=fuse_layers
-                )
-                blank = self._class_token_only() if explained.extra_tokens_only else explained.blank
-                normalised = stretch(explained.raw)
-                if not blank and not bool(normalised.any()):
-                    blank = 'its evidence is the same everywhere; choose an earlier layer'
-                found.append(_Found(category, explained.raw, normalised, blank))
-        return found
-
-    def _smoothed(self, method: Method, plain: _Found) -> _Found:
-        def explain(inputs: Tensor) -> Tensor:
-            changed = replace(self.prepared, batch={**self.prepared.batch, 'inputs': inputs})
-            return self._of_input(method, [plain.category], changed)[0].normalised
-
-        mean = augmented_mean(explain, self.prepared.batch['inputs'])
-        return replace(plain, raw=mean, normalised=mean, blank=None if bool(mean.any()) else plain.blank)
-
-    def _class_token_only(self) -> str:
-        names = ', '.join(f"'{name}'" for name in self.layers)
-        better = _default_layer(self.classifier, self.prepared)
-        return (
-            f'the class score does not depend on the patches any more at {names}, but on the class token alone; '
-            f"use the layer '{better}'"
-        )
+def _method(name: str) -> Union[Method, PassMethod, type]:
+    """The method of that name: of mmlens or registered, else one that needs pytorch-grad-cam's own engine."""
+    engine = None if name.lower() in available_methods() else multi_pass_method(name)
+    return engine or pass_method(name) or get_method(name)
 
 
 def _as_classifier(
@@ -236,26 +173,14 @@ def _as_classifier(
 
 def _layer_names(layers: Optional[Sequence[str]], classifier: Classifier, prepared: Prepared) -> Tuple[str, ...]:
     if layers is None:
-        return (_default_layer(classifier, prepared),)
+        return (default_layer(classifier, prepared),)
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     if not names:
         raise MmlensError('No layer was named: give at least one.')
     return tuple(dict.fromkeys(names))
 
 
-def _default_layer(classifier: Classifier, prepared: Prepared) -> str:
-    if classifier.default_layer is None:
-        classifier.default_layer = find_default_layer(
-            classifier.model,
-            'backbone',
-            lambda: classifier.logits(prepared),
-            prepared.input_size,
-            classifier.extra_tokens,
-        )
-    return classifier.default_layer
-
-
-def _class_map(classifier: Classifier, prepared: Prepared, logits: Tensor, found: _Found) -> ClassMap:
+def _class_map(classifier: Classifier, prepared: Prepared, logits: Tensor, found: Found) -> ClassMap:
     def lay(values: Tensor) -> np.ndarray:
         return prepared.geometry.map_to_picture(values.detach().float().cpu().numpy())
 
@@ -281,11 +206,13 @@ def _add_guided(result: ClassExplanation, classifier: Classifier, prepared: Prep
         result.notes.append('The network has no ReLU to guide: the fine picture shows plain gradients.')
 
 
-def _notes(result: ClassExplanation, how: Union[Method, type]) -> List[str]:
+def _notes(result: ClassExplanation, how: Union[Method, PassMethod, type]) -> List[str]:
     notes = []
     if isinstance(how, Method) and not how.uses_gradients:
         notes.append(f'{how.name} shows what the layer reacts to; its map is the same for every class.')
-    if not result.layers:
+    if result.unfinished:
+        notes.append('Ended early: the maps are those so far.')
+    if not result.layers and isinstance(how, type):
         notes.append(f'{result.method} finds its layers by itself: the convolutions and batch norms that have a bias.')
     notes.extend(
         f'The map of {each.class_name} {each.score:.2f} is blank: {each.blank}.' for each in result if each.blank

@@ -52,6 +52,7 @@ class ClassExplanation:
         method: Name of the method.
         notes: Sentences for the user (why a map is blank, that a method is class-agnostic, ...).
         versions: Versions of the packages that made the maps.
+        unfinished: Whether the work was ended early: the maps are those so far.
     """
 
     picture: np.ndarray
@@ -63,6 +64,7 @@ class ClassExplanation:
     method: str
     notes: List[str] = field(default_factory=list)
     versions: Dict[str, str] = field(default_factory=dict)
+    unfinished: bool = False
 
     def __len__(self) -> int:
         return len(self.classes)

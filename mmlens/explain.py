@@ -125,9 +125,12 @@ def explain_boxes(
     detector = _as_detector(model, checkpoint, device, cfg_options, resize_only)
     chosen = pass_method(method) or get_method(method)  # after the config, which may bring a method of its own
     options = chosen.complete(method_options)
-    if layers is not None and isinstance(chosen, PassMethod) and not chosen.uses_gradients:
-        raise LayerError(f"Method '{chosen.name}' takes the network as a black box and looks at no layer: name none.")
     names = _layer_names(layers, detector)
+    if isinstance(chosen, PassMethod) and not chosen.uses_layers:
+        check_black_box(chosen, layers)
+        names = ()
+        if target != 'score':
+            raise MmlensError(f"Method '{chosen.name}' knows scores and overlaps only: leave the target at 'score'.")
     wanted = detector.class_indexes(classes)
     tapped = {name: resolve_layer(detector.model, name) for name in names}
     job = BoxJob(
@@ -236,6 +239,16 @@ def _as_detector(
     if checkpoint or device or cfg_options or resize_only:
         raise MmlensError('checkpoint, device, cfg_options and resize_only go with a config, not with a loaded model.')
     return model if isinstance(model, Detector) else Detector(model)
+
+
+def check_black_box(method: PassMethod, layers: Optional[Sequence[str]]) -> None:
+    """Check that no layers were named for a method that looks at none.
+
+    Raises:
+        LayerError: If some were.
+    """
+    if layers is not None:
+        raise LayerError(f"Method '{method.name}' takes the network as a black box and looks at no layer: name none.")
 
 
 def _layer_names(layers: Optional[Sequence[str]], detector: Detector) -> Tuple[str, ...]:

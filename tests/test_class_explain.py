@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from mmlens import explain_classes, load_classifier
+from mmlens.attribution.fuse import fuse_layers, stretch
+from mmlens.attribution.layers import resolve_layer
 from mmlens.compat.gradcam import cam_classes
 from mmlens.errors import LayerError, MethodError, MmlensError, ModelError
 
@@ -170,6 +172,8 @@ def published(kind, cam_name, classifier, picture, category, layer=None, ablatio
     cam = getattr(pytorch_grad_cam, cam_name)(wrapped, [layer], **options)
     # The engine keeps a reference to what the layer returns; what follows a norm layer works in place on it.
     layer.register_forward_hook(lambda module, args, output: output.clone())
+    if hasattr(cam, 'save_activation'):  # AblationCAM's own reference
+        cam.save_activation = lambda module, args, output: setattr(cam, 'activations', output.clone())
     inputs = classifier.prepare(picture).batch['inputs']
     return cam(inputs, [ClassifierOutputTarget(category)], **smooth)[0]
 
@@ -390,3 +394,72 @@ def test_guided_gradients_equal_the_published(classifiers, square):
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(found.guided[..., ::-1], expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
     assert dict(classifier.model.named_modules()) == modules
+
+
+@pytest.mark.parametrize('kind', ['resnet', 'vit'])
+def test_reciprocam_is_the_logit_with_one_cell_left(classifiers, square, kind):
+    classifier = classifiers(kind)
+    name, tokens = DEFAULTS[kind]
+    layers = {'resnet': 'backbone.layer3', 'vit': name}[kind]
+    found = explain_classes(
+        classifier, square, method='ReciproCAM', layers=[layers], categories=2, method_options=dict(gaussian=False)
+    )[0]
+
+    def logit_with(cell):
+        def keep(module, args, output):
+            kept = output.clone()
+            cells = kept[0].flatten(1) if kind == 'resnet' else kept[0, tokens[0] :].T
+            cells[:, [other for other in range(cells.shape[1]) if other != cell]] = 0
+            count.append(cells.shape[1])
+            return kept
+
+        count = []
+        handle = resolve_layer(classifier.model, layers).register_forward_hook(keep)
+        with torch.no_grad():
+            value = classifier.logits_of(classifier.prepare(square).batch['inputs'])[0, 2]
+        handle.remove()
+        return float(value), count[0]
+
+    nothing, cells = logit_with(None)
+    gains = torch.tensor([logit_with(cell)[0] - nothing for cell in range(cells)])
+    side = round(cells**0.5)
+    expected = stretch(fuse_layers([gains.reshape(side, side)], (SIDE, SIDE)))
+    np.testing.assert_allclose(found.normalised, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_black_box_masks_explain_classes_too(classifiers, square):
+    classifier = classifiers('resnet')
+    options = dict(num_masks=20, grid=4)
+    found = explain_classes(classifier, square, method='drise', categories=[0, 1], method_options=options)
+    assert found.layers == () and len(found) == 2 and found[0].normalised.max() == 1
+    assert not np.allclose(found[0].normalised, found[1].normalised)
+    with pytest.raises(LayerError, match='looks at no layer'):
+        explain_classes(classifier, square, method='drise', layers=['backbone'])
+
+
+def test_passes_may_be_ended_early(classifiers, square):
+    told = []
+
+    def progress(done, total):
+        told.append((done, total))
+        return done < 8
+
+    options = dict(method='AblationCAM', layers=['backbone.layer3'], method_options=dict(batch_size=4))
+    whole = explain_classes(classifiers('resnet'), square, **options)
+    found = explain_classes(classifiers('resnet'), square, progress=progress, **options)
+    assert [done for done, _ in told] == [4, 8] and told[0][1] > 8
+    assert found.unfinished and 'Ended early: the maps are those so far.' in found.notes
+    assert not whole.unfinished and np.abs(whole[0].raw - found[0].raw).max() > 0
+
+
+@pytest.mark.parametrize('smooth', ['eigen_smooth', 'aug_smooth'])
+@pytest.mark.parametrize('method', ['AblationCAM', 'ScoreCAM'])
+def test_smoothed_methods_of_many_passes_equal_the_published(classifiers, square, method, smooth):
+    from pytorch_grad_cam.ablation_layer import AblationLayer
+
+    ablation = AblationLayer() if method == 'AblationCAM' else None
+    layer = 'backbone.layer3'
+    options = {smooth: True}
+    expected = published('resnet', method, classifiers('resnet'), square, 2, layer=layer, ablation=ablation, **options)
+    found = explain_classes(classifiers('resnet'), square, method=method, layers=[layer], categories=2, **options)[0]
+    np.testing.assert_allclose(found.normalised, expected, rtol=1e-3, atol=1e-4)

@@ -24,7 +24,9 @@ OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain'}
 MAY_SEE: Dict[str, Set[str]] = {
     'cli': {'class_explain', 'compat', 'explain', 'models', 'pipelines', 'rendering', 'samples', 'schedules', 'steps'},
     'engine': {'attribution', 'class_explain', 'explain', 'models', 'registry', 'rendering'},
-    'class_explain': {'attribution', 'compat', 'explain', 'models'},
+    'class_explain': {'attribution', 'class_job', 'compat', 'explain', 'models'},
+    'class_job': {'attribution', 'class_passes', 'models'},
+    'class_passes': {'attribution', 'models'},
     'explain': {'attribution', 'box_explain', 'compat', 'models', 'pipelines', 'rendering'},
     'box_explain': {'attribution', 'following', 'models'},
     'following': {'attribution', 'models'},

@@ -10,18 +10,24 @@ from torch import Tensor
 
 from .tap import Level
 
-ABLATED_VALUES = ('zero', 'mean')
+ABLATED_VALUES = ('zero', 'mean', 'gradcam')
+_FAR_BELOW = 1e7
 
 
-def without_channels(level: Level, channels: Sequence[int], value: str = 'zero', cells_only: bool = True) -> Tensor:
+def without_channels(
+    level: Level, channels: Sequence[int], value: str = 'zero', cells_only: bool = True, first: int = 0
+) -> Tensor:
     """Copies of a level's output, each with one channel set to a constant.
 
     Args:
         level: The level.
         channels: The channel of each copy.
-        value: ``'zero'``, or ``'mean'`` over the channel's cells.
+        value: ``'zero'``; ``'mean'`` over the channel's cells; or ``'gradcam'``, what pytorch-grad-cam takes: zero
+            if the least activation is zero, else 1e7 below it. There, each channel of a batch of 32 lies another
+            1e7 below the one before it, for the least of the whole batch is taken.
         cells_only: Leave the channel of what lies in the same tensor beside the level's cells (extra tokens,
             other levels) as it is.
+        first: How many channels came before these.
 
     Returns:
         Shape of ``level.tensor``, with the number of channels in place of the 1 of its batch axis.
@@ -29,12 +35,19 @@ def without_channels(level: Level, channels: Sequence[int], value: str = 'zero',
     axis, index = batch_axis(level), _index(level)
     activation = level.activation[0]
     copies = []
-    for channel in channels:
+    for rank, channel in enumerate(channels, first):
         flat = level.tensor.reshape(-1).clone()
         where = index[channel].reshape(-1) if cells_only else _whole_channel(level, index, channel)
-        flat[where] = activation[channel].mean() if value == 'mean' else 0.0
+        flat[where] = _constant(level, activation[channel], value, rank)
         copies.append(flat.reshape(level.tensor.shape))
     return torch.cat(copies, axis)
+
+
+def _constant(level: Level, channel: Tensor, value: str, rank: int) -> Tensor:
+    if value == 'mean':
+        return channel.mean()
+    least = level.tensor.min()
+    return least.new_zeros(()) if value == 'zero' or least == 0 else least - _FAR_BELOW * (rank % 32 + 1)
 
 
 def with_cells(level: Level, masks: Tensor) -> Tensor:

@@ -15,14 +15,11 @@ from .tap import unchanged
 from .tokens import layouts_of
 from .trees import map_tensors, tensors_of
 
-# Layers and masks, not classes, are what these explain, or they need arguments that no command has.
-_NOT_FOR_CLASSES = ('reciprocam', 'drise')
-
 
 def multi_pass_method(name: str) -> Optional[type]:
     """The class of the installed pytorch-grad-cam of that name (any case) that needs its engine; else ``None``."""
     cam_class = compat.cam_classes().get(name.lower())
-    if cam_class is None or name.lower() in _NOT_FOR_CLASSES or not compat.needs_forward_passes(cam_class):
+    if cam_class is None or not compat.needs_forward_passes(cam_class):
         return None
     return cam_class
 
@@ -93,8 +90,6 @@ def explain_by_passes(
     with borrowed(model):
         wrapped = Logits(model, logits_of).eval()
         options: Dict[str, Any] = dict(reshape_transform=_as_maps(inputs.shape[2:], extra_tokens))
-        if 'ablation_layer' in inspect.signature(cam_class).parameters:
-            options['ablation_layer'] = _ablation_layer(wrapped, layers, inputs)
         try:
             with compat.engine(cam_class(wrapped, list(layers.values()), **options)) as cam:
                 for layer in layers.values():  # what follows may work in place on what the engine keeps
@@ -152,24 +147,3 @@ def _as_maps(input_size: Sequence[int], extra_tokens: Optional[int]) -> Callable
         return torch.cat([layouts[0](one[None]) for one in tensor])
 
     return reshape
-
-
-def _ablation_layer(wrapped: nn.Module, layers: Dict[str, nn.Module], inputs: Tensor) -> Any:
-    """grad-cam's stand-in for the layer: one for maps with channels first, one for tokens and channels last."""
-    from pytorch_grad_cam import ablation_layer
-
-    last: list = []
-    layer = list(layers.values())[0]
-    handle = layer.register_forward_hook(lambda module, args, output: last.append(next(iter(tensors_of(output)))))
-    try:
-        with torch.no_grad():
-            wrapped(inputs)
-    finally:
-        handle.remove()
-    channels_last = bool(last) and (last[0].ndim == 3 or _is_channels_last(last[0], inputs))
-    return ablation_layer.AblationLayerVit() if channels_last else ablation_layer.AblationLayer()
-
-
-def _is_channels_last(tensor: Tensor, inputs: Tensor) -> bool:
-    layouts = layouts_of((1, *tensor.shape[1:]), (inputs.shape[2], inputs.shape[3]))
-    return bool(layouts) and layouts[0](tensor[:1]).shape[1] == tensor.shape[-1] != tensor.shape[1]

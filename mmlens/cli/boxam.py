@@ -20,7 +20,7 @@ from .arguments import (
 )
 from .guard import guarded
 from .job import count, run_job
-from .pass_options import PASS_METHODS, add_pass_options, pass_options
+from .pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
 from .progress import Passes
 from .run import Drawn, Picture
 from .sources import Source
@@ -116,12 +116,9 @@ def check_sources(sources: List[Source], args: argparse.Namespace) -> None:
     Raises:
         MmlensError: If there is a video and an option that only pictures have, or several and one for one picture.
     """
-    if args.resume and len(sources) > 1:
-        raise MmlensError(f'--resume keeps the sums of one picture, and there are {len(sources)}: name one.')
+    check_resume(args, sources)
     if not any(source.is_video for source in sources):
         return
-    if args.resume:
-        raise MmlensError('--resume takes a picture: the frames of a video differ.')
     if args.save_maps:
         raise MmlensError('--save-maps takes pictures: the maps of every frame of a video would fill the disk.')
     if args.layout == 'panels':

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from ..errors import MmlensError
 from .arguments import Parser, add_cfg_options, add_picture, fraction, parse
 from .guard import guarded
 from .job import count, load_classifier, run_job
+from .pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
+from .progress import Passes
 from .run import Drawn, Picture
 from .sources import Source
 
@@ -30,6 +33,7 @@ def build_parser() -> Parser:
     add_cfg_options(parser)
     _add_what(parser)
     _add_smoothing(parser)
+    add_pass_options(parser)
     _add_results(parser)
     return parser
 
@@ -50,7 +54,7 @@ def _add_what(parser: Parser) -> None:
         '--method',
         default='GradCAM',
         help='GradCAM (default), GradCAM++, XGradCAM, EigenCAM, EigenGradCAM, LayerCAM, HiResCAM, AblationCAM, '
-        'ScoreCAM, or another class of pytorch_grad_cam; in any case of letters',
+        'ScoreCAM, ReciproCAM, DRISE, or another class of pytorch_grad_cam; in any case of letters',
     )
     group.add_argument(
         '--target-category',
@@ -133,6 +137,7 @@ def check_options(sources: Sequence[Source], args: argparse.Namespace) -> None:
     Raises:
         MmlensError: If there is a video, or an overlay of several classes.
     """
+    check_resume(args, sources)
     for source in sources:
         if source.is_video:
             raise MmlensError(f'mmlens cam takes pictures, and {source.path} is a video: save its frames as pictures.')
@@ -163,6 +168,7 @@ def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any
         # Why a map is blank stands in the line of its class.
         notes=[note for note in explanation.notes if not any(reason in note for reason in reasons)],
         save_maps=explanation.save if save_maps else None,
+        unfinished=explanation.unfinished,
     )
 
 
@@ -172,20 +178,26 @@ def main(argv: Optional[List[str]] = None) -> int:
     args = parse(build_parser(), argv)
     options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
 
+    method_options = pass_options(args)
+    passes = Passes() if args.method.lower() in PASS_METHODS else None
+
     def draw(classifier: Classifier, picture: Picture) -> Drawn:
         from ..class_explain import explain_classes
 
-        explanation = explain_classes(
-            classifier,
-            picture,
-            method=args.method,
-            layers=args.target_layers,
-            categories=args.target_category,
-            eigen_smooth=args.eigen_smooth,
-            aug_smooth=args.aug_smooth,
-            num_extra_tokens=args.num_extra_tokens,
-            guided_backprop=args.guided_backprop,
-        )
+        with passes.of_a_picture() if passes else contextlib.nullcontext():
+            explanation = explain_classes(
+                classifier,
+                picture,
+                method=args.method,
+                layers=args.target_layers,
+                categories=args.target_category,
+                eigen_smooth=args.eigen_smooth,
+                aug_smooth=args.aug_smooth,
+                num_extra_tokens=args.num_extra_tokens,
+                guided_backprop=args.guided_backprop,
+                method_options=method_options,
+                progress=passes,
+            )
         return drawn(explanation, args.save_maps, layout=args.layout, on=args.on, **options)
 
     return run_job(
@@ -194,4 +206,5 @@ def main(argv: Optional[List[str]] = None) -> int:
         same_size=True,
         check_sources=lambda sources: check_options(sources, args),
         load=load_classifier,
+        passes=passes,
     )

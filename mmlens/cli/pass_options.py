@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
+from ..errors import MmlensError
 from .arguments import Parser, fraction, positive, rank
 from .guard import say
+from .sources import Source
 
 PASS_METHODS = ('ablationcam', 'drise', 'reciprocam', 'scorecam')
 # Option of the method -> the methods that have it. A test compares with what the methods say of themselves, which
@@ -48,8 +50,20 @@ def add_pass_options(parser: Parser) -> None:
 def pass_options(args: argparse.Namespace) -> Dict[str, Any]:
     """The options that were given and concern the method; warns of those that do not."""
     given = {name: getattr(args, name) for name in CONCERNED if getattr(args, name) is not None}
-    idle = [name for name in given if args.method not in CONCERNED[name]]
+    idle = [name for name in given if args.method.lower() not in CONCERNED[name]]
     if idle:
         names = ' and '.join(f'--{name.replace("_", "-")}' for name in idle)
         say('warning', f'{names} {"has" if len(idle) == 1 else "have"} no effect on {args.method}.')
     return {name: value for name, value in given.items() if name not in idle}
+
+
+def check_resume(args: argparse.Namespace, sources: Sequence[Source]) -> None:
+    """Check that the sums of one picture are asked for, if any.
+
+    Raises:
+        MmlensError: If there are several pictures, or a video.
+    """
+    if args.resume and len(sources) > 1:
+        raise MmlensError(f'--resume keeps the sums of one picture, and there are {len(sources)}: name one.')
+    if args.resume and sources[0].is_video:
+        raise MmlensError('--resume takes a picture: the frames of a video differ.')

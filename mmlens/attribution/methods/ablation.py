@@ -18,23 +18,27 @@ CHOICES = ('gradient', 'gradcam')
     'ablationcam',
     shows='evidence, channels weighed by how much of the target goes with them',
     ratio_channels_to_ablate=1.0,
-    ablated='zero',
-    choose='gradient',
+    ablated=None,
+    choose=None,
 )
 def ablationcam(job: PassJob) -> List[Maps]:
     """AblationCAM: ``sum_c w_c A_c`` with ``w_c = (t - t_c) / t``.
 
-    ``t`` is the target and ``t_c`` the target with channel c set to zero, or to its mean. All targets share the
+    ``t`` is the target and ``t_c`` the target with channel c ablated: set to zero as published (``ablated='zero'``, the
+    default for boxes), to its mean (``'mean'``), or as pytorch-grad-cam does it (``'gradcam'``, the default for
+    classes): to zero where no activation is negative, else far below the least of them. All targets share the
     passes. For boxes, cells that the target does not depend on (its gradient there is zero in every channel)
     count nothing: a channel's weight is the same all over the map, and what it sees elsewhere is no evidence.
 
     With ``ratio_channels_to_ablate`` below 1, the weight of channels that are not tried is zero. Those tried are
-    the ones with the largest first-order share of any target, ``|sum_ij G A|`` (``choose='gradient'``), or those
-    that pytorch-grad-cam would try (``choose='gradcam'``).
+    the ones with the largest first-order share of any target, ``|sum_ij G A|`` (``choose='gradient'``, the default
+    for boxes), or those that pytorch-grad-cam would try (``choose='gradcam'``, the only way for classes).
 
     Source: Desai & Ramaswamy 2020, eq. 3 and 4; https://doi.org/10.1109/WACV45572.2020.9093360.
     """
-    ratio, ablated, choose = (job.options[name] for name in ('ratio_channels_to_ablate', 'ablated', 'choose'))
+    ratio = job.options['ratio_channels_to_ablate']
+    ablated = job.options['ablated'] or ('zero' if job.spatial else 'gradcam')
+    choose = job.options['choose'] or ('gradient' if job.gradients else 'gradcam')
     if not 0 < ratio <= 1:
         raise MethodError(f'ratio_channels_to_ablate must be over 0 and at most 1, not {ratio}.')
     if ablated not in ABLATED_VALUES or choose not in CHOICES:
@@ -48,11 +52,14 @@ def ablationcam(job: PassJob) -> List[Maps]:
     for number, (level, chosen) in enumerate(zip(job.levels, channels)):
         activation = level.activation[0].float()
         weights = activation.new_zeros(len(activation), len(reference))
+        first = 0
         for batch in job.batches(chosen, level):
-            measured = job.runs.at_level(level, without_channels(level, batch, ablated, cells_only=job.spatial))
+            altered = without_channels(level, batch, ablated, cells_only=job.spatial, first=first)
+            measured = job.runs.at_level(level, altered)
+            first += len(batch)
             weights[torch.as_tensor(batch)] = ((reference - measured) / reference).to(weights)
         for target, of_target in enumerate(maps):
-            of_target.append((weights[:, target, None, None] * activation).sum(0) * job.reach(target, number))
+            of_target.append(job.combine(weights[:, target, None, None] * activation) * job.reach(target, number))
     return maps
 
 

@@ -72,7 +72,7 @@ def register_method(name: str, *, uses_gradients: bool = True, shows: str = '') 
     def decorate(formula: Formula) -> Formula:
         key = name.lower()
         known = _METHODS.get(key)
-        if known is not None and _origin(known.formula) != _origin(formula):
+        if key in pass_methods() or (known is not None and _origin(known.formula) != _origin(formula)):
             raise MethodError(f"The method name '{key}' is taken: register yours under another one.")
         _METHODS[key] = Method(key, formula, uses_gradients, shows)
         return formula

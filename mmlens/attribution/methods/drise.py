@@ -22,6 +22,7 @@ _SAVE_EVERY = 5.0  # seconds: many boxes of a large picture take longer to write
 @register_pass_method(
     'drise',
     uses_gradients=False,
+    uses_layers=False,
     shows='which parts of the picture must be left for the box to be found; the network is a black box',
     num_masks=1000,
     grid=16,

@@ -39,8 +39,8 @@ def scorecam(job: PassJob) -> List[Maps]:
         scores = torch.cat(measured).to(activation)
         weights = torch.softmax(scores, 0)
         for target, of_target in enumerate(maps):
-            weighed = (weights[:, target, None, None] * activation[: len(scores)]).sum(0)
-            of_target[number] = weighed * job.reach(target, number)
+            combined = job.combine(weights[:, target, None, None] * activation[: len(scores)])
+            of_target[number] = combined * job.reach(target, number)
     return maps
 
 

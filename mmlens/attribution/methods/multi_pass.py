@@ -68,6 +68,10 @@ def fitting(asked: Optional[int], memory: Optional[float], each: int, otherwise:
     return asked if memory is None else min(asked, fits)
 
 
+def _sum_of_channels(weighted: Tensor) -> Tensor:
+    return weighted.sum(0)
+
+
 @dataclass
 class PassJob:
     """What a method is given.
@@ -81,6 +85,7 @@ class PassJob:
         spatial: Whether targets are boxes, whose evidence lies at places, and not classes.
         options: The method's options, completed by their defaults.
         progress: Told after each batch; may end the job early.
+        combine: Makes a map (h, w) of weighed activations (C, h, w). Defaults to their sum.
         interrupted: Whether it did.
     """
 
@@ -91,6 +96,7 @@ class PassJob:
     spatial: bool
     options: Dict[str, Any]
     progress: Optional[Progress] = None
+    combine: Callable[[Tensor], Tensor] = _sum_of_channels
     interrupted: bool = False
     done: int = 0
     total: int = 0
@@ -131,7 +137,8 @@ class PassMethod:
     Attributes:
         name: Registry name, lower case.
         explain: Makes each target's maps: ``maps[target][level]``.
-        uses_gradients: Whether it asks for the gradients of one plain pass too.
+        uses_gradients: Whether it asks for the gradients of one plain pass of a detector too.
+        uses_layers: Whether it looks at layers; else the network is a black box.
         logits: Whether a box's score is measured as its logit.
         options: Its options with their defaults.
         shows: One line for people: what the map shows.
@@ -140,6 +147,7 @@ class PassMethod:
     name: str
     explain: Callable[[PassJob], List[Maps]]
     uses_gradients: bool = True
+    uses_layers: bool = True
     logits: bool = False
     options: Dict[str, Any] = field(default_factory=dict)
     shows: str = ''
@@ -166,13 +174,20 @@ _PASS_METHODS: Dict[str, PassMethod] = {}
 
 
 def register_pass_method(
-    name: str, *, uses_gradients: bool = True, logits: bool = False, shows: str = '', **options: Any
+    name: str,
+    *,
+    uses_gradients: bool = True,
+    uses_layers: bool = True,
+    logits: bool = False,
+    shows: str = '',
+    **options: Any,
 ) -> Callable[[Callable[[PassJob], List[Maps]]], Callable[[PassJob], List[Maps]]]:
     """Register a method that runs the model many times.
 
     Args:
         name: Registry name, lower case.
         uses_gradients: See :class:`PassMethod`.
+        uses_layers: See :class:`PassMethod`.
         logits: See :class:`PassMethod`.
         shows: See :class:`PassMethod`.
         **options: Its options with their defaults, beside ``batch_size`` (how many passes at a time)
@@ -181,7 +196,7 @@ def register_pass_method(
 
     def decorate(explain: Callable[[PassJob], List[Maps]]) -> Callable[[PassJob], List[Maps]]:
         defaults = {'batch_size': None, 'memory': None, **options}
-        _PASS_METHODS[name] = PassMethod(name, explain, uses_gradients, logits, defaults, shows)
+        _PASS_METHODS[name] = PassMethod(name, explain, uses_gradients, uses_layers, logits, defaults, shows)
         return explain
 
     return decorate

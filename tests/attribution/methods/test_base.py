@@ -142,5 +142,7 @@ def test_methods_of_many_passes_are_named_honestly(name):
 
 
 def test_one_may_bring_a_method_that_is_not_built_in():
-    register_method('ScoreCAM')(lambda activation, gradient, spatial: activation.sum(1))
-    assert get_method('scorecam')(torch.ones(1, 3, 1, 1), None).item() == 3
+    register_method('FullGrad')(lambda activation, gradient, spatial: activation.sum(1))
+    assert get_method('fullgrad')(torch.ones(1, 3, 1, 1), None).item() == 3
+    with pytest.raises(MethodError, match="The method name 'scorecam' is taken"):
+        register_method('ScoreCAM')(lambda activation, gradient, spatial: activation.sum(1))
