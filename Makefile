@@ -21,6 +21,9 @@ FEATMAP = mmlens featmap $(DEMO_PICTURES) $(DEMO_MODEL) --target-layers backbone
 # The lists of pinned packages are complete. Quiet but for errors: pip's hundred lines say nothing more. Python compiles
 # the modules that are used on their first import; compiling all of them would take half of the set-up's time.
 PIP_INSTALL = -m pip install -qq --no-input --no-deps --no-compile
+# A process a core, with a thread each; a file's tests stay together, for they share models. Four processes' models
+# fit into the memory of most machines.
+PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 # A module path of the caller's must reach neither the environments nor the builds in them.
 unexport PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -48,10 +51,10 @@ demo: $(READY)  ## Draw every box's evidence and the feature maps of the shapes 
 	@ls output/demo/*/*
 
 test: lint $(READY)  ## Lint, check types and run the tests on the default family of packages (onedl)
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python $(PYTEST)
 
 test-openmmlab: $(READY_OPENMMLAB)  ## Run the same tests on the original packages (PYTHON=python3.8 to 3.11)
-	$(VENV_OPENMMLAB)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV_OPENMMLAB)/bin/python $(PYTEST)
 
 lint: $(READY)  ## Check style, format and types
 	$(VENV)/bin/ruff check .
