@@ -102,18 +102,23 @@ def shrink(entry: Entry) -> Any:
 
     cfg = read_config(entry.config)
     cfg.load_from = None
-    for key in ('test_dataloader', 'test_pipeline'):
-        for node in dicts_in(cfg.get(key) or {}):
-            small = {'scale': (SIDE, SIDE), 'img_scale': (SIDE, SIDE)}
-            if str(node.get('type')).endswith('Pad'):
-                small['size'] = (SIDE, SIDE)
-            node.update({key: value for key, value in small.items() if isinstance(node.get(key), (tuple, list))})
+    scale_pictures(cfg, SIDE)
     for model in dicts_in(cfg.model):
         for node in dicts_in(model.get('test_cfg') or {}):
             node.update({key: 0.0 for key in THRESHOLDS if key in node})
             node.update({key: min(node[key], most) for key, most in MOST.items() if node.get(key, 0) > 0})
     cfg.merge_from_dict(entry.options)
     return cfg
+
+
+def scale_pictures(cfg: Any, side: int) -> None:
+    """Let a config's test pipelines make square inputs, of ``side`` pixels."""
+    for key in ('test_dataloader', 'test_pipeline'):
+        for node in dicts_in(cfg.get(key) or {}):
+            small = {'scale': (side, side), 'img_scale': (side, side)}
+            if str(node.get('type')).endswith('Pad'):
+                small['size'] = (side, side)
+            node.update({key: value for key, value in small.items() if isinstance(node.get(key), (tuple, list))})
 
 
 def dicts_in(node: Any) -> Iterator[Dict[str, Any]]:

@@ -16,7 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from support_probe import BOXES, MOST, SIDE, TOLERANCE, Entry, Row
 
@@ -32,19 +32,26 @@ def entries(containing: str = '') -> List[Entry]:
 
 def try_in_own_process(entry: Entry, timeout: float) -> Row:
     """Probe a config in a new interpreter; a crash or a process that hangs becomes the row's remark."""
-    command = [sys.executable, '-W', 'ignore', str(HERE / 'support_probe.py'), json.dumps(asdict(entry))]
-    row = Row(entry.detector, entry.config, box_map=False)
+    found, remark = ask_own_process('support_probe.py', asdict(entry), timeout)
+    return Row(**found) if found else Row(entry.detector, entry.config, box_map=False, remark=remark)
+
+
+def ask_own_process(script: str, question: Dict[str, Any], timeout: float) -> Tuple[Dict[str, Any], str]:
+    """Run a script of this folder in a new interpreter.
+
+    Returns:
+        What its last line holds, and nothing; or nothing, and why it ended without a result.
+    """
+    command = [sys.executable, '-W', 'ignore', str(HERE / script), json.dumps(question)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
-        row.remark = f'No result within {timeout:g} s.'
-        return row
+        return {}, f'No result within {timeout:g} s.'
     lines = done.stdout.splitlines()
     if done.returncode == 0 and lines:
-        return Row(**json.loads(lines[-1]))
+        return json.loads(lines[-1]), ''
     last = (done.stderr.strip().splitlines() or ['no message'])[-1]
-    row.remark = f'The process ended with status {done.returncode}: {last}'
-    return row
+    return {}, f'The process ended with status {done.returncode}: {last}'
 
 
 def tick(value: Optional[bool]) -> str:

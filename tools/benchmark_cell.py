@@ -1,0 +1,353 @@
+"""Measures one method on one detector and prints what it found as a line of JSON; run by benchmark.py.
+
+python tools/benchmark_cell.py '{"detector": "shapes-rtmdet", "method": "gradcam"}'
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from support_probe import Entry, dicts_in, enliven, reason, scale_pictures, shrink
+
+ROOT = Path(__file__).resolve().parents[1]
+SHAPES = ROOT / 'projects' / 'shapes'
+SIDE = 320  # pixels of the inputs of detectors with random weights
+CANDIDATES = 50  # detections that a detector with random weights keeps
+
+
+@dataclass
+class Cell:
+    """What to measure.
+
+    Attributes:
+        detector: A key of :data:`DETECTORS`.
+        method: ``inference``, a method of mmlens, ``grad-cam:NAME`` or ``mmyolo:NAME``.
+        boxes: How many detections to explain, the best ones.
+        side: Pixels of the input's sides. Defaults to the config's, and to :data:`SIDE` for random weights.
+        ratio: Share of the channels that AblationCAM ablates.
+        repeat: Runs of the method and of plain inference each, at most.
+        budget: Seconds after which no further run begins and a method of many passes is ended.
+        device: Where to run. Defaults to CUDA if there is any.
+        real: Folder of the trained detector and the photograph.
+        old_gradcam: Folder with a grad-cam before 1.5, for MMYOLO.
+        section: See :class:`Row`.
+    """
+
+    detector: str
+    method: str
+    boxes: int = 3
+    side: Optional[int] = None
+    ratio: float = 1.0
+    repeat: int = 5
+    budget: float = 60.0
+    device: Optional[str] = None
+    real: Optional[str] = None
+    old_gradcam: Optional[str] = None
+    section: str = ''
+
+
+@dataclass
+class Row:
+    """What was measured.
+
+    Attributes:
+        detector, method, ratio: As in :class:`Cell`.
+        section: What grows, if this is part of a series: ``boxes``, ``channels`` or ``side``.
+        boxes: How many detections were explained.
+        maps: How many maps that made: MMYOLO makes one of all boxes.
+        side: Pixels of the input's longer side.
+        channels: Of all levels of the neck.
+        inference: Median seconds of a plain inference.
+        seconds: Median seconds of the method; of what it did until it was ended, if that is less than all.
+        passes: How often the network, or what follows the layer, was run, in ``seconds``.
+        all_passes: How often the method would run it if it was not ended early.
+        memory: MB above the loaded detector, at the method's peak.
+        inference_memory: The same of a plain inference.
+        remark: Why there are no figures.
+    """
+
+    detector: str
+    method: str
+    ratio: float = 1.0
+    section: str = ''
+    boxes: int = 0
+    maps: int = 0
+    side: int = 0
+    channels: int = 0
+    inference: Optional[float] = None
+    seconds: Optional[float] = None
+    passes: Optional[int] = None
+    all_passes: Optional[int] = None
+    memory: Optional[float] = None
+    inference_memory: Optional[float] = None
+    remark: str = ''
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the time of the whole method is an estimate."""
+        return bool(self.passes and self.all_passes and self.passes < self.all_passes)
+
+    @property
+    def whole(self) -> Optional[float]:
+        """Seconds of the whole method: what was measured, or that of the passes it made, scaled to all."""
+        if self.seconds is None or self.inference is None or not self.ended_early:
+            return self.seconds
+        return self.inference + (self.seconds - self.inference) * self.all_passes / self.passes  # type: ignore[operator]
+
+    @property
+    def ratio_to_inference(self) -> Optional[float]:
+        """How many plain inferences the whole method costs."""
+        return None if self.whole is None or not self.inference else self.whole / self.inference
+
+
+@dataclass
+class Outcome:
+    """What a run of a method did: see :class:`Row`."""
+
+    boxes: int
+    maps: int
+    passes: Optional[int] = None
+    all_passes: Optional[int] = None
+
+
+@dataclass
+class Subject:
+    """A detector with a picture."""
+
+    detector: Any
+    picture: Any
+    config: str
+
+
+# Ends when the clock shows the time that it is given.
+Run = Callable[[float], Outcome]
+
+# Name -> config, checkpoint and picture; a detector without checkpoint gets random weights.
+DETECTORS: Dict[str, Tuple[str, Optional[str], str]] = {
+    'yolox-nano': ('mmdet::yolox/yolox_nano_8xb8-300e_coco.py', 'yolox_nano_coco.pth', 'dog.jpg'),
+    **{
+        name.replace('_', '-'): (
+            str(SHAPES / 'configs' / f'{name}.py'),
+            str(SHAPES / 'checkpoints' / f'{name}.pth'),
+            str(SHAPES / 'pictures' / '000005.jpg'),
+        )
+        for name in ('shapes_rtmdet', 'shapes_yolov5')
+    },
+    **{
+        name: (config, None, str(SHAPES / 'pictures' / '000005.jpg'))
+        for name, config in (
+            ('yolov5-s', 'mmyolo::yolov5/yolov5_s-v61_syncbn_fast_8xb16-300e_coco.py'),
+            ('rtmdet-s', 'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'),
+            ('faster-rcnn', 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'),
+            ('dino', 'mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py'),
+        )
+    },
+}
+
+
+def load(cell: Cell) -> Subject:
+    """Build the cell's detector."""
+    import mmlens
+    from mmlens.models.loading import read_config
+
+    config, checkpoint, picture = DETECTORS[cell.detector]
+    if checkpoint is None:
+        cfg = shrink(Entry(cell.detector, config))
+        scale_pictures(cfg, cell.side or SIDE)
+        detector = mmlens.load_detector(cfg, device=cell.device)
+        enliven(detector, picture)
+        keep_the_best(detector, picture)
+        return Subject(detector, picture, config)
+    cfg = read_config(config)
+    if cell.side:
+        scale_pictures(cfg, cell.side)
+    folder = Path(cell.real or '')  # a path that begins at the root stays as it is
+    return Subject(mmlens.load_detector(cfg, folder / checkpoint, device=cell.device), str(folder / picture), config)
+
+
+def keep_the_best(detector: Any, picture: Any) -> None:
+    """Raise the thresholds so that as many candidates are left as with trained weights.
+
+    Random weights score everything alike: with thresholds of 0 hundreds of thousands of candidates would be sorted.
+    """
+    import torch
+
+    with torch.no_grad():
+        scores = detector.predict(detector.prepare(picture)).scores
+    threshold = float(scores[:CANDIDATES][-1]) * (1 - 1e-6)
+    for module in detector.model.modules():
+        for node in dicts_in(getattr(module, 'test_cfg', None) or {}):
+            if 'score_thr' in node:
+                node['score_thr'] = threshold
+
+
+def measure(cell: Cell) -> Row:
+    """Time a method and plain inference in turns, after a run of each that does not count unless it is all there is."""
+    from measure_speed import seconds
+
+    subject = load(cell)
+    row = Row(cell.detector, cell.method, cell.ratio)
+    inference, run = plain_inference(subject), run_of(subject, cell)
+    memory = Memory(next(subject.detector.model.parameters()).device)
+    _, row.inference_memory = memory.peak_of(lambda: inference(0))
+    started = time.perf_counter()
+    deadline = started + cell.budget
+    (warm_up, outcome), row.memory = memory.peak_of(lambda: seconds(run, deadline))
+    inferences: List[float] = []
+    runs: List[float] = []
+    while len(inferences) < cell.repeat:
+        # What comes first in a turn comes last in the next.
+        order = (inference, run) if len(inferences) % 2 else (run, inference)
+        too_late = time.perf_counter() + warm_up > deadline
+        for function in order:
+            if function is inference:
+                inferences.append(seconds(inference, deadline)[0])
+            elif not too_late:
+                runs.append(seconds(run, deadline)[0])
+    row.inference, row.seconds = statistics.median(inferences), statistics.median(runs or [warm_up])
+    row.side, row.channels = sizes(subject)
+    row.boxes, row.maps = outcome.boxes, outcome.maps
+    row.passes, row.all_passes = outcome.passes, outcome.all_passes
+    return row
+
+
+def sizes(subject: Subject) -> Tuple[int, int]:
+    """The input's longer side, and how many channels all levels of the neck have."""
+    import mmlens
+
+    (layer,) = subject.detector.default_layers
+    found = mmlens.feature_maps(subject.detector, subject.picture, layers=[layer], score_thr=1.1)
+    size = subject.detector.prepare(subject.picture).input_size
+    return max(size), sum(level.shape[0] for level in found)
+
+
+def run_of(subject: Subject, cell: Cell) -> Run:
+    """What runs a cell's method once."""
+    import benchmark_others
+
+    package, _, name = cell.method.rpartition(':')
+    if package == 'grad-cam':
+        return benchmark_others.gradcam_run(subject, cell, name)
+    if package == 'mmyolo':
+        return benchmark_others.mmyolo_run(subject, cell, name)
+    return plain_inference(subject) if name == 'inference' else mmlens_run(subject, cell)
+
+
+def plain_inference(subject: Subject) -> Run:
+    """mmdet's own function."""
+    from mmdet.apis import inference_detector
+    from mmengine.registry import init_default_scope
+
+    model = subject.detector.model
+    init_default_scope(model.cfg.get('default_scope') or 'mmdet')
+
+    def run(deadline: float) -> Outcome:
+        inference_detector(model, subject.picture)
+        return Outcome(0, 0, 1, 1)
+
+    return run
+
+
+def mmlens_run(subject: Subject, cell: Cell) -> Run:
+    """``explain_boxes``, all boxes by one call."""
+    import mmlens
+
+    options = {'ratio_channels_to_ablate': cell.ratio} if cell.method == 'ablationcam' else None
+
+    def run(deadline: float) -> Outcome:
+        totals = [0]
+
+        def progress(done: int, total: int) -> bool:
+            totals.append(total)
+            return time.perf_counter() < deadline
+
+        found = mmlens.explain_boxes(
+            subject.detector,
+            subject.picture,
+            method=cell.method,
+            score_thr=0.0,
+            topk=cell.boxes,
+            method_options=options,
+            progress=progress,
+        )
+        # A method of one pass with gradients has its backward passes only.
+        return Outcome(len(found), len(found), found.passes or None, max(totals) or None)
+
+    return run
+
+
+class Memory:
+    """Peaks above what is in use when it is made, in MB: of the process, or of the GPU's tensors."""
+
+    def __init__(self, device: Any) -> None:
+        self._cuda = device if device.type == 'cuda' else None
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):  # glibc alone keeps what was freed, and has this
+            ctypes.CDLL(None).malloc_trim(0)
+        self._before = self._now()
+
+    def peak_of(self, function: Callable[[], Any]) -> Tuple[Any, float]:
+        """What a function returns, and the peak while it runs."""
+        self._forget_peak()
+        result = function()
+        return result, round(self._peak() - self._before, 1)
+
+    def _now(self) -> float:
+        if self._cuda:
+            import torch
+
+            return torch.cuda.memory_allocated(self._cuda) / 1e6
+        return _of_process('VmRSS')
+
+    def _peak(self) -> float:
+        if self._cuda:
+            import torch
+
+            return torch.cuda.max_memory_allocated(self._cuda) / 1e6
+        return _of_process('VmHWM')
+
+    def _forget_peak(self) -> None:
+        if self._cuda:
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(self._cuda)
+        elif os.access('/proc/self/clear_refs', os.W_OK):
+            Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
+
+
+def _of_process(name: str) -> float:
+    """A figure of this process in MB: on Linux the one named, elsewhere the largest ever."""
+    status = Path('/proc/self/status')
+    if status.is_file():
+        line = next(line for line in status.read_text(encoding='utf-8').splitlines() if line.startswith(f'{name}:'))
+        return int(line.split()[1]) * 1024 / 1e6
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 1e6 if sys.platform == 'darwin' else most * 1024 / 1e6
+
+
+def measure_and_print(cell: Cell) -> None:
+    """Write the row of a cell as the last line on stdout; a failure becomes its remark."""
+    if cell.old_gradcam and cell.method.startswith('mmyolo:'):
+        sys.path.insert(0, cell.old_gradcam)
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            row = measure(cell)
+        except Exception as error:  # whatever a method of anybody's raises on a detector is what the table is for
+            row = Row(cell.detector, cell.method, cell.ratio, remark=reason(error))
+    print(json.dumps(asdict(row)))
+
+
+if __name__ == '__main__':
+    measure_and_print(Cell(**json.loads(sys.argv[1])))

@@ -1,0 +1,233 @@
+"""Box maps by pytorch-grad-cam and by MMYOLO, used as their own documentation does; measured by benchmark_cell.py."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from benchmark_cell import Cell, Run, Subject
+
+BATCH = 8  # altered passes at a time
+
+
+class OutOfTime(Exception):
+    """The budget is spent."""
+
+
+class AsTorchvision(nn.Module):
+    """A detector of OpenMMLab that takes tensors and returns what those of torchvision do.
+
+    Attributes:
+        passes: How many inputs it was run on.
+        deadline: When to end, by :func:`time.perf_counter`.
+
+    Args:
+        detector: The detector.
+        samples: What its data preprocessor returned beside the input, for one picture.
+    """
+
+    def __init__(self, detector: Any, samples: Any) -> None:
+        super().__init__()
+        self.model = detector.model
+        self._samples = samples
+        self.passes, self.deadline = 0, float('inf')
+
+    def forward(self, inputs: Tensor) -> List[Dict[str, Tensor]]:
+        """Run on inputs (B, 3, H, W); one dictionary of boxes, labels and scores each."""
+        if time.perf_counter() > self.deadline:
+            raise OutOfTime
+        samples = [copy.deepcopy(self._samples[0]) for _ in inputs]
+        found = self.model._run_forward({'inputs': inputs, 'data_samples': samples}, mode='predict')
+        self.passes += len(inputs)
+        return [self._as_dict(sample.pred_instances) for sample in found]
+
+    @staticmethod
+    def _as_dict(found: Any) -> Dict[str, Tensor]:
+        return {
+            'boxes': getattr(found.bboxes, 'tensor', found.bboxes),
+            'labels': found.labels,
+            'scores': found.scores,
+        }
+
+
+def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
+    """A method of pytorch-grad-cam on each box: its target adds score and IoU of the best match of the class.
+
+    GradCAM takes tensors, not tuples of them, so it looks at the modules that make the neck's levels; AblationCAM
+    looks at the neck, whose levels are enlarged to one size and joined.
+    """
+    import pytorch_grad_cam
+    from benchmark_cell import Outcome
+    from pytorch_grad_cam.utils.model_targets import FasterRCNNBoxScoreTarget
+
+    detector, cam_class = subject.detector, getattr(pytorch_grad_cam, name)
+    neck, ablates = detector.model.neck, name == 'AblationCAM'
+    layers = [neck] if ablates else [module for module in level_modules(subject) if module is not None]
+    options: Dict[str, Any] = {}
+    if ablates:
+        options = dict(
+            reshape_transform=join_levels,
+            ablation_layer=neck_ablation(),
+            batch_size=BATCH,
+            ratio_channels_to_ablate=cell.ratio,
+        )
+
+    def run(deadline: float) -> Outcome:
+        prepared = detector.prepare(subject.picture)
+        wrapped = AsTorchvision(detector, prepared.batch['data_samples'])
+        inputs = prepared.batch['inputs']
+        with torch.no_grad():
+            (found,) = wrapped(inputs)
+        best = found['scores'].argsort(descending=True)[: cell.boxes].tolist()
+        wrapped.deadline = deadline
+        wrapped.passes = 0
+        # Each box takes a pass for the activations, and one for the score where channels are ablated.
+        each = 2 + round(cell.ratio * channels_of(neck, wrapped, inputs)) if ablates else 1
+        with given_back(detector.model), contextlib.suppress(OutOfTime), cam_class(wrapped, layers, **options) as cam:
+            wrapped.passes = 0
+            for number in best:
+                box, label = found['boxes'][number].cpu().numpy(), int(found['labels'][number])
+                target = FasterRCNNBoxScoreTarget(labels=[label], bounding_boxes=[box])
+                cam(input_tensor=inputs, targets=[target])
+        return Outcome(len(best), len(best), wrapped.passes, each * len(best))
+
+    return run
+
+
+@contextlib.contextmanager
+def given_back(model: nn.Module) -> Iterator[None]:
+    """Put back a neck that an ended method has replaced, and drop the gradients of the parameters."""
+    neck = model.neck
+    try:
+        yield
+    finally:
+        model.neck = neck
+        model.zero_grad()
+
+
+def channels_of(neck: nn.Module, wrapped: AsTorchvision, inputs: Tensor) -> int:
+    """How many channels all levels of the neck have."""
+    channels: List[int] = []
+    handle = neck.register_forward_hook(lambda module, args, output: channels.extend(x.shape[1] for x in output))
+    with torch.no_grad():
+        wrapped(inputs)
+    handle.remove()
+    return sum(channels)
+
+
+def level_modules(subject: Subject) -> List[Any]:
+    """For each level of the neck the outermost module in it that returned it; ``None`` where none did."""
+    detector, kept, made = subject.detector, [], {}
+    levels: List[Tensor] = []
+
+    def note(module: nn.Module, args: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            kept.append(output)  # alive, or another tensor could get its id
+            made[id(output)] = module
+
+    neck = detector.model.neck
+    with contextlib.ExitStack() as hooks, torch.no_grad():
+        for module in neck.modules():
+            if module is not neck:
+                hooks.callback(module.register_forward_hook(note).remove)
+        hooks.callback(neck.register_forward_hook(lambda module, args, output: levels.extend(output)).remove)
+        detector.predict(detector.prepare(subject.picture))
+    return [made.get(id(level)) for level in levels]
+
+
+def join_levels(levels: Tuple[Tensor, ...]) -> Tensor:
+    """Levels as one map (B, sum of C, h, w) of the largest level's size."""
+    size = levels[0].shape[-2:]
+    return torch.cat([nn.functional.interpolate(level.abs(), size, mode='bilinear') for level in levels], 1)
+
+
+def neck_ablation() -> Any:
+    """pytorch-grad-cam's ablation layer for a tuple of levels."""
+    from pytorch_grad_cam.ablation_layer import AblationLayer
+
+    class NeckAblation(AblationLayer):
+        def set_next_batch(self, input_batch_index: int, activations: Any, num_channels_to_ablate: int) -> None:
+            copies = (num_channels_to_ablate, 1, 1, 1)
+            self.activations = [level[input_batch_index, None].repeat(*copies) for level in activations]
+
+        def __call__(self, x: Any) -> Tuple[Tensor, ...]:
+            places = [(level, channel) for level in self.activations for channel in range(level.shape[1])]
+            for number in range(len(self.activations[0])):
+                level, channel = places[int(self.indices[number])]
+                level[number, channel] = 0
+            return tuple(self.activations)
+
+    return NeckAblation()
+
+
+def mmyolo_run(subject: Subject, cell: Cell, name: str) -> Run:
+    """MMYOLO's box maps: one for all boxes; with gradients at the last level, as it takes no more, else at the neck."""
+    from mmlens import compat
+
+    compat.prepare('mmyolo')
+    from benchmark_cell import Outcome
+    from mmyolo.utils import boxam_utils
+    from pytorch_grad_cam.base_cam import BaseCAM
+
+    if 'use_cuda' not in inspect.signature(BaseCAM).parameters:
+        raise RuntimeError(
+            "MMYOLO's box maps need a grad-cam before 1.5: install one by pip --target and name the folder."
+        )
+    ablates = name == 'ablationcam'
+    model = timed_wrapper(boxam_utils)(copy.deepcopy(subject.detector.model.cfg), None, 0.0, cell.device or 'cpu')
+    model.detector = subject.detector.model
+    layers = [model.detector.neck] if ablates else [next(m for m in reversed(level_modules(subject)) if m is not None)]
+    extra = dict(batch_size=1, ablation_layer=boxam_utils.DetAblationLayer(), ratio_channels_to_ablate=cell.ratio)
+    method = boxam_utils.AblationCAM if ablates else boxam_utils.GradCAM
+    reshape = partial(boxam_utils.reshape_transform, max_shape=(-1, -1), is_need_grad=not ablates)
+    image = subject.detector.prepare(subject.picture).picture
+
+    def run(deadline: float) -> Outcome:
+        model.need_loss(False)
+        model.deadline, model.passes = deadline, 0
+        visualizer = boxam_utils.BoxAMDetectorVisualizer(
+            method, model, layers, reshape_transform=reshape, is_need_grad=not ablates, extra_params=extra
+        )
+        model.set_input_data(image)
+        found = model()[0].pred_instances[: cell.boxes]
+        model.passes = 0
+        targets = [boxam_utils.DetBoxScoreTarget(found, device=model.device, ignore_loss_params=['loss_obj'])]
+        if not ablates:
+            model.need_loss(True)
+            model.set_input_data(image, found)
+            visualizer.switch_activations_and_grads(model)
+        with given_back(model.detector), contextlib.suppress(OutOfTime):
+            visualizer(image, targets=targets)
+        visualizer.cam.activations_and_grads.release()
+        whole = 2 + round(cell.ratio * channels_of(model.detector.neck, *_one_pass(subject))) if ablates else 1
+        return Outcome(len(found), 1, model.passes, whole)
+
+    return run
+
+
+def _one_pass(subject: Subject) -> Tuple[AsTorchvision, Tensor]:
+    batch = subject.detector.prepare(subject.picture).batch
+    return AsTorchvision(subject.detector, batch['data_samples']), batch['inputs']
+
+
+def timed_wrapper(boxam_utils: Any) -> Any:
+    """MMYOLO's wrapper of a detector, that counts its passes and ends at a deadline."""
+
+    class Timed(boxam_utils.BoxAMDetectorWrapper):  # type: ignore[misc, name-defined]
+        passes, deadline = 0, float('inf')
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            if time.perf_counter() > self.deadline:
+                raise OutOfTime
+            self.passes += 1
+            return super().__call__(*args, **kwargs)
+
+    return Timed
