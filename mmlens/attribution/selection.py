@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from .trees import map_tensors
+
 _COMPARISONS = ('gt', 'ge', 'lt', 'le', 'eq', 'ne')
 
 
@@ -108,17 +110,17 @@ class Selection:
 
     def call(self, function: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Any:
         """Call a torch function that chooses."""
-        candidates = args[0] if args and isinstance(args[0], Tensor) else kwargs.get('input')
+        candidates = _candidates(args, kwargs)
         shape = None if candidates is None else candidates.shape
         if self._next is None:
             result = function(*args, **kwargs)
             kept = result.indices if function in _WITH_VALUES else result
             # Masks are put together in place (`mask &= other`).
-            self._choices.append(_Choice(function.__name__, shape, kept.clone(), type(result)))
+            self._choices.append(_Choice(function.__name__, shape, map_tensors(torch.clone, kept), type(result)))
             return result
         choice = self._follow(function.__name__, shape)
         if function not in _WITH_VALUES:
-            return choice.chosen.clone()
+            return map_tensors(torch.clone, choice.chosen)
         assert choice.kind is not None and candidates is not None
         values = _taken(candidates, choice.chosen, _dim_of(function, args, kwargs))
         return choice.kind((values, choice.chosen.clone()))
@@ -155,8 +157,13 @@ def _chooses(function: Callable, args: Tuple, kwargs: Dict[str, Any]) -> bool:
         return function.__name__ not in ('max', 'min') or isinstance(_dim_of(function, args, kwargs), int)
     if function in _INDICES:
         # What is not zero in a mask follows from the mask.
-        return function.__name__ != 'nonzero' or args[0].is_floating_point()
+        return function.__name__ != 'nonzero' or _candidates(args, kwargs).is_floating_point()
     return False
+
+
+def _candidates(args: Tuple, kwargs: Dict[str, Any]) -> Any:
+    """What a function chooses from: its first argument."""
+    return args[0] if args and isinstance(args[0], Tensor) else kwargs.get('input')
 
 
 def _dim_of(function: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Any:
