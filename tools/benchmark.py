@@ -10,7 +10,6 @@ benchmark with what there is so far.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -18,7 +17,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
-from benchmark_cell import DETECTORS, Cell, Row
+from benchmark_cell import DETECTORS
+from benchmark_rows import Cell, Row, write_rows
 from support_table import STACK, ask_own_process, stack
 
 METHODS = ('inference', 'gradcam', 'layercam', 'ablationcam', 'scorecam', 'reciprocam', 'drise')
@@ -224,19 +224,6 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if rows:
         write_page(options, rows)
     return 0
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write the figures as JSON."""
-    from mmlens.files import write_atomically
-
-    with write_atomically(path) as temporary:
-        Path(temporary).write_text(json.dumps([asdict(row) for row in rows], indent=1) + '\n', encoding='utf-8')
-
-
-def read_rows(path: Path) -> List[Row]:
-    """What :func:`write_rows` wrote."""
-    return [Row(**row) for row in json.loads(path.read_text(encoding='utf-8'))]
 
 
 def write_page(options: argparse.Namespace, rows: Sequence[Row]) -> None:

@@ -17,97 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from benchmark_rows import Cell, Row
 from support_probe import Entry, dicts_in, enliven, reason, scale_pictures, shrink
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPES = ROOT / 'projects' / 'shapes'
 SIDE = 320  # pixels of the inputs of detectors with random weights
 CANDIDATES = 50  # detections that a detector with random weights keeps
-
-
-@dataclass
-class Cell:
-    """What to measure.
-
-    Attributes:
-        detector: A key of :data:`DETECTORS`.
-        method: ``inference``, a method of mmlens, ``grad-cam:NAME`` or ``mmyolo:NAME``.
-        boxes: How many detections to explain, the best ones.
-        side: Pixels of the input's sides. Defaults to the config's, and to :data:`SIDE` for random weights.
-        ratio: Share of the channels that AblationCAM ablates.
-        repeat: Runs of the method and of plain inference each, at most.
-        budget: Seconds after which no further run begins and a method of many passes is ended.
-        device: Where to run. Defaults to CUDA if there is any.
-        real: Folder of the trained detector and the photograph.
-        old_gradcam: Folder with a grad-cam before 1.5, for MMYOLO.
-        section: See :class:`Row`.
-    """
-
-    detector: str
-    method: str
-    boxes: int = 3
-    side: Optional[int] = None
-    ratio: float = 1.0
-    repeat: int = 5
-    budget: float = 60.0
-    device: Optional[str] = None
-    real: Optional[str] = None
-    old_gradcam: Optional[str] = None
-    section: str = ''
-
-
-@dataclass
-class Row:
-    """What was measured.
-
-    Attributes:
-        detector, method, ratio: As in :class:`Cell`.
-        section: What grows, if this is part of a series: ``boxes``, ``channels`` or ``side``.
-        boxes: How many detections were explained.
-        maps: How many maps that made: MMYOLO makes one of all boxes.
-        side: Pixels of the input's longer side.
-        channels: Of all levels of the neck.
-        inference: Median seconds of a plain inference.
-        seconds: Median seconds of the method; of what it did until it was ended, if that is less than all.
-        passes: How often the network, or what follows the layer, was run, in ``seconds``.
-        all_passes: How often the method would run it if it was not ended early.
-        memory: MB above the loaded detector, at the method's peak.
-        inference_memory: The same of a plain inference.
-        remark: Why there are no figures.
-    """
-
-    detector: str
-    method: str
-    ratio: float = 1.0
-    section: str = ''
-    boxes: int = 0
-    maps: int = 0
-    side: int = 0
-    channels: int = 0
-    inference: Optional[float] = None
-    seconds: Optional[float] = None
-    passes: Optional[int] = None
-    all_passes: Optional[int] = None
-    memory: Optional[float] = None
-    inference_memory: Optional[float] = None
-    remark: str = ''
-
-    @property
-    def ended_early(self) -> bool:
-        """Whether the time of the whole method is an estimate."""
-        return bool(self.passes and self.all_passes and self.passes < self.all_passes)
-
-    @property
-    def whole(self) -> Optional[float]:
-        """Seconds of the whole method: what was measured, or that of the passes it made, scaled to all."""
-        if self.seconds is None or self.inference is None or not self.ended_early:
-            return self.seconds
-        return self.inference + (self.seconds - self.inference) * self.all_passes / self.passes  # type: ignore[operator]
-
-    @property
-    def ratio_to_inference(self) -> Optional[float]:
-        """How many plain inferences the whole method costs."""
-        return None if self.whole is None or not self.inference else self.whole / self.inference
 
 
 @dataclass
@@ -126,7 +42,6 @@ class Subject:
 
     detector: Any
     picture: Any
-    config: str
 
 
 # Ends when the clock shows the time that it is given.
@@ -167,12 +82,12 @@ def load(cell: Cell) -> Subject:
         detector = mmlens.load_detector(cfg, device=cell.device)
         enliven(detector, picture)
         keep_the_best(detector, picture)
-        return Subject(detector, picture, config)
+        return Subject(detector, picture)
     cfg = read_config(config)
     if cell.side:
         scale_pictures(cfg, cell.side)
     folder = Path(cell.real or '')  # a path that begins at the root stays as it is
-    return Subject(mmlens.load_detector(cfg, folder / checkpoint, device=cell.device), str(folder / picture), config)
+    return Subject(mmlens.load_detector(cfg, folder / checkpoint, device=cell.device), str(folder / picture))
 
 
 def keep_the_best(detector: Any, picture: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, Dict, Sequence, Tuple
 
 if TYPE_CHECKING:
-    from benchmark_cell import Row
+    from benchmark_rows import Row
     from matplotlib.figure import Figure
 
 MARKERS = 'os^DvP*X'

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from benchmark_cell import Cell, Run, Subject
+    from benchmark_cell import Run, Subject
+    from benchmark_rows import Cell
 
 BATCH = 8  # altered passes at a time
 
@@ -87,12 +88,10 @@ def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
         with torch.no_grad():
             (found,) = wrapped(inputs)
         best = found['scores'].argsort(descending=True)[: cell.boxes].tolist()
-        wrapped.deadline = deadline
-        wrapped.passes = 0
         # Each box takes a pass for the activations, and one for the score where channels are ablated.
         each = 2 + round(cell.ratio * channels_of(neck, wrapped, inputs)) if ablates else 1
         with given_back(detector.model), contextlib.suppress(OutOfTime), cam_class(wrapped, layers, **options) as cam:
-            wrapped.passes = 0
+            wrapped.deadline, wrapped.passes = deadline, 0
             for number in best:
                 box, label = found['boxes'][number].cpu().numpy(), int(found['labels'][number])
                 target = FasterRCNNBoxScoreTarget(labels=[label], bounding_boxes=[box])

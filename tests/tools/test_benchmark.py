@@ -1,0 +1,260 @@
+"""The benchmark: what it measures, how it wraps other packages' methods, what it writes, and that nothing ends it."""
+
+import copy
+import inspect
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+
+
+@pytest.fixture(scope='module')
+def tools():
+    """The files of the benchmark, imported from where they lie."""
+    sys.path.insert(0, str(TOOLS))
+    try:
+        import benchmark
+        import benchmark_cell
+        import benchmark_figure
+        import benchmark_others
+        import benchmark_rows
+    finally:
+        sys.path.remove(str(TOOLS))
+    return SimpleNamespace(
+        main=benchmark, cell=benchmark_cell, figure=benchmark_figure, others=benchmark_others, rows=benchmark_rows
+    )
+
+
+@pytest.fixture
+def siblings(monkeypatch):
+    """The files of the benchmark can import each other, as when one of them is run."""
+    monkeypatch.syspath_prepend(str(TOOLS))
+
+
+@pytest.fixture
+def subject(tools, yolox, picture):
+    return tools.cell.Subject(yolox, picture)
+
+
+# ---------------------------------------------------------------- what is measured
+
+
+@pytest.mark.parametrize(('method', 'passes'), [('gradcam', None), ('ablationcam', 144)])
+def test_a_cell_is_measured(tools, siblings, method, passes):
+    row = tools.cell.measure(tools.rows.Cell('shapes-rtmdet', method, boxes=2, side=64, repeat=2, device='cpu'))
+    assert row.remark == '' and not row.ended_early
+    assert (row.side, row.channels) == (64, 144)
+    assert (row.boxes, row.maps) == (2, 2)
+    assert row.passes is None if passes is None else 0 < row.passes <= passes
+    assert row.inference > 0 and row.seconds > 0 and row.whole == row.seconds
+    assert row.ratio_to_inference == row.seconds / row.inference
+    assert row.memory is not None and row.inference_memory is not None
+
+
+def test_the_time_of_an_ended_method_is_scaled_by_hand(tools):
+    row = tools.rows.Row('a', 'b', inference=1.0, seconds=5.0, passes=20, all_passes=60)
+    assert row.ended_early and row.whole == 13.0 and row.ratio_to_inference == 13.0  # 1 + (5 - 1) * 3
+    row.passes = 60
+    assert not row.ended_early and row.whole == 5.0
+    assert tools.rows.Row('a', 'b').ratio_to_inference is None
+
+
+@pytest.mark.parametrize('method', ['ablationcam', 'grad-cam:AblationCAM'])
+def test_a_method_of_many_passes_ends_with_its_budget(tools, siblings, subject, method):
+    model = subject.detector.model
+    neck = model.neck
+    run = tools.cell.run_of(subject, tools.rows.Cell('tiny', method, boxes=6))
+    outcome = run(0.0)  # boxes of several levels, each a batch
+    assert outcome.boxes == 6 and outcome.passes < outcome.all_passes
+    assert model.neck is neck and not any(module._forward_hooks for module in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_the_best_stay_the_best_under_a_threshold(tools, yolox, picture):
+    from mmlens import explain_boxes
+
+    detector = copy.deepcopy(yolox)
+    detector.model.bbox_head.test_cfg.score_thr = 0.0
+
+    def count():
+        with torch.no_grad():
+            return len(detector.predict(detector.prepare(picture)))
+
+    before, many = explain_boxes(detector, picture, score_thr=0.0, topk=3).arrays(), count()
+    tools.cell.keep_the_best(detector, picture)
+    after = explain_boxes(detector, picture, score_thr=0.0, topk=3).arrays()
+    np.testing.assert_array_equal(before['boxes'], after['boxes'])
+    np.testing.assert_array_equal(before['scores'], after['scores'])
+    assert count() == tools.cell.CANDIDATES < many
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='elsewhere the peak of a process is never forgotten')
+def test_memory_is_that_of_the_peak(tools):
+    memory = tools.cell.Memory(torch.device('cpu'))
+    kept, first = memory.peak_of(lambda: bool(torch.ones(50_000_000).sum()))
+    assert kept and 190 < first < 260
+    assert memory.peak_of(lambda: None)[1] < 100
+
+
+# ---------------------------------------------------------------- other packages' methods
+
+
+def test_a_wrapped_detector_finds_the_same_for_every_picture_of_a_batch(tools, yolox, picture):
+    prepared = yolox.prepare(picture)
+    wrapped = tools.others.AsTorchvision(yolox, prepared.batch['data_samples'])
+    with torch.no_grad():
+        expected = yolox.predict(prepared)
+        both = wrapped(prepared.batch['inputs'].expand(2, -1, -1, -1))
+    assert wrapped.passes == len(both) == 2
+    for found in both:
+        order = found['scores'].argsort(descending=True)
+        torch.testing.assert_close(found['boxes'][order], expected.boxes)
+        torch.testing.assert_close(found['scores'][order], expected.scores)
+    wrapped.deadline = 0.0
+    with pytest.raises(tools.others.OutOfTime):
+        wrapped(prepared.batch['inputs'])
+
+
+def test_gradcam_of_the_package_makes_a_map_for_each_box_and_fails_where_the_graph_is_cut(tools, siblings, subject):
+    run = tools.cell.run_of(subject, tools.rows.Cell('tiny', 'grad-cam:GradCAM', boxes=2))
+    assert run(float('inf')) == tools.cell.Outcome(boxes=2, maps=2, passes=2, all_passes=2)
+    assert all(parameter.grad is None for parameter in subject.detector.model.parameters())
+    cut = tools.cell.load(tools.rows.Cell('shapes-rtmdet', 'grad-cam:GradCAM', side=64, device='cpu'))
+    with pytest.raises(RuntimeError, match='does not require grad'):
+        tools.cell.run_of(cut, tools.rows.Cell('shapes-rtmdet', 'grad-cam:GradCAM'))(float('inf'))
+
+
+def test_the_modules_that_make_the_levels_are_found(tools, subject, faster_rcnn, picture):
+    assert tools.others.level_modules(subject) == list(subject.detector.model.neck.out_convs)
+    found = tools.others.level_modules(tools.cell.Subject(faster_rcnn, picture))
+    # The fifth level of an FPN is pooled from the fourth by a function.
+    assert found == [*faster_rcnn.model.neck.fpn_convs, None]
+
+
+def test_one_channel_of_one_level_is_ablated_in_each_picture_of_a_batch(tools):
+    levels = (torch.ones(1, 2, 4, 4), torch.ones(1, 3, 2, 2))
+    layer = tools.others.neck_ablation()
+    layer.indices = [1, 3]
+    layer.set_next_batch(input_batch_index=0, activations=levels, num_channels_to_ablate=2)
+    first, second = layer(None)
+    assert first[0].sum((1, 2)).tolist() == [16, 0] and second[0].sum((1, 2)).tolist() == [4, 4, 4]
+    assert first[1].sum((1, 2)).tolist() == [16, 16] and second[1].sum((1, 2)).tolist() == [4, 0, 4]
+    assert tools.others.join_levels(levels).shape == (1, 5, 4, 4)
+
+
+def test_mmyolo_says_what_it_misses(tools, siblings, capsys):
+    pytest.importorskip('mmyolo')
+    from pytorch_grad_cam.base_cam import BaseCAM
+
+    if 'use_cuda' in inspect.signature(BaseCAM).parameters:
+        pytest.skip('the installed grad-cam is one that MMYOLO can use')
+    tools.cell.measure_and_print(tools.rows.Cell('shapes-yolov5', 'mmyolo:gradcam', side=64, device='cpu'))
+    row = tools.rows.Row(**json.loads(capsys.readouterr().out.splitlines()[-1]))
+    assert 'grad-cam before 1.5' in row.remark and row.seconds is None
+
+
+# ---------------------------------------------------------------- the command
+
+
+def options(tools, *words):
+    parsed = tools.main.build_parser().parse_args(words)
+    parsed.detectors = parsed.detectors or ['dino']
+    return parsed
+
+
+def test_cells_are_each_method_on_each_detector_and_the_series(tools):
+    chosen = list(
+        tools.main.cells(
+            options(
+                tools,
+                *('--detectors', 'dino', 'yolov5-s', '--methods', 'gradcam', 'ablationcam', '--boxes', '2'),
+                *('--series', 'boxes', 'channels', '--series-detector', 'shapes-rtmdet'),
+            )
+        )
+    )
+    plain = [(cell.detector, cell.method) for cell in chosen if not cell.section]
+    assert plain == [(d, m) for d in ('dino', 'yolov5-s') for m in ('gradcam', 'ablationcam')]
+    assert all(cell.detector == 'shapes-rtmdet' for cell in chosen if cell.section)
+    assert [cell.boxes for cell in chosen if cell.section == 'boxes'] == [1, 1, 3, 3, 10, 10]
+    channels = [(cell.method, cell.ratio, cell.boxes) for cell in chosen if cell.section == 'channels']
+    assert channels == [('ablationcam', ratio, 2) for ratio in (0.25, 0.5, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--detectors', 'yolox-nano'], 'yolox-nano needs the folder'),
+        (['--real', 'nowhere'], 'there is no folder nowhere'),
+        (['--old-gradcam', 'nowhere'], 'there is no folder nowhere'),
+        (['--detectors', 'nothing'], "invalid choice: 'nothing'"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_measured(tools, words, message, monkeypatch, capsys):
+    monkeypatch.delenv('MMLENS_REAL_DATA', raising=False)
+    with pytest.raises(SystemExit) as ended:
+        tools.main.main(words)
+    assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_the_command_writes_what_was_measured_before_ctrl_c(tools, siblings, tmp_path, monkeypatch, capsys):
+    answers = [
+        (dict(detector='dino', method='gradcam', boxes=3, maps=3, inference=0.1, seconds=0.25, memory=30.0), ''),
+        ({}, 'No result within 9 s.'),
+        KeyboardInterrupt,
+    ]
+
+    def ask(script, question, timeout):
+        answer = answers.pop(0)
+        if answer is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(tools.main, 'ask_own_process', ask)
+    words = ['--detectors', 'dino', '--methods', 'gradcam', 'ablationcam', 'drise', '--device', 'cpu']
+    assert tools.main.main([*words, '--out-dir', str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert '1/21 dino gradcam: 250 ms, 2.50 inferences' in printed.out
+    assert '2/21 dino ablationcam: No result within 9 s.' in printed.out
+    assert 'Ended by Ctrl-C after 2 of 21.' in printed.err
+    rows = tools.rows.read_rows(tmp_path / 'benchmark.json')
+    assert [row.method for row in rows] == ['gradcam', 'ablationcam'] and rows[0].seconds == 0.25
+    assert '| dino | `gradcam` | 3 | 250 ms | 83 ms | 2.50 |' in (tmp_path / 'benchmark.md').read_text()
+    assert (tmp_path / 'benchmark.png').stat().st_size > 5000
+
+
+def test_the_page_marks_estimates_and_shows_what_grows(tools):
+    row = dict(boxes=3, maps=3, side=416, channels=192, inference=0.1, memory=60.0, inference_memory=40.0)
+    rows = [
+        tools.rows.Row('a', 'drise', seconds=5.1, passes=100, all_passes=1000, **row),
+        tools.rows.Row('a', 'mmyolo:gradcam', remark='RuntimeError: a | <b>'),
+        tools.rows.Row(
+            'a', 'ablationcam', ratio=0.25, section='channels', seconds=2.0, passes=48, all_passes=48, **row
+        ),
+    ]
+    page = tools.main.markdown(rows, 7, 'a toaster', {'torch': '2.1.2'}, ', compiled')
+    assert 'torch 2.1.2, on a toaster, compiled.' in page and 'when its 7 s were over' in page
+    assert '| a | `drise` | 3 | ≈ 50.1 s | ≈ 16.7 s | ≈ 501.00 | 100 of 1000 | 60 MB (1.5 ×) |  |' in page
+    assert '| a | `mmyolo:gradcam` | - | - | - | - | - | - | RuntimeError: a \\| &lt;b> |' in page
+    assert '## More channels' in page and '| 48 | a | `ablationcam` | 2.0 s | 667 ms | 20.00 | 48 |' in page
+    assert '## More boxes' not in page
+
+
+def test_the_figure_has_a_line_for_each_method_and_a_part_for_each_series(tools):
+    def row(method, **more):
+        return tools.rows.Row('a', method, boxes=3, maps=3, side=416, channels=192, inference=0.1, **more)
+
+    rows = [row('gradcam', seconds=0.2), row('drise', seconds=5.1, passes=100, all_passes=1000), row('scorecam')]
+    rows += [row('gradcam', section='boxes', seconds=seconds) for seconds in (0.2, 0.3)]
+    figure = tools.figure.cost_figure(rows)
+    costs, boxes = (part.axes[0] for part in figure.subfigs)
+    assert [label.get_text() for label in costs.get_yticklabels()] == ['gradcam', 'drise']
+    drawn = [line for line in costs.lines if len(line.get_xdata()) == 1 and line.get_marker() == 'o']
+    assert [line.get_xdata()[0] for line in drawn] == [2.0, 501.0]
+    assert [line.get_markerfacecolor() == 'none' for line in drawn] == [False, True]
+    assert list(boxes.lines[0].get_ydata()) == pytest.approx([2.0, 3.0]) and boxes.get_xlabel() == 'boxes'
