@@ -26,7 +26,7 @@ class Classifier(Network):
         ModelError: If the model carries no config, or is no classifier.
     """
 
-    kind = 'a classifier of mmpretrain: it has no head that returns logits'
+    kind = 'a classifier of mmpretrain: it has no head that returns logits; explain a detector with mmlens boxam'
     builder = 'mmlens.load_classifier'
 
     def __init__(self, model: nn.Module, **options: Any) -> None:

@@ -49,7 +49,7 @@ class Detector(Network):
         ModelError: If the model carries no config, or is no detector.
     """
 
-    kind = 'a detector of mmdet or mmyolo'
+    kind = 'a detector of mmdet or mmyolo; explain a classifier with mmlens cam'
     builder = "mmdet's init_detector"
 
     @property
