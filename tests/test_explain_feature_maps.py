@@ -97,3 +97,31 @@ def test_every_listed_layer_with_a_map_can_be_shown(faster_rcnn, picture):
             assert np.isfinite(found[0].maps).all()
             shown += 1
     assert shown > 30
+
+
+def test_classifiers_have_feature_maps_and_no_detections(picture):
+    from mmengine.config import Config
+
+    from mmlens import feature_maps, load_classifier
+
+    config = dict(
+        default_scope='mmpretrain',
+        model=dict(
+            type='ImageClassifier',
+            data_preprocessor=dict(type='ClsDataPreprocessor', mean=[100.0] * 3, std=[50.0] * 3),
+            backbone=dict(
+                type='VisionTransformer',
+                arch=dict(embed_dims=8, num_layers=2, num_heads=2, feedforward_channels=16),
+                img_size=32,
+                patch_size=8,
+            ),
+            head=dict(type='VisionTransformerClsHead', num_classes=3, in_channels=8),
+        ),
+        # A set that holds its pictures itself needs no loading step.
+        test_pipeline=[dict(type='Resize', scale=(32, 32)), dict(type='PackInputs')],
+    )
+    classifier = load_classifier(Config(config), device='cpu')
+    found = feature_maps(classifier, picture, layers=['backbone.layers.0'], reduction='squeeze_mean')
+    assert found.detections is None and [level.shape for level in found] == [(8, 4, 4)]
+    assert found[0].maps.shape == (1, *picture.shape[:2]) and found[0].maps.std() > 0
+    assert found.draw().shape[2] == 3

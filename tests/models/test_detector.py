@@ -226,3 +226,17 @@ def test_a_config_changed_in_place_counts(yolox, picture):
     assert Detector(model).prepare(picture).input_size == (128, 128)
     model.cfg.test_dataloader.dataset.pipeline[1].scale = (64, 64)
     assert Detector(model).prepare(picture).input_size == (64, 64)
+
+
+def test_a_model_can_be_given_its_config_instead_of_carrying_it(yolox, picture):
+    model = yolox.model
+    kept = {name: model.__dict__.pop(name) for name in ('cfg', 'dataset_meta')}
+    try:
+        with pytest.raises(ModelError, match='carries no config'):
+            Detector(model)
+        alone = Detector(model, cfg=kept['cfg'], dataset_meta=dict(classes=('a', 'b', 'c')))
+        assert alone.class_names == ['a', 'b', 'c'] and not hasattr(model, 'cfg')
+        prepared = alone.prepare(picture)
+        assert prepared.input_size == (128, 128)
+    finally:
+        model.__dict__.update(kept)
