@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmlens.attribution.targets import BOX_TARGETS, box_extent, box_target, score_and_box, score_logit
+from mmlens.attribution.targets import BOX_TARGETS, box_extent, box_measure, box_target, score_and_box, score_logit
 from mmlens.errors import MmlensError
 
 BOX = torch.tensor([10.0, 20.0, 30.0, 70.0])
@@ -95,3 +95,43 @@ def test_an_unknown_target_is_answered_with_the_known_ones():
     with pytest.raises(MmlensError) as error:
         box_target('loss')
     assert str(error.value) == "Unknown target 'loss': choose one of score, box, both."
+
+
+# ---------------------------------------------------------------- plain numbers of many detections
+
+
+BOXES = torch.tensor([[10.0, 20.0, 30.0, 70.0], [0.0, 0.0, 5.0, 5.0], [3.0, 3.0, 3.0, 9.0]])
+SCORES = torch.tensor([0.9, 0.25, 0.5])
+
+
+@pytest.mark.parametrize('name', BOX_TARGETS)
+def test_unaltered_detections_are_measured_as_the_targets_say(name):
+    scalar_of = box_target(name)
+    measured = box_measure(name, BOXES, logits=True)(SCORES, BOXES)
+    expected = [scalar_of(score, box).item() for score, box in zip(SCORES, BOXES)]
+    assert measured.tolist() == pytest.approx(expected)
+
+
+def test_a_score_is_measured_as_it_is_where_a_share_of_it_is_told():
+    assert box_measure('score', BOXES)(SCORES, BOXES).tolist() == SCORES.tolist()
+    assert box_measure('both', BOXES)(SCORES, BOXES)[:2].tolist() == pytest.approx([2.9, 2.25])
+
+
+def test_the_extent_of_an_altered_box_is_in_units_of_the_unaltered_one():
+    altered = torch.tensor([[10.0, 20.0, 40.0, 45.0], [0.0, 0.0, 0.0, 10.0], [3.0, 3.0, 3.0, 9.0]])
+    measured = box_measure('box', BOXES)(SCORES, altered)
+    assert measured[:2].tolist() == [30 / 20 + 25 / 50, 0 + 10 / 5]
+    assert measured.isfinite().all()  # the third box has no width
+
+
+@pytest.mark.parametrize('scores', [[0.0, 1.0, 0.5]])
+def test_saturated_scores_are_measured_finitely(scores):
+    scores = torch.tensor(scores)
+    assert box_measure('score', BOXES, logits=True)(scores, BOXES).tolist() == pytest.approx(
+        [score_logit(score, BOX).item() for score in scores]
+    )
+
+
+def test_an_unknown_measure_is_answered_too():
+    with pytest.raises(MmlensError, match="Unknown target 'loss'"):
+        box_measure('loss', BOXES)
