@@ -305,6 +305,16 @@ def test_a_class_is_explained_by_its_own_logit(classifiers, square):
     assert predicted[0].category == int(logits.argmax()) and predicted[0].rank == 0
 
 
+def test_a_synonym_names_a_class_if_it_is_the_only_one_of_that_name(classifiers):
+    classifier = copy.copy(classifiers('vit'))
+    classifier.class_names = ['tabby, tabby cat', 'crane', 'crane, machine', 'hen', 'cock, rooster']
+    assert classifier.class_indexes(['tabby cat', 'rooster', 'hen', 2]) == [0, 4, 3, 2]
+    assert classifier.class_indexes('crane') == [1]
+    classifier.class_names[1] = 'crane, bird'
+    with pytest.raises(MmlensError, match=r"no class 'crane': it knows 1 \(crane, bird\), 2 \(crane, machine\)"):
+        classifier.class_indexes('crane')
+
+
 @pytest.mark.parametrize('kind', ['vit', 'deit', 't2t'])
 def test_behind_the_last_attention_a_class_token_is_all_that_counts(classifiers, square, kind):
     last = {'vit': 'backbone.layers[-1]', 'deit': 'backbone.ln1', 't2t': 'backbone.norm'}[kind]
@@ -379,7 +389,7 @@ def test_bad_input_gives_one_sentence(classifiers, square, options, sentence):
 
 
 def test_a_detector_is_no_classifier(yolox, square):
-    with pytest.raises(ModelError, match='YOLOX is not a classifier of mmpretrain: .*; explain a detector with mmlens boxam'):
+    with pytest.raises(ModelError, match='YOLOX is not a classifier .* explain a detector with mmlens boxam'):
         explain_classes(yolox.model, square)
 
 

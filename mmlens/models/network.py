@@ -79,7 +79,7 @@ class Network:
         return str(self.class_names[label]) if 0 <= label < len(self.class_names) else str(label)
 
     def class_indexes(self, classes: Optional[Union[str, int, Sequence[Union[str, int]]]]) -> Optional[List[int]]:
-        """Find classes by name or index; ``None`` stays ``None``.
+        """Find classes by name, one of its synonyms, or index; ``None`` stays ``None``.
 
         Raises:
             MmlensError: If the model knows no such class; the message names near ones.
@@ -89,12 +89,17 @@ class Network:
         known = self.class_names
         indexes = []
         for wanted in [classes] if isinstance(classes, (str, int)) else classes:
+            # ImageNet's names are lists of synonyms: 'tabby, tabby cat'.
+            called_so = [index for index, name in enumerate(known) if wanted in name.split(', ')]
             if isinstance(wanted, str) and wanted in known:
                 indexes.append(known.index(wanted))
+            elif len(called_so) == 1:
+                indexes.append(called_so[0])
             elif str(wanted).isdigit() and (not known or int(wanted) < len(known)):
                 indexes.append(int(wanted))
             else:
-                near = difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
+                near = [f'{index} ({known[index]})' for index in called_so]
+                near = near or difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
                 raise MmlensError(f"The model knows no class '{wanted}': it knows {', '.join(near)}, ...")
         return indexes
 

@@ -117,4 +117,5 @@ def _in_frame(explanation: ClassExplanation, array: np.ndarray, on: str) -> np.n
 
 
 def _name(each: ClassMap) -> str:
-    return f'{each.class_name} {each.score:.2f}'
+    # Of ImageNet's lists of synonyms the first says enough.
+    return f'{each.class_name.split(", ")[0]} {each.score:.2f}'
