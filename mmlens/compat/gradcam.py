@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import sys
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any, Dict, Iterator
 
 from mmlens.compat.dependencies import require
@@ -82,24 +80,14 @@ def looks_everywhere(cam_class: type) -> bool:
 
 @contextlib.contextmanager
 def engine(cam: Any) -> Iterator[Any]:
-    """Let a method of the package run the model: it draws no bars on stderr, and ends without a complaint.
+    """Let a method of the package run the model, and end without a complaint.
 
     Reason: before release() takes the hooks off, it detaches what was kept in place, which fails for views. That
-    happens in __del__, whose errors are printed. Delete that part when the package detaches copies.
+    happens in __del__, whose errors are printed. Delete this when the package detaches copies.
     """
-    drawing = [
-        module
-        for name, module in sys.modules.items()
-        if name.startswith('pytorch_grad_cam.') and hasattr(module, 'tqdm')
-    ]
-    bars = [module.tqdm for module in drawing]
-    for module in drawing:
-        module.tqdm = SimpleNamespace(tqdm=lambda items, **options: items)  # type: ignore[attr-defined]
     try:
         yield cam
     finally:
-        for module, bar in zip(drawing, bars):
-            module.tqdm = bar  # type: ignore[attr-defined]
         for part in (cam, getattr(cam, 'base_cam', None), *getattr(cam, 'base_cam_per_layer', ())):
             kept = getattr(part, 'activations_and_grads', None)
             if kept is not None:

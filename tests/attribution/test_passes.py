@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -76,15 +74,6 @@ def test_finer_cam_compares_the_class_with_its_neighbours(net, inputs):
     expected = stretch((weights * activation).sum(1, keepdim=True).clamp_min(0))
     expected = stretch(F.interpolate(expected, (16, 24), mode='bilinear', align_corners=False))[0, 0]
     np.testing.assert_allclose(explain(net, inputs, 'FinerCAM'), expected.detach(), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize('name', ['ScoreCAM', 'ShapleyCAM'])
-def test_no_bar_is_drawn(net, inputs, name, capfd):
-    if multi_pass_method(name) is None:
-        pytest.skip('mmlens runs it itself')
-    explain(net, inputs, name)
-    assert capfd.readouterr().err == ''
-    assert callable(sys.modules['pytorch_grad_cam.score_cam'].tqdm.tqdm)
 
 
 def test_a_method_that_fails_says_so_and_leaves_no_hook(net, inputs):
