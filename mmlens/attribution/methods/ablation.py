@@ -57,7 +57,8 @@ def ablationcam(job: PassJob) -> List[Maps]:
             altered = without_channels(level, batch, ablated, cells_only=job.spatial, first=first)
             measured = job.runs.at_level(level, altered)
             first += len(batch)
-            weights[torch.as_tensor(batch)] = ((reference - measured) / reference).to(weights)
+            share = (reference - measured) / reference
+            weights[torch.as_tensor(batch)] = share.masked_fill(reference == 0, 0).to(weights)  # nothing has no shares
         for target, of_target in enumerate(maps):
             of_target.append(job.combine(weights[:, target, None, None] * activation) * job.reach(target, number))
     return maps

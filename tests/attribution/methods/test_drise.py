@@ -1,0 +1,197 @@
+"""D-RISE, against loops over the published estimate; its masks; its file."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmlens.attribution.methods.drise import drise, random_mask
+from mmlens.errors import MethodError
+
+SIZE = (8, 12)
+
+
+def slow(made, count, grid=16, keep=0.5, seed=0):
+    """``sum_k w_k M_k / sum_k M_k - mean_k w_k``, one mask and one pixel at a time."""
+    masks = [random_mask(number, SIZE, grid, keep, seed) for number in range(count)]
+    weights = [made.of_input(made.inputs[0] * torch.from_numpy(mask)).tolist() for mask in masks]
+    found = np.zeros((3, *SIZE))
+    for target in range(3):
+        for row in range(SIZE[0]):
+            for column in range(SIZE[1]):
+                kept = sum(mask[row, column] for mask in masks)
+                weighed = sum(weight[target] * mask[row, column] for weight, mask in zip(weights, masks))
+                found[target, row, column] = weighed / kept - sum(weight[target] for weight in weights) / count
+    return found
+
+
+def run(made, **options):
+    job = made.job('drise', **{'num_masks': 20, 'grid': 4, **options})
+    return torch.stack([saliency for (saliency,) in drise(job)]).numpy(), job
+
+
+@pytest.mark.parametrize('options', [{}, {'keep': 0.3, 'seed': 7}, {'grid': 2}])
+def test_the_published_estimate(made, options):
+    found, job = run(made, **options)
+    assert job.done == job.total == job.runs.passes == 20
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, slow(made, 20, **{'grid': 4, **options}), rtol=1e-4, atol=1e-6)
+
+
+def test_what_matters_stands_out(made):
+    """The target is one pixel: the map is largest there."""
+    made.of_input = lambda one: one[0, 5, 9].reshape(1)
+    found, _ = run(made, num_masks=400, grid=6)
+    assert np.unravel_index(found[0].argmax(), SIZE) == (5, 9)
+
+
+# ---------------------------------------------------------------- masks
+
+
+def test_a_mask_depends_on_its_number_and_the_seed_alone():
+    first = random_mask(3, SIZE, 4, 0.5, 0)
+    np.random.seed(1)
+    torch.manual_seed(1)
+    [random_mask(number, SIZE, 4, 0.5, 0) for number in range(3)]
+    assert np.array_equal(random_mask(3, SIZE, 4, 0.5, 0), first)
+    assert not np.array_equal(random_mask(4, SIZE, 4, 0.5, 0), first)
+    assert not np.array_equal(random_mask(3, SIZE, 4, 0.5, 1), first)
+
+
+def test_masks_take_no_random_numbers_from_others():
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()
+    random_mask(0, SIZE, 4, 0.5, 0)
+    assert torch.equal(torch.get_rng_state(), states[0]) and np.array_equal(np.random.get_state()[1], states[1])
+
+
+@pytest.mark.parametrize('size', [(8, 12), (37, 53), (5, 5)])
+@pytest.mark.parametrize('keep', [0.2, 0.7])
+def test_masks_are_smooth_and_keep_their_share(size, keep):
+    masks = np.stack([random_mask(number, size, 4, keep, 0) for number in range(300)])
+    assert masks.shape == (300, *size) and masks.dtype == np.float32
+    assert masks.min() >= 0 and masks.max() <= 1 + 1e-6
+    assert masks.mean() == pytest.approx(keep, abs=0.03)
+    assert abs(masks.mean(0) - keep).max() < 0.12  # everywhere alike: the grid is shifted
+
+
+# ---------------------------------------------------------------- ended, and taken up again
+
+
+def interrupted_at(number):
+    return lambda done, total: done < number
+
+
+@pytest.mark.parametrize('size', [1, 3, 4])
+@pytest.mark.parametrize('ends', [[5], [1, 9, 13]])
+def test_resumed_equals_uninterrupted_bit_for_bit(made, tmp_path, size, ends):
+    file = tmp_path / 'sums.npz'
+    whole, _ = run(made, size=size)
+    for end in ends:
+        _, job = run(made, size=size, resume=str(file), progress=interrupted_at(end))
+        assert job.interrupted
+    resumed, job = run(made, size=size, resume=str(file))
+    assert job.done == 20 and job.runs.passes < 20 and not job.interrupted
+    assert np.array_equal(resumed, whole)
+    again, job = run(made, size=size, resume=str(file))
+    assert job.runs.passes == 0 and np.array_equal(again, whole)
+
+
+def test_more_masks_go_on_where_fewer_ended(made, tmp_path):
+    file = str(tmp_path / 'sums.npz')
+    run(made, size=4, num_masks=8, resume=file)
+    more, job = run(made, size=4, resume=file)
+    assert job.runs.passes == 12
+    assert np.array_equal(more, run(made, size=4)[0])
+
+
+def test_an_early_end_gives_the_estimate_so_far(made):
+    found, job = run(made, size=4, progress=interrupted_at(8))
+    assert job.done == 8 and job.total == 20
+    np.testing.assert_allclose(found, slow(made, 8, grid=4), rtol=1e-4, atol=1e-6)
+
+
+def test_sums_are_kept_when_a_pass_is_stopped(made, tmp_path, monkeypatch):
+    """Ctrl-C at any moment: what was written now and then is there."""
+    from mmlens.attribution.methods import drise as module
+
+    monkeypatch.setattr(module, '_SAVE_EVERY', 0.0)
+    file = str(tmp_path / 'sums.npz')
+    of_input, calls = made.of_input, []
+
+    def stopping(one):
+        calls.append(1)
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+        return of_input(one)
+
+    made.of_input = stopping
+    job = made.job('drise', size=3, num_masks=20, grid=4, resume=file)
+    reference, job.runs.__dict__['tensors'] = job.runs.reference, []
+    with pytest.raises(KeyboardInterrupt):
+        drise(job)
+    made.of_input = of_input
+    assert torch.equal(reference, made.of_input(made.inputs[0]))
+    resumed, job = run(made, size=3, resume=file)
+    assert 0 < job.runs.passes < 20
+    assert np.array_equal(resumed, run(made, size=3)[0])
+
+
+def write_nothing(file):
+    file.write_bytes(b'')
+
+
+def write_text(file):
+    file.write_text('no sums')
+
+
+def write_array(file):
+    with open(file, 'wb') as stream:
+        np.save(stream, np.zeros(3))
+
+
+def write_other_arrays(file):
+    np.savez(file, weights=np.zeros(3))
+
+
+def cut_short(file):
+    file.write_bytes(file.read_bytes()[:-200])
+
+
+@pytest.mark.parametrize('spoil', [write_nothing, write_text, write_array, write_other_arrays, cut_short])
+def test_a_file_that_holds_no_sums_is_refused_in_a_sentence(made, tmp_path, spoil):
+    file = tmp_path / 'sums.npz'
+    run(made, resume=str(file))
+    spoil(file)
+    spoiled = file.read_bytes()
+    with pytest.raises(MethodError) as error:
+        run(made, resume=str(file))
+    assert str(error.value) == f'{file} holds no sums of D-RISE to go on with: delete it, or name another.'
+    assert file.read_bytes() == spoiled
+
+
+@pytest.mark.parametrize('change', ['picture', 'boxes', 'seed', 'grid', 'keep', 'size'])
+def test_a_file_of_something_else_is_refused_in_a_sentence(made, tmp_path, change):
+    file = tmp_path / 'sums.npz'
+    run(made, resume=str(file))
+    options = {'seed': {'seed': 1}, 'grid': {'grid': 5}, 'keep': {'keep': 0.4}, 'size': {'size': 5}}.get(change, {})
+    if change == 'picture':
+        made.inputs = made.inputs * 0.99
+    if change == 'boxes':
+        of_input = made.of_input
+        made.of_input = lambda one: of_input(one).flip(0)
+    with pytest.raises(MethodError) as error:
+        run(made, resume=str(file), **options)
+    assert str(error.value) == (
+        f'{file} was begun for another picture, other boxes or other options: delete it, or name another file.'
+    )
+
+
+def test_a_folder_that_is_not_there_is_made(made, tmp_path):
+    file = tmp_path / 'new' / 'sums.npz'
+    run(made, resume=str(file), num_masks=1)
+    assert [path.name for path in file.parent.iterdir()] == ['sums.npz']
+
+
+@pytest.mark.parametrize('options', [{'num_masks': 0}, {'grid': 0}, {'keep': 0}, {'keep': 1.0}])
+def test_options_that_make_no_sense_are_refused(made, options):
+    with pytest.raises(MethodError, match='num_masks and grid must be at least 1 and keep between 0 and 1'):
+        run(made, **options)
