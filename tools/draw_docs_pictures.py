@@ -169,7 +169,7 @@ def pipeline_concat(detector: Any) -> np.ndarray:
 def history(detector: Any) -> np.ndarray:
     """What `mmlens history` makes of the drawings of one picture in the course of a training."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [str(HISTORY), '--format', 'sheet', '--most', '8', '--out-dir', folder]
+        words = [str(HISTORY), '--format', 'sheet', '--out-dir', folder]
         mmlens_history.main(words)
         return cv2.imread(str(next(Path(folder).glob('*.png'))))
 
