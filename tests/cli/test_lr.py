@@ -1,4 +1,5 @@
 import csv
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -127,16 +128,18 @@ def test_a_constant_setting_is_told(config, capsys):
     assert 'note: nothing in the config changes the lr' in capsys.readouterr().out
 
 
-def test_a_script_is_the_command(config):
-    script = Path(mmlens.__file__).parents[1] / 'tools' / 'vis_lr.py'
-    run = dict(capture_output=True, text=True, timeout=120)
-    assert (
-        subprocess.run([sys.executable, str(script), '--help'], **run).stdout
-        == subprocess.run([sys.executable, '-m', 'mmlens', 'lr', '--help'], **run).stdout
-    )
-    done = subprocess.run([sys.executable, str(script), config, '--dataset-size', '6'], **run)
-    assert (done.returncode, done.stderr) == (0, '')
-    assert done.stdout.startswith('trained.py: lr over 4 epochs')
+def test_a_script_is_the_command(config, monkeypatch, capsys):
+    script = str(Path(mmlens.__file__).parents[1] / 'tools' / 'vis_lr.py')
+    help_of = [
+        subprocess.run([sys.executable, *words, '--help'], capture_output=True, text=True, timeout=120).stdout
+        for words in ([script], ['-m', 'mmlens', 'lr'])
+    ]
+    assert help_of[0] == help_of[1] and 'mmlens lr' in help_of[0]
+    monkeypatch.setattr(sys, 'argv', [script, config, '--dataset-size', '6'])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(script, run_name='__main__')
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith('trained.py: lr over 4 epochs')
 
 
 # ---------------------------------------------------------------- arguments
