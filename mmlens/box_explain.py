@@ -95,7 +95,7 @@ class BoxJob:
             return self.detector.samples(prepared, copies)
 
         with Replay(self.detector.model, layers, run) as replay:
-            runs = Follower(self.detector, prepared, replay, options['batch_size'], options['memory'])
+            runs = Follower(self.detector, prepared, replay, options)
             explained = Explained(prepared, runs.found, self.select(runs.found))
             if not explained.ranks:
                 return explained

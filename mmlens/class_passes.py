@@ -9,14 +9,13 @@ from torch import Tensor, nn
 
 from .attribution.altering import batch_axis
 from .attribution.fuse import fuse_layers
+from .attribution.memory import Allocations
 from .attribution.methods import PassJob, PassMethod, Progress
 from .attribution.methods.activation import first_component
-from .attribution.methods.multi_pass import Runs, fitting
+from .attribution.methods.multi_pass import MEMORY_OF_TAILS, Runs, fitting, memory_of_inputs
 from .attribution.replay import Replay
 from .attribution.tap import Level
 from .models.classifier import Classifier
-
-_MEMORY_OF_INPUTS = 1_000_000_000
 
 
 class ClassRuns(Runs):
@@ -40,8 +39,7 @@ class ClassRuns(Runs):
         self._categories = list(categories)
         self._options = options
         self._reference = self._of_classes(replay.record())[0]
-        self._whole = replay.bytes
-        self._size_at_levels: Optional[int] = None
+        self._sizes: Dict[bool, int] = {}  # at levels (True) and at the input (False)
 
     @property
     def reference(self) -> Tensor:
@@ -50,14 +48,14 @@ class ClassRuns(Runs):
 
     def batch_size(self, level: Optional[Level] = None) -> int:
         """See :class:`Runs`."""
-        asked, memory = self._options['batch_size'], self._options['memory']
-        if level is None:
-            return fitting(asked, memory, self._whole, _MEMORY_OF_INPUTS)
-        if self._size_at_levels is None:
-            self.replay(level, level.tensor.clone())
-            fits = fitting(asked, memory, self.replay.bytes, self._whole // 2)
-            self._size_at_levels = fits if self.replay.batches else 1
-        return self._size_at_levels
+        at_level = level is not None
+        if at_level not in self._sizes:
+            with Allocations() as counted:
+                self.replay(level, level.tensor.clone()) if level else self.classifier.logits_of(self.inputs)
+            budget = MEMORY_OF_TAILS if at_level else memory_of_inputs(self.inputs.device)
+            fits = fitting(self._options, counted.bytes, budget)
+            self._sizes[at_level] = fits if self.replay.batches or not at_level else 1
+        return self._sizes[at_level]
 
     def at_level(self, level: Level, altered: Tensor) -> Tensor:
         """See :class:`Runs`."""

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torchvision.ops import box_iou
 
 from .attribution.altering import batch_axis
-from .attribution.methods.multi_pass import Runs, fitting
+from .attribution.memory import Allocations
+from .attribution.methods.multi_pass import MEMORY_OF_TAILS, Runs, fitting, memory_of_inputs
 from .attribution.replay import Replay
 from .attribution.selection import Diverged, Selection
 from .attribution.tap import Level
@@ -21,7 +22,6 @@ from .models.network import Prepared
 Measure = Callable[[Tensor, Tensor], Tensor]
 _SAME_IOU = 0.9
 _LOW_SCORE = 1e-3
-_MEMORY_OF_INPUTS = 1_000_000_000
 
 
 class Follower(Runs):
@@ -41,28 +41,19 @@ class Follower(Runs):
         detector: The detector.
         prepared: The picture.
         replay: A replay of the detector on this picture, nothing recorded yet.
-        batch_size: How many altered features or inputs to run at a time. Defaults to what takes little memory.
-        memory: How many MB their activations may take.
+        options: Of the method; ``batch_size`` and ``memory`` count here.
     """
 
-    def __init__(
-        self,
-        detector: Detector,
-        prepared: Prepared,
-        replay: Replay,
-        batch_size: Optional[int] = None,
-        memory: Optional[float] = None,
-    ) -> None:
+    def __init__(self, detector: Detector, prepared: Prepared, replay: Replay, options: Dict[str, Any]) -> None:
         self.detector = detector
         self.prepared = prepared
         self.replay = replay
         self.passes = 0
         self.by_overlap = False
         (sample,) = replay.record()
-        self._whole = replay.bytes
         self.found = detector.in_picture(prepared, sample)
         self.levels = replay.levels(prepared.input_size)
-        self._asked, self._memory = batch_size, memory
+        self._options = options
         self._selection = Selection(lambda: replay.depth)
         self._of_copies: List[Tensor] = []  # where the wanted detections stand in what each copy returns
         self._settled: Optional[bool] = None  # for levels (True), for inputs (False), or not yet
@@ -152,15 +143,14 @@ class Follower(Runs):
 
     def _settle(self, level: Optional[Level]) -> None:
         """Find how many passes to run at a time, and record the choices made for as many unaltered copies."""
-        self._size, each, budget = 1, self._whole, _MEMORY_OF_INPUTS
-        if level is not None:
+        self._size = 1
+        with Allocations() as counted:
             self._record(level)
-            # Half of what the activations of the whole model take: the rest of it is not run.
-            each, budget = self.replay.bytes, self._whole // 2
-        size = fitting(self._asked, self._memory, each, budget)
+        budget = memory_of_inputs(self.found.scores.device) if level is None else MEMORY_OF_TAILS
+        size = fitting(self._options, counted.bytes, budget)
         if not self.replay.batches or self.by_overlap:
             size = 1
-        if size > 1 or level is None:
+        if size > 1:
             self._size = size
             self._record(level)
 

@@ -80,21 +80,17 @@ class Watcher:
 
     def __init__(self, root: Any) -> None:
         self.stack: List[Any] = [root]
-        self.bytes = 0
 
     def call(self, module: nn.Module, forward: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Any:
         """Call a module's forward, or something else in its place."""
         raise NotImplementedError
 
-    def _inside(self, entry: Any, module: nn.Module, forward: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Any:
+    def _inside(self, entry: Any, forward: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Any:
         self.stack.append(entry)
         try:
-            output = forward(*args, **kwargs)
+            return forward(*args, **kwargs)
         finally:
             self.stack.pop()
-        if not module._modules:
-            self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors_of(output))
-        return output
 
 
 class Counter(Watcher):
@@ -105,7 +101,7 @@ class Counter(Watcher):
 
     def call(self, module: nn.Module, forward: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Any:
         """Call a module's forward."""
-        return self._inside(None, module, forward, args, kwargs)
+        return self._inside(None, forward, args, kwargs)
 
 
 class Recorder(Watcher):
@@ -132,7 +128,7 @@ class Recorder(Watcher):
         inputs = [args, kwargs]
         came_in, before = self._depends(inputs), _written(inputs)
         first = len(self.tapped)
-        output = self._inside(call, module, forward, args, kwargs)
+        output = self._inside(call, forward, args, kwargs)
         call.again = not (_is_plain(inputs) and _is_plain(output)) or _written(inputs) != before
         call.shares = _share_memory(inputs, output)
         return self._returned(call, module, output, came_in | frozenset(range(first, len(self.tapped))))

@@ -27,10 +27,6 @@ class Replay:
     A call is taken to depend on a tapped tensor if that tensor came in, directly or through other
     calls, or if anything came in that no module returned.
 
-    Attributes:
-        bytes: What the modules without modules of their own returned in the last pass; an upper bound of the
-            memory that activations took.
-
     Args:
         model: The model; given back as it was when the context ends.
         layers: Modules to tap, by the names that errors will show.
@@ -54,7 +50,6 @@ class Replay:
         self._ran: Set[str] = set()
         self._root = Call()
         self._watcher: Optional[Watcher] = None
-        self.bytes = 0
         self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Replay:
@@ -78,7 +73,6 @@ class Replay:
             return run()
         finally:
             self._watcher = None
-            self.bytes = watcher.bytes
 
     @property
     def depth(self) -> int:
@@ -180,10 +174,10 @@ class _Player(Watcher):
         counts[id(module)] = count + 1
         recorded = None if around is None else around.children.get((id(module), count))
         if recorded is None or recorded.output is None:
-            return self._inside((recorded, {}), module, forward, args, kwargs)
+            return self._inside((recorded, {}), forward, args, kwargs)
         altered = self._position in recorded.taps
         if recorded.again or self._position in recorded.depends and not altered:
-            output = self._inside((recorded, {}), module, forward, args, kwargs)
+            output = self._inside((recorded, {}), forward, args, kwargs)
             return self._with_altered(recorded) if altered else output
         if altered:
             return self._with_altered(recorded)

@@ -439,15 +439,6 @@ def test_what_no_pass_needs_is_not_kept():
     assert not any(reference() is not None for reference in seen.values())
 
 
-def test_the_memory_that_activations_take_is_told():
-    net = nn.Sequential(conv(), nn.Sequential(conv(), nn.Sigmoid()), conv())
-    with Replay(net, {'[0]': net[0]}, lambda copies: net(picture().expand(copies, -1, -1, -1))) as replay:
-        replay.record()
-        assert replay.bytes == 4 * (2 * 8 * 8) * 4  # four modules without modules of their own
-        replay(replay.levels(SIZE)[0], torch.zeros(5, 2, 8, 8))
-        assert replay.bytes == 3 * 5 * (2 * 8 * 8) * 4
-
-
 def test_how_deep_the_model_is_inside_itself():
     seen = []
     note = Return(lambda x: seen.append(replay.depth) or x)

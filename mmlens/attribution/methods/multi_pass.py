@@ -52,20 +52,30 @@ class Runs:
         raise NotImplementedError
 
 
-def fitting(asked: Optional[int], memory: Optional[float], each: int, otherwise: int, most: int = 16) -> int:
+# Bytes of activations that a batch may take where nothing else was asked for. More saves no time on a CPU.
+MEMORY_OF_TAILS = 64_000_000
+MEMORY_OF_INPUTS_ON_GPU = 1_000_000_000
+
+
+def fitting(options: Dict[str, Any], each: int, budget: int, most: int = 16) -> int:
     """How many passes to run at a time.
 
     Args:
-        asked: The number asked for; taken as it is unless ``memory`` forbids.
-        memory: Budget in MB.
+        options: Of the method. ``batch_size`` is taken as it is, unless ``memory`` (MB) forbids.
         each: Bytes that one pass takes.
-        otherwise: Budget in bytes where none was set.
+        budget: Bytes that may be taken where ``memory`` is not set.
         most: Largest number that is not asked for.
     """
-    fits = max(1, int((otherwise if memory is None else memory * 1e6) // max(each, 1)))
+    asked, memory = options['batch_size'], options['memory']
+    fits = max(1, int((budget if memory is None else memory * 1e6) // max(each, 1)))
     if asked is None:
         return min(fits, most)
     return asked if memory is None else min(asked, fits)
+
+
+def memory_of_inputs(device: torch.device) -> int:
+    """Bytes of activations that a batch of altered inputs may take where nothing else was asked for."""
+    return MEMORY_OF_INPUTS_ON_GPU if device.type == 'cuda' else 0
 
 
 def _sum_of_channels(weighted: Tensor) -> Tensor:
