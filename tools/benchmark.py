@@ -22,10 +22,14 @@ from benchmark_rows import Cell, Row, write_rows
 from support_table import STACK, ask_own_process, stack
 
 METHODS = ('inference', 'gradcam', 'layercam', 'ablationcam', 'scorecam', 'reciprocam', 'drise')
-OTHERS = ('grad-cam:GradCAM', 'grad-cam:AblationCAM', 'mmyolo:gradcam', 'mmyolo:ablationcam')
+OTHERS = ('vmap:gradcam', 'grad-cam:GradCAM', 'grad-cam:AblationCAM', 'mmyolo:gradcam', 'mmyolo:ablationcam')
 # What grows, and what is measured then: methods, values of a cell's attribute.
 SERIES: Dict[str, Any] = {
-    'boxes': (('gradcam', 'ablationcam', 'scorecam', 'grad-cam:GradCAM', 'grad-cam:AblationCAM'), 'boxes', (1, 3, 10)),
+    'boxes': (
+        ('gradcam', 'vmap:gradcam', 'ablationcam', 'scorecam', 'grad-cam:GradCAM', 'grad-cam:AblationCAM'),
+        'boxes',
+        (1, 3, 10),
+    ),
     'channels': (('ablationcam', 'grad-cam:AblationCAM'), 'ratio', (0.25, 0.5, 1.0)),
     'side': (('gradcam', 'ablationcam', 'scorecam', 'drise'), 'side', (256, 416, 608)),
 }
@@ -147,6 +151,7 @@ Python {python}, {stack}, on {device}{ops}.
 * **Inferences**: the time over that of a plain inference (`inference_detector`), measured in turns with it.
 * **Passes**: how often the network was run, or in mmlens what follows the layer. Methods with gradients run once, and
   backwards for each box.
+* `vmap:gradcam` is mmlens's `gradcam` with one batched backward pass for all boxes.
 * **Memory**: the peak above the loaded detector, and how many times that of a plain inference.
 * **≈**: the method was ended when its {budget:g} s were over; its time is scaled from the passes it had made to all.
 

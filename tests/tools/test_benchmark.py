@@ -47,7 +47,7 @@ def subject(tools, yolox, picture):
 
 @pytest.mark.parametrize(('method', 'passes'), [('gradcam', None), ('ablationcam', 144)])
 def test_a_cell_is_measured(tools, siblings, method, passes):
-    row = tools.cell.measure(tools.rows.Cell('shapes-rtmdet', method, boxes=2, side=64, repeat=2, device='cpu'))
+    row = tools.cell.measure(tools.rows.Cell('shapes-rtmdet', method, boxes=2, side=64, repeat=1, device='cpu'))
     assert row.remark == '' and not row.ended_early
     assert (row.side, row.channels) == (64, 144)
     assert (row.boxes, row.maps) == (2, 2)
@@ -135,6 +135,21 @@ def test_the_modules_that_make_the_levels_are_found(tools, subject, faster_rcnn,
     found = tools.others.level_modules(tools.cell.Subject(faster_rcnn, picture))
     # The fifth level of an FPN is pooled from the fourth by a function.
     assert found == [*faster_rcnn.model.neck.fpn_convs, None]
+
+
+def test_gradients_of_all_boxes_at_once_are_those_of_each(tools, siblings, subject, monkeypatch):
+    from mmlens import explain_boxes
+
+    sums = []
+    fuse = tools.others.fuse_levels
+    monkeypatch.setattr(tools.others, 'fuse_levels', lambda *args: sums.append(fuse(*args)) or sums[-1])
+    run = tools.cell.run_of(subject, tools.rows.Cell('tiny', 'vmap:gradcam', boxes=6))
+    assert run(float('inf')) == tools.cell.Outcome(boxes=6, maps=6)
+    expected = explain_boxes(subject.detector, subject.picture, score_thr=0.0, topk=6)
+    geometry = subject.detector.prepare(subject.picture).geometry
+    for total, box in zip(sums, expected):
+        found = geometry.map_to_picture(total.detach().numpy())
+        np.testing.assert_allclose(found, box.raw, rtol=1e-4, atol=1e-5 * box.raw.max())
 
 
 def test_one_channel_of_one_level_is_ablated_in_each_picture_of_a_batch(tools):
