@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional, Set
 
 import cv2
 import numpy as np
-from mmengine.visualization import LocalVisBackend
+from mmengine.visualization import LocalVisBackend, MLflowVisBackend
 
 from ..errors import OutputError
 from ..files import write_atomically
@@ -63,13 +63,20 @@ def deliver(drawing: Drawing, runner: Any, step: int, folder: Optional[Path], fi
             raise OutputError(f'The drawing {drawing.tag} cannot be written as a PNG.')
         with write_atomically(folder / drawing.tag / file_name) as temporary:
             Path(temporary).write_bytes(data.tobytes())
-    _make_local_folders(runner.visualizer, drawing.tag)
-    runner.visualizer.add_image(drawing.tag, np.ascontiguousarray(drawing.picture[..., ::-1]), step)
+    _hand_over(runner.visualizer, drawing.tag, np.ascontiguousarray(drawing.picture[..., ::-1]), step, file_name)
 
 
-def _make_local_folders(visualizer: Any, tag: str) -> None:
-    # LocalVisBackend makes no folder for a tag with a slash, and cv2 does not tell that it wrote nothing.
-    for backend in visualizer._vis_backends.values():
+def _hand_over(visualizer: Any, tag: str, picture: np.ndarray, step: int, file_name: str) -> None:
+    """Give a picture (RGB) to every backend."""
+    backends = visualizer._vis_backends.values()
+    for backend in backends:
         if isinstance(backend, LocalVisBackend):
+            # It makes no folder for a tag with a slash, and cv2 does not tell that it wrote nothing.
             backend.experiment  # noqa: B018  makes the backend settle where it writes
             os.makedirs(os.path.dirname(os.path.join(backend._img_save_dir, tag)), exist_ok=True)
+    if not any(isinstance(backend, MLflowVisBackend) for backend in backends):
+        visualizer.add_image(tag, picture, step)
+        return
+    for backend in backends:
+        # MLflow takes the name for a file's, so it must have an ending; and it knows no steps.
+        backend.add_image(f'{tag}/{file_name}' if isinstance(backend, MLflowVisBackend) else tag, picture, step)

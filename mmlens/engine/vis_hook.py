@@ -213,32 +213,33 @@ class VisHook(Hook):
         if rank >= workers:
             return
         subjects, model = self._subjects[stage], self._model(runner, stage)
-        with no_trace(model):
-            for start in range(0, len(subjects), workers):
-                mine = subjects[start + rank : start + rank + 1] if start + rank < len(subjects) else []
-                drawn = [self._drawing(runner, model, stage, subject) for subject in mine]
-                gathered = [drawn] if workers == 1 else all_gather_object(drawn)
-                for drawing in (drawing for each in gathered for drawing in each if rank == 0):
-                    self._deliver(runner, drawing, step)
+        for start in range(0, len(subjects), workers):
+            mine = subjects[start + rank : start + rank + 1]
+            drawn = [self._drawing(runner, model, stage, subject) for subject in mine]
+            gathered = [drawn] if workers == 1 else all_gather_object(drawn)
+            for drawing in (drawing for each in gathered for drawing in each if rank == 0):
+                self._deliver(runner, model, drawing, step)
 
     def _drawing(self, runner: Any, model: nn.Module, stage: str, subject: Subject) -> Drawing:
         tag = f'{self.tag if stage == "train" else f"{self.tag}_{stage}"}/{subject.name}'
         try:
-            return Drawing(tag, *self.draw(self._network(runner, model), subject))
+            with no_trace(model):
+                return Drawing(tag, *self.draw(self._network(runner, model), subject))
         except Exception as error:  # heads, losses and pipelines are anybody's code
             if self.on_error == 'raise':
                 raise
             sentence = self._sentence(subject, error)
             return Drawing(tag, None, {sentence: sentence})
 
-    def _deliver(self, runner: Any, drawing: Drawing, step: int) -> None:
+    def _deliver(self, runner: Any, model: nn.Module, drawing: Drawing, step: int) -> None:
         for kind, sentence in drawing.notes.items():
             self._log.warn(runner.logger, kind, sentence)
         if drawing.picture is None:
             return
         folder = None if self.out_dir is None else Path(runner.work_dir) / self.out_dir
         try:
-            deliver(drawing, runner, step, folder, self.timing.file_name(step))
+            with no_trace(model):  # trackers are anybody's code, too
+                deliver(drawing, runner, step, folder, self.timing.file_name(step))
         except Exception as error:  # disks are full, trackers out of reach
             if self.on_error == 'raise':
                 raise

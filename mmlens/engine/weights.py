@@ -37,7 +37,7 @@ def bare(model: Any) -> nn.Module:
 def averaged(runner: Any) -> Optional[nn.Module]:
     """The model with the moving average of the weights; ``None`` if no EMAHook keeps one."""
     hook = _ema_hook(runner)
-    return None if hook is None else bare(hook.ema_model.module)
+    return None if hook is None else _average_of(hook, runner)
 
 
 def validated(runner: Any) -> nn.Module:
@@ -46,7 +46,12 @@ def validated(runner: Any) -> nn.Module:
     # mmpretrain's EMAHook can leave validation to the weights that are trained.
     if hook is None or not getattr(hook, 'evaluate_on_ema', True):
         return bare(runner.model)
-    return bare(hook.ema_model.module)
+    return _average_of(hook, runner)
+
+
+def _average_of(hook: EMAHook, runner: Any) -> nn.Module:
+    # The hook copies the model before its weights are initialised: until the first step there is no average.
+    return bare(hook.ema_model.module if int(hook.ema_model.steps) else runner.model)
 
 
 def _ema_hook(runner: Any) -> Optional[EMAHook]:

@@ -48,6 +48,8 @@ def test_averages_are_those_of_the_hook():
     hook = EMAHook()
     hook.before_run(runner)
     runner.hooks.append(hook)
+    assert averaged(runner) is validated(runner) is model  # nothing is averaged yet
+    hook.ema_model.update_parameters(model)
     assert averaged(runner) is validated(runner) is hook.ema_model.module
     hook.evaluate_on_ema = False  # mmpretrain's
     assert validated(runner) is model
