@@ -129,9 +129,10 @@ COLUMNS: Dict[str, Callable[[Row], str]] = {
     'Detector': lambda row: row.detector,
     'Method': lambda row: f'`{row.method}`',
     'Boxes': lambda row: str(row.boxes or '-'),
+    'Inference': lambda row: in_words(row.inference),
     'Picture': lambda row: about(row, in_words(row.whole)),
     'A map': lambda row: about(row, in_words(row.whole / row.maps)) if row.whole and row.maps else '-',
-    'Inferences': lambda row: about(row, f'{row.ratio_to_inference:.2f}') if row.ratio_to_inference else '-',
+    'Times': lambda row: about(row, f'{row.ratio_to_inference:.2f}') if row.ratio_to_inference else '-',
     'Passes': passes,
     'Memory': memory_ratio,
     'Remark': lambda row: row.remark.replace('|', '\\|').replace('<', '&lt;'),
@@ -146,9 +147,10 @@ PAGE = """# What box maps cost
 
 Python {python}, {stack}, on {device}{ops}.
 
+* **Inference**: median time of a plain inference (`inference_detector`), measured in turns with the method.
 * **Picture**: median time of all maps of the best boxes of a picture; **A map**: that over the number of maps, which
   is one for each box, but for MMYOLO's: it makes one of all boxes.
-* **Inferences**: the time over that of a plain inference (`inference_detector`), measured in turns with it.
+* **Times**: how many plain inferences a picture costs.
 * **Passes**: how often the network was run, or in mmlens what follows the layer. Methods with gradients run once, and
   backwards for each box.
 * `vmap:gradcam` is mmlens's `gradcam` with one batched backward pass for all boxes.

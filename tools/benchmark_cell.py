@@ -112,9 +112,10 @@ def measure(cell: Cell) -> Row:
 
     subject = load(cell)
     row = Row(cell.detector, cell.method, cell.ratio)
-    inference, run = plain_inference(subject), run_of(subject, cell)
     memory = Memory(next(subject.detector.model.parameters()).device)
+    inference = plain_inference(subject)
     _, row.inference_memory = memory.peak_of(lambda: inference(0))
+    run = run_of(subject, cell)
     started = time.perf_counter()
     deadline = started + cell.budget
     (warm_up, outcome), row.memory = memory.peak_of(lambda: seconds(run, deadline))

@@ -239,7 +239,7 @@ def test_the_command_writes_what_was_measured_before_ctrl_c(tools, siblings, tmp
     assert 'Ended by Ctrl-C after 2 of 21.' in printed.err
     rows = tools.rows.read_rows(tmp_path / 'benchmark.json')
     assert [row.method for row in rows] == ['gradcam', 'ablationcam'] and rows[0].seconds == 0.25
-    assert '| dino | `gradcam` | 3 | 250 ms | 83 ms | 2.50 |' in (tmp_path / 'benchmark.md').read_text()
+    assert '| dino | `gradcam` | 3 | 100 ms | 250 ms | 83 ms | 2.50 |' in (tmp_path / 'benchmark.md').read_text()
     assert (tmp_path / 'benchmark.png').stat().st_size > 5000
 
 
@@ -254,9 +254,9 @@ def test_the_page_marks_estimates_and_shows_what_grows(tools):
     ]
     page = tools.main.markdown(rows, 7, 'a toaster', {'torch': '2.1.2'}, ', compiled')
     assert 'torch 2.1.2, on a toaster, compiled.' in page and 'when its 7 s were over' in page
-    assert '| a | `drise` | 3 | ≈ 50.1 s | ≈ 16.7 s | ≈ 501.00 | 100 of 1000 | 60 MB (1.5 ×) |  |' in page
-    assert '| a | `mmyolo:gradcam` | - | - | - | - | - | - | RuntimeError: a \\| &lt;b> |' in page
-    assert '## More channels' in page and '| 48 | a | `ablationcam` | 2.0 s | 667 ms | 20.00 | 48 |' in page
+    assert '| a | `drise` | 3 | 100 ms | ≈ 50.1 s | ≈ 16.7 s | ≈ 501.00 | 100 of 1000 | 60 MB (1.5 ×) |  |' in page
+    assert '| a | `mmyolo:gradcam` | - | - | - | - | - | - | - | RuntimeError: a \\| &lt;b> |' in page
+    assert '## More channels' in page and '| 48 | a | `ablationcam` | 100 ms | 2.0 s | 667 ms | 20.00 | 48 |' in page
     assert '## More boxes' not in page
 
 
