@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from torch import Tensor, nn
+from torch import nn
 
 from .attribution.attribute import Attribution, attribute, gradients_at
 from .attribution.fuse import fuse_levels
 from .attribution.graph import live_graph
 from .attribution.methods import Method, PassJob, PassMethod, Progress
+from .attribution.methods.multi_pass import Dependence, dependences
 from .attribution.replay import Replay
 from .attribution.tap import Tap
 from .attribution.targets import box_measure, box_target
@@ -89,7 +90,7 @@ class BoxJob:
             progress: See :func:`mmlens.explain_boxes`.
         """
         layers = self.layers if method.uses_layers else {}
-        prepared, gradients = self._gradients(layers if method.uses_gradients else {})
+        prepared, depends = self._dependences(layers if method.uses_gradients else {})
 
         def run(copies: int) -> List[Any]:
             return self.detector.samples(prepared, copies)
@@ -100,7 +101,7 @@ class BoxJob:
             if not explained.ranks:
                 return explained
             runs.choose(explained.ranks, box_measure(self.target, runs.boxes_of(explained.ranks), method.logits))
-            job = PassJob(runs.levels, runs, prepared.batch['inputs'], gradients, True, options, progress)
+            job = PassJob(runs.levels, runs, prepared.batch['inputs'], depends, True, options, progress)
             maps = method.explain(job)
         for of_target in maps:
             raw = fuse_levels([each for each in of_target if each is not None], prepared.input_size, self.max_shape)
@@ -114,8 +115,8 @@ class BoxJob:
         with live_graph():
             return prepared, self.detector.predict(prepared)
 
-    def _gradients(self, layers: Dict[str, nn.Module]) -> Tuple[Prepared, List[List[Optional[Tensor]]]]:
-        """The picture, and the gradients of each selected detection at each level."""
+    def _dependences(self, layers: Dict[str, nn.Module]) -> Tuple[Prepared, List[List[Optional[Dependence]]]]:
+        """The picture, and what each selected detection depends on at each level."""
         scalar_of = box_target(self.target)
         with Tap(self.detector.model, layers) as tap:
             if not layers:
@@ -123,7 +124,8 @@ class BoxJob:
             prepared, found = self._predict()
             levels = tap.levels(prepared.input_size)
             scalars = [scalar_of(found.scores[rank], found.boxes[rank]) for rank in self.select(found)]
-            return prepared, [gradients_at(scalar, levels, keep_graph=True) for scalar in scalars]
+            gradients = (gradients_at(scalar, levels, keep_graph=True) for scalar in scalars)
+            return prepared, [dependences(levels, each) for each in gradients]
 
     def _why_blank(self, job: PassJob, method: PassMethod) -> str:
         if job.interrupted:

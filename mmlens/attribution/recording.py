@@ -76,21 +76,30 @@ class _Origins:
 
 
 class Watcher:
-    """Knows which modules are running: the last of ``stack``, in the one before it, and so on."""
+    """Knows which modules are running: the last of ``stack``, in the one before it, and so on.
+
+    Attributes:
+        depth: How many of them are part of the network. A detector inside a detector, which is given data samples
+            beside tensors, is not.
+    """
 
     def __init__(self, root: Any) -> None:
         self.stack: List[Any] = [root]
+        self.depth = 0
 
     def call(self, module: nn.Module, forward: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Any:
         """Call a module's forward, or something else in its place."""
         raise NotImplementedError
 
     def _inside(self, entry: Any, forward: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Any:
+        of_network = _is_plain([args, kwargs])
         self.stack.append(entry)
+        self.depth += of_network
         try:
             return forward(*args, **kwargs)
         finally:
             self.stack.pop()
+            self.depth -= of_network
 
 
 class Counter(Watcher):

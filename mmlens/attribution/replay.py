@@ -76,8 +76,8 @@ class Replay:
 
     @property
     def depth(self) -> int:
-        """How many modules within the model are running right now; 0 in the model's own code."""
-        return 0 if self._watcher is None else len(self._watcher.stack) - 1
+        """How many modules of the network are running right now; 0 in the code of the model around it."""
+        return 0 if self._watcher is None else self._watcher.depth
 
     def whole(self, run: Callable[[], Result]) -> Result:
         """Run the whole model another way, with :attr:`depth` counted and nothing recorded or replayed."""

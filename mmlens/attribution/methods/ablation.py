@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence
+from typing import List, Sequence
 
 import torch
-from torch import Tensor
 
 from ...errors import MethodError
 from ..altering import ABLATED_VALUES, without_channels
@@ -38,7 +37,7 @@ def ablationcam(job: PassJob) -> List[Maps]:
     """
     ratio = job.options['ratio_channels_to_ablate']
     ablated = job.options['ablated'] or ('zero' if job.spatial else 'gradcam')
-    choose = job.options['choose'] or ('gradient' if job.gradients else 'gradcam')
+    choose = job.options['choose'] or ('gradient' if job.dependences else 'gradcam')
     if not 0 < ratio <= 1:
         raise MethodError(f'ratio_channels_to_ablate must be over 0 and at most 1, not {ratio}.')
     if ablated not in ABLATED_VALUES or choose not in CHOICES:
@@ -77,14 +76,7 @@ def _channels(job: PassJob, number: int, ratio: float, choose: str) -> Sequence[
 
         return [int(c) for c in AblationLayer().activations_to_be_ablated(activation.float().cpu().numpy(), ratio)]
     share = torch.zeros(count, device=activation.device)
-    for of_target in job.gradients:
-        share = torch.maximum(share, _first_order(activation, of_target[number]))
+    for of_target in job.dependences:
+        dependence = of_target[number]
+        share = share if dependence is None else torch.maximum(share, dependence.shares)
     return share.argsort(descending=True)[: max(1, round(ratio * count))].tolist()
-
-
-def _first_order(activation: Tensor, gradient: Optional[Tensor]) -> Tensor:
-    """Each channel's share of a target's first-order change, (C,), the largest 1."""
-    if gradient is None:
-        return activation.new_zeros(len(activation), dtype=torch.float32)
-    change = (gradient[0].float() * activation.float()).sum((1, 2)).abs()
-    return change / change.max().clamp_min(torch.finfo(change.dtype).tiny)

@@ -78,6 +78,30 @@ def memory_of_inputs(device: torch.device) -> int:
     return MEMORY_OF_INPUTS_ON_GPU if device.type == 'cuda' else 0
 
 
+@dataclass
+class Dependence:
+    """What the gradient of a target says about a level; small, where the gradient is as large as the level.
+
+    Attributes:
+        cells: Shape (h, w), float32: 1 where the target depends on a cell, else 0.
+        shares: Shape (C,), float32: each channel's part in a first-order change, ``|sum_ij G A|``, the largest 1.
+    """
+
+    cells: Tensor
+    shares: Tensor
+
+
+def dependences(levels: Sequence[Level], gradients: Sequence[Optional[Tensor]]) -> List[Optional[Dependence]]:
+    """What a target's gradients (1, C, h, w) say about the levels; ``None`` where it depends on none of a level."""
+    return [None if g is None else _dependence(level.activation, g) for level, g in zip(levels, gradients)]
+
+
+def _dependence(activation: Tensor, gradient: Tensor) -> Dependence:
+    change = (gradient[0].float() * activation[0].float()).sum((1, 2)).abs()
+    shares = change / change.max().clamp_min(torch.finfo(change.dtype).tiny)
+    return Dependence(gradient[0].ne(0).any(0).float(), shares)
+
+
 def _sum_of_channels(weighted: Tensor) -> Tensor:
     return weighted.sum(0)
 
@@ -90,8 +114,8 @@ class PassJob:
         levels: What the tapped layers returned.
         runs: Measures the targets in altered passes.
         inputs: Shape (1, 3, H, W): the network's input.
-        gradients: Of each target, at each level: (1, C, h, w), or ``None`` where it is zero everywhere.
-            Empty if the method does not ask for them.
+        dependences: Of each target on each level; ``None`` where its gradient is zero everywhere. Empty if the
+            method does not ask for them.
         spatial: Whether targets are boxes, whose evidence lies at places, and not classes.
         options: The method's options, completed by their defaults.
         progress: Told after each batch; may end the job early.
@@ -102,7 +126,7 @@ class PassJob:
     levels: Sequence[Level]
     runs: Runs
     inputs: Tensor
-    gradients: Sequence[Sequence[Optional[Tensor]]]
+    dependences: Sequence[Sequence[Optional[Dependence]]]
     spatial: bool
     options: Dict[str, Any]
     progress: Optional[Progress] = None
@@ -126,18 +150,16 @@ class PassJob:
 
     def reach(self, target: int, level: int) -> Tensor:
         """Shape (h, w), float32: 1 where a target depends on a level's cell, else 0; for classes 1 everywhere."""
-        gradient = self.gradients[target][level] if self.gradients else None
         cells = self.levels[level].activation[0, 0]
-        if not self.spatial or not self.gradients:
+        if not self.spatial or not self.dependences:
             return torch.ones_like(cells, dtype=torch.float32)
-        if gradient is None:
-            return torch.zeros_like(cells, dtype=torch.float32)
-        return gradient[0].ne(0).any(0).float()
+        dependence = self.dependences[target][level]
+        return torch.zeros_like(cells, dtype=torch.float32) if dependence is None else dependence.cells
 
     def concerns(self, level: int) -> bool:
         """Whether any target depends on a level; if the gradient of a target vanishes everywhere, it may."""
-        vanishing = any(all(g is None for g in of_target) for of_target in self.gradients)
-        return not self.gradients or vanishing or any(g[level] is not None for g in self.gradients)
+        vanishing = any(all(each is None for each in of_target) for of_target in self.dependences)
+        return not self.dependences or vanishing or any(each[level] is not None for each in self.dependences)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import torch
 
 from mmlens.attribution.altering import batch_axis
 from mmlens.attribution.attribute import gradients_at
-from mmlens.attribution.methods.multi_pass import PassJob, Runs, pass_method
+from mmlens.attribution.methods.multi_pass import PassJob, Runs, dependences, pass_method
 from mmlens.attribution.tap import Level
 
 
@@ -95,7 +95,8 @@ class Made:
         complete = pass_method(method).complete(options)
         levels = self.levels() if pass_method(method).uses_layers else []
         gradients = self.gradients() if spatial and pass_method(method).uses_gradients else []
-        return PassJob(levels, runs, self.inputs, gradients, spatial, complete, progress)
+        depends = [dependences(levels, of_target) for of_target in gradients]
+        return PassJob(levels, runs, self.inputs, depends, spatial, complete, progress)
 
 
 @pytest.fixture
