@@ -23,7 +23,8 @@ class CAMVisHook(VisHook):
         method, layers, eigen_smooth, aug_smooth, num_extra_tokens: See :func:`mmlens.explain_classes`.
         categories: Classes to explain, by name or index; ``'truth'`` stands for the annotated ones. Defaults to
             the class predicted, which can change from epoch to epoch.
-        layout, on, colormap, alpha: See :func:`mmlens.rendering.class_maps.draw_class_maps`.
+        layout: ``'sheet'`` (default) tells class and score, ``'overlay'`` is the picture alone.
+        on, colormap, alpha: See :func:`mmlens.rendering.class_maps.draw_class_maps`.
         tag: Beginning of the tags. Defaults to ``'cam'``.
         **options: When, which pictures, and where to; see :class:`VisHook`.
 
@@ -39,7 +40,7 @@ class CAMVisHook(VisHook):
         eigen_smooth: bool = False,
         aug_smooth: bool = False,
         num_extra_tokens: Optional[int] = None,
-        layout: Optional[str] = None,
+        layout: Optional[str] = 'sheet',
         on: str = 'picture',
         colormap: str = 'turbo',
         alpha: float = 0.5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import random
 import re
@@ -206,6 +207,22 @@ def test_a_test_alone_builds_no_training(make_runner):
     runner.test()
     assert drawn_by(runner) == ['boxam_test/000/epoch_0000']
     assert isinstance(runner._train_loop, dict)
+
+
+def test_a_drawing_leaves_no_memory_behind(make_runner):
+    runner = make_runner('mmpretrain', [cam(), featmap()], train_cfg__max_epochs=1)
+    runner.train()
+    hooks = [hook for hook in runner.hooks if isinstance(hook, VisHook)]
+
+    def tensors():
+        gc.collect()
+        return sum(isinstance(each, torch.Tensor) for each in gc.get_objects())
+
+    before = tensors()
+    for step in range(3):
+        for hook in hooks:
+            hook._draw_all(runner, 'train', step)
+        assert tensors() == before
 
 
 def test_compiled_models_are_drawn_as_their_own_code(make_runner):
