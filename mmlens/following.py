@@ -56,6 +56,7 @@ class Follower(Runs):
         self._options = options
         self._selection = Selection(lambda: replay.depth)
         self._of_copies: List[Tensor] = []  # where the wanted detections stand in what each copy returns
+        self._counts: List[int] = []  # how many detections each copy returns
         self._settled: Optional[bool] = None  # for levels (True), for inputs (False), or not yet
         self._size = 1
 
@@ -132,8 +133,10 @@ class Follower(Runs):
         missing = self._size - number
         full = torch.cat([part, *[self._plain(level)] * missing], axis) if missing else part.contiguous()
         try:
-            with self._selection.follow(), _following_nms(self._selection):
+            with self._selection.follow(), _following_post_processing(self._selection):
                 samples = self._samples(level, full)
+            if [len(sample.pred_instances) for sample in samples] != self._counts:
+                raise Diverged('not all choices were followed')
         except (Diverged, RuntimeError, IndexError) as error:
             if _is_out_of_memory(error):
                 raise
@@ -157,9 +160,10 @@ class Follower(Runs):
     def _record(self, level: Optional[Level]) -> None:
         plain, axis = self._plain(level), 0 if level is None else batch_axis(level)
         try:
-            with self._selection.record(), _following_nms(self._selection):
+            with self._selection.record(), _following_post_processing(self._selection):
                 samples = self._samples(level, torch.cat([plain] * self._size, axis))
             self._of_copies = [self._positions(sample) for sample in samples]
+            self._counts = [len(sample.pred_instances) for sample in samples]
         except (RuntimeError, IndexError, ValueError, AssertionError, _NotTheSame) as error:
             if _is_out_of_memory(error):
                 raise
@@ -213,11 +217,12 @@ def _paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 @contextlib.contextmanager
-def _following_nms(selection: Selection) -> Iterator[None]:
-    """Have mmcv's suppressions, which may be compiled, make their choices through ``selection``."""
+def _following_post_processing(selection: Selection) -> Iterator[None]:
+    """Have mmcv's suppressions, which may be compiled, choose through ``selection``, and masks be pasted beside it."""
     from mmcv.ops.nms import NMSop, SoftNMSop
+    from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 
-    plain, soft = NMSop.apply, SoftNMSop.apply
+    plain, soft, paste = NMSop.apply, SoftNMSop.apply, FCNMaskHead.predict_by_feat
 
     def nms(boxes: Tensor, scores: Tensor, *settings: Any) -> Tensor:
         if not selection.watches:
@@ -237,11 +242,17 @@ def _following_nms(selection: Selection) -> Iterator[None]:
         kept, factors = selection.choose('soft_nms', boxes, choose)
         return torch.cat([boxes[kept], (scores[kept] * factors)[:, None]], 1), kept
 
-    NMSop.apply, SoftNMSop.apply = nms, soft_nms
+    def paste_masks(*arguments: Any, **options: Any) -> Any:
+        # Where masks are pasted depends on how far the boxes reach, and chooses no candidates.
+        with selection.paused():
+            return paste(*arguments, **options)
+
+    NMSop.apply, SoftNMSop.apply, FCNMaskHead.predict_by_feat = nms, soft_nms, paste_masks
     try:
         yield
     finally:
         del NMSop.apply, SoftNMSop.apply
+        FCNMaskHead.predict_by_feat = paste
 
 
 @contextlib.contextmanager

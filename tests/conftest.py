@@ -121,6 +121,14 @@ def yolox():
 
 
 @pytest.fixture(scope='session')
+def faster_rcnn_config():
+    """Config of a tiny two-stage detector, with the pipeline of ``yolox_config``."""
+    from mmengine.config import Config
+
+    return Config(_faster_rcnn_config())
+
+
+@pytest.fixture(scope='session')
 def faster_rcnn():
     """A tiny two-stage detector."""
 

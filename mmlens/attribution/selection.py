@@ -79,6 +79,15 @@ class Selection:
         if self._next != len(self._choices):
             raise Diverged('fewer choices were made than recorded')
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Neither record nor follow what is chosen inside."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
+
     @property
     def watches(self) -> bool:
         """Whether choices made right now are recorded or followed."""
@@ -99,11 +108,8 @@ class Selection:
         """
         shape = None if candidates is None else candidates.shape
         if self._next is None:
-            self._paused = True
-            try:
+            with self.paused():
                 chosen = compute()
-            finally:
-                self._paused = False
             self._choices.append(_Choice(name, shape, chosen))
             return chosen
         return self._follow(name, shape).chosen

@@ -451,6 +451,21 @@ def test_how_deep_the_model_is_inside_itself():
         assert seen == [0, 2] * 2 and replay.depth == 0
 
 
+def test_a_model_inside_a_model_is_not_deep():
+    """What is given more than tensors, data samples for example, is not yet the network."""
+    seen = []
+    note = Return(lambda x: seen.append(replay.depth) or x)
+    inner = Return(lambda x, samples: (seen.append(replay.depth), inner.note(x))[1])
+    inner.note = note
+    net = Net(lambda n, x: n.inner(x, [Box(1)]), inner=inner)
+    replay = Replay(net, {'inner.note': note}, lambda copies: net(picture()))
+    with replay:
+        replay.record()
+        replay(replay.levels(SIZE)[0], torch.zeros(1, 2, 8, 8))
+        replay.whole(lambda: net(picture()))
+    assert seen == [0, 1, 0, 0, 1]  # the layer is not run again
+
+
 # ---------------------------------------------------------------- what cannot be done, and what is left behind
 
 

@@ -248,5 +248,21 @@ def test_a_choice_that_raises_does_not_end_the_watching():
         assert selection.watches
 
 
+def test_what_is_paused_is_computed_anew():
+    selection = Selection(lambda: 0)
+
+    def both(x):
+        with selection.paused():
+            assert not selection.watches
+            anew = x[x > 0.45].argmax()  # of as many as there are now
+        return anew, x.argmax()
+
+    with selection.record():
+        both(FIRST)
+    with selection.follow():
+        anew, followed = both(THEN)
+    assert (anew.item(), followed.item()) == (3, 0)
+
+
 def test_within_modules_nothing_is_watched():
     assert not Selection(lambda: 1).watches
