@@ -203,6 +203,15 @@ class Recorder(Watcher):
                 call.again = call.again or call.in_place and call.shares
             if (call.again or call.depends == self._so_far) and not call.taps:
                 call.output = None
+            if call.taps and not call.in_place:
+                self._drop_copies(call)
+
+    def _drop_copies(self, call: Call) -> None:
+        """Take what a tapped layer returned for its copy: nothing was written to it."""
+        returned = [tensor for tensor in tensors_of(call.output) if tensor.is_floating_point()]
+        for position, tensor in zip(call.taps, returned):
+            if not any(tensor is tapped for _, tapped in self.tapped):  # each stands for one position
+                self.tapped[position] = (self.tapped[position][0], tensor)
 
 
 def _version(tensor: Tensor) -> int:
