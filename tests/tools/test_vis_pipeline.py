@@ -1,3 +1,4 @@
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,9 @@ def test_the_script_takes_the_arguments_of_the_command():
     assert script.returncode == 0 and script.stdout == module.stdout
 
 
-def test_the_script_ends_with_the_status_of_the_command(tmp_path):
-    done = run(SCRIPT, tmp_path / 'none.py')
-    assert done.returncode == 2
-    assert done.stderr == f'mmlens: error: No config file {tmp_path / "none.py"}: check the path.\n'
+def test_the_script_ends_with_the_status_of_the_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', [str(SCRIPT), str(tmp_path / 'none.py')])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(SCRIPT), run_name='__main__')
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f'mmlens: error: No config file {tmp_path / "none.py"}: check the path.\n'
