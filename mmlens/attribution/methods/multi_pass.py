@@ -146,7 +146,8 @@ class PassJob:
             yield batch
             start += len(batch)
             self.done += len(batch)
-            self.interrupted = self.progress is not None and not self.progress(self.done, self.total)
+            go_on = self.progress is None or self.progress(self.done, self.total)
+            self.interrupted = not go_on and self.done < self.total
 
     def reach(self, target: int, level: int) -> Tensor:
         """Shape (h, w), float32: 1 where a target depends on a level's cell, else 0; for classes 1 everywhere."""
