@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from .class_explain import explain_classes, load_classifier
     from .class_results import ClassExplanation, ClassMap
     from .errors import MmlensError
-    from .explain import explain_boxes, feature_maps, list_layers, load_detector
+    from .explain import explain_boxes, list_layers, load_detector
+    from .feature_explain import feature_maps
     from .results import BoxExplanation, BoxMap, FeatureMap, FeatureMaps
     from .samples import Samples
     from .schedules.rehearse import rehearse
@@ -28,7 +29,7 @@ _HOME = {
     'available_methods': 'attribution.methods',
     'explain_boxes': 'explain',
     'explain_classes': 'class_explain',
-    'feature_maps': 'explain',
+    'feature_maps': 'feature_explain',
     'list_layers': 'explain',
     'load_classifier': 'class_explain',
     'load_detector': 'explain',

@@ -21,7 +21,7 @@ compat.prepare()  # before the first import of mmpretrain
 
 from .class_job import ClassJob, Found, default_layer  # noqa: E402
 from .class_results import ClassExplanation, ClassMap  # noqa: E402
-from .explain import check_black_box, installed_versions  # noqa: E402
+from .explain import check_black_box, installed_versions, named_layers  # noqa: E402
 from .models.classifier import Classifier  # noqa: E402
 from .models.inputs import Picture  # noqa: E402
 from .models.loading import ConfigLike, load_model, read_config  # noqa: E402
@@ -174,10 +174,7 @@ def _as_classifier(
 def _layer_names(layers: Optional[Sequence[str]], classifier: Classifier, prepared: Prepared) -> Tuple[str, ...]:
     if layers is None:
         return (default_layer(classifier, prepared),)
-    names = (layers,) if isinstance(layers, str) else tuple(layers)
-    if not names:
-        raise MmlensError('No layer was named: give at least one.')
-    return tuple(dict.fromkeys(names))
+    return named_layers(layers)
 
 
 def _class_map(classifier: Classifier, prepared: Prepared, logits: Tensor, found: Found) -> ClassMap:

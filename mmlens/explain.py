@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-import torch
 from torch import nn
 
 from . import compat
@@ -15,7 +14,6 @@ from .attribution import layers as layer_names
 from .attribution.fuse import normalise, normalise_in_box
 from .attribution.layers import LayerInfo, resolve_layer
 from .attribution.methods import Method, PassMethod, Progress, get_method, pass_method
-from .attribution.tap import Level, Tap
 from .errors import LayerError, MmlensError, PictureError
 
 compat.prepare()  # before the first import of mmdet or mmyolo
@@ -24,11 +22,10 @@ from .box_explain import BoxJob, Explained  # noqa: E402
 from .models.detector import Detector, Predictions  # noqa: E402
 from .models.inputs import Picture  # noqa: E402
 from .models.loading import ConfigLike, load_model, read_config  # noqa: E402
-from .models.network import Network, Prepared  # noqa: E402
-from .results import BoxExplanation, BoxMap, Detections, FeatureMap, FeatureMaps  # noqa: E402
+from .models.network import Network  # noqa: E402
+from .results import BoxExplanation, BoxMap  # noqa: E402
 
 ModelLike = Union[ConfigLike, nn.Module, Detector]
-REDUCTIONS = ('squeeze_mean', 'select_max')
 
 
 def load_detector(
@@ -122,7 +119,7 @@ def explain_boxes(
     """
     if topk == 0 or topk < -1:
         raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
-    detector = _as_detector(model, checkpoint, device, cfg_options, resize_only)
+    detector = as_detector(model, checkpoint, device, cfg_options, resize_only)
     chosen = pass_method(method) or get_method(method)  # after the config, which may bring a method of its own
     options = chosen.complete(method_options)
     names = _layer_names(layers, detector)
@@ -134,7 +131,12 @@ def explain_boxes(
     wanted = detector.class_indexes(classes)
     tapped = {name: resolve_layer(detector.model, name) for name in names}
     job = BoxJob(
-        detector, picture, tapped, target, lambda found: _select(found, score_thr, wanted, instances, topk), max_shape
+        detector,
+        picture,
+        tapped,
+        target,
+        lambda found: select_detections(found, score_thr, wanted, instances, topk),
+        max_shape,
     )
     explained = job.by_passes(chosen, options, progress) if isinstance(chosen, PassMethod) else job.by_one_pass(chosen)
     result = BoxExplanation(
@@ -149,62 +151,6 @@ def explain_boxes(
     )
     result.notes = explained.notes + _notes(result, chosen, score_thr)
     return result
-
-
-def feature_maps(
-    model: ModelLike,
-    picture: Picture,
-    *,
-    checkpoint: Optional[Union[str, Path]] = None,
-    device: Optional[str] = None,
-    cfg_options: Optional[Dict[str, Any]] = None,
-    resize_only: bool = False,
-    layers: Sequence[str] = ('backbone',),
-    reduction: Optional[str] = 'select_max',
-    topk: int = 4,
-    score_thr: float = 0.3,
-) -> FeatureMaps:
-    """Show what layers of a detector return for a picture, laid over the picture.
-
-    Args:
-        model, picture, checkpoint, device, cfg_options, resize_only: See :func:`explain_boxes`. What
-            :func:`~mmlens.load_classifier` returned is taken too.
-        layers: Names of the layers; each of their levels becomes one entry.
-        reduction: ``'squeeze_mean'`` (mean over channels), ``'select_max'`` (the channel with the
-            largest sum) or ``None`` (channels one by one).
-        topk: Without reduction: the channels with the largest sums. -1 takes all, and the layer
-            must have 1 or 3.
-        score_thr: Detections below are left out.
-
-    Returns:
-        Maps on the picture's grid, and what a detector found.
-
-    Raises:
-        MmlensError: With one sentence on what is wrong.
-
-    Example:
-        >>> maps = feature_maps('config.py', 'dog.jpg', checkpoint='weights.pth', layers=['neck'])
-        >>> [(m.name, m.shape) for m in maps]
-        [('neck[0]', (64, 52, 52)), ('neck[1]', (64, 26, 26)), ('neck[2]', (64, 13, 13))]
-    """
-    if reduction is not None and reduction not in REDUCTIONS:
-        raise MmlensError(f"Unknown channel reduction '{reduction}': choose {', '.join(REDUCTIONS)} or None.")
-    if reduction is None and (topk == 0 or topk < -1):
-        raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
-    network: Network = (
-        model if isinstance(model, Network) else _as_detector(model, checkpoint, device, cfg_options, resize_only)
-    )
-    tapped = {name: resolve_layer(network.model, name) for name in _named(layers)}
-    with Tap(network.model, tapped) as tap, torch.no_grad():
-        prepared = network.prepare(picture)
-        found = network.run(prepared)
-        levels = tap.levels(prepared.input_size, network.extra_tokens)
-        counts = {name: sum(level.layer == name for level in levels) for name in tapped}
-        maps = [_feature_map(level, counts[level.layer], prepared, reduction, topk) for level in levels]
-    detections = None
-    if isinstance(found, Predictions):
-        detections = _detections(network, found, _select(found, score_thr, None, None, -1))
-    return FeatureMaps(prepared.picture, maps, detections, reduction)
 
 
 def list_layers(model: Union[nn.Module, Network], picture: Optional[Picture] = None) -> List[LayerInfo]:
@@ -227,13 +173,18 @@ def installed_versions() -> Dict[str, str]:
     return compat.versions()
 
 
-def _as_detector(
+def as_detector(
     model: ModelLike,
     checkpoint: Optional[Union[str, Path]],
     device: Optional[str],
     cfg_options: Optional[Dict[str, Any]],
     resize_only: bool,
 ) -> Detector:
+    """The detector that the front door was given, loaded if it is a config.
+
+    Raises:
+        MmlensError: If what goes with a config comes with a loaded model.
+    """
     if not isinstance(model, (Detector, nn.Module)):
         return load_detector(model, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only)
     if checkpoint or device or cfg_options or resize_only:
@@ -252,23 +203,33 @@ def check_black_box(method: PassMethod, layers: Optional[Sequence[str]]) -> None
 
 
 def _layer_names(layers: Optional[Sequence[str]], detector: Detector) -> Tuple[str, ...]:
-    return detector.default_layers if layers is None else _named(layers)
+    return detector.default_layers if layers is None else named_layers(layers)
 
 
-def _named(layers: Sequence[str]) -> Tuple[str, ...]:
+def named_layers(layers: Sequence[str]) -> Tuple[str, ...]:
+    """Names of layers, each once.
+
+    Raises:
+        MmlensError: If there is none.
+    """
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     if not names:
         raise MmlensError('No layer was named: give at least one.')
     return tuple(dict.fromkeys(names))
 
 
-def _select(
+def select_detections(
     found: Predictions,
     score_thr: float,
     classes: Optional[Sequence[int]],
     instances: Optional[Sequence[int]],
     topk: int,
 ) -> List[int]:
+    """Ranks of the detections to show; for the arguments see :func:`explain_boxes`.
+
+    Raises:
+        PictureError: If there is no detection of a rank asked for.
+    """
     scores, labels = found.scores.detach().tolist(), found.labels.tolist()
     ranks = [rank for rank, score in enumerate(scores) if score >= score_thr]
     if instances is not None:
@@ -308,40 +269,6 @@ def _why_nothing_shows(laid: np.ndarray) -> str:
     if laid.any():
         return 'its evidence lies outside the box; leave out norm_in_bbox'
     return 'its evidence lies outside the picture, in the padding; choose another layer'
-
-
-def _feature_map(level: Level, levels: int, prepared: Prepared, reduction: Optional[str], topk: int) -> FeatureMap:
-    activation = level.activation[0].float()
-    channels = activation.shape[0]
-    shown = torch.empty(0, dtype=torch.int64)
-    if reduction == 'squeeze_mean':
-        maps = activation.mean(0, keepdim=True)
-    elif reduction is None and topk == -1:
-        if channels not in (1, 3):
-            raise MmlensError(
-                f"Layer '{level.layer}' has {channels} channels, which do not make a picture: set a channel reduction "
-                '(squeeze_mean or select_max) or a topk of at least 1.'
-            )
-        maps, shown = activation, torch.arange(channels)
-    else:
-        count = 1 if reduction else min(topk, channels)
-        shown = activation.sum((1, 2)).topk(count).indices
-        maps = activation[shown]
-    maps = nn.functional.interpolate(maps[None], prepared.input_size, mode='bilinear', align_corners=False)[0]
-    laid = np.stack([prepared.geometry.map_to_picture(one) for one in maps.cpu().numpy()])
-    shape = (channels, activation.shape[1], activation.shape[2])
-    return FeatureMap(level.layer, level.index, levels, shape, shown.cpu().numpy(), laid)
-
-
-def _detections(network: Network, found: Predictions, ranks: Sequence[int]) -> Detections:
-    index = torch.as_tensor(list(ranks), dtype=torch.int64, device=found.scores.device)
-    labels = found.labels[index].cpu().numpy()
-    return Detections(
-        boxes=found.boxes[index].detach().float().cpu().numpy(),
-        labels=labels,
-        scores=found.scores[index].detach().float().cpu().numpy(),
-        class_names=[network.class_name(int(label)) for label in labels],
-    )
 
 
 def _notes(result: BoxExplanation, method: Union[Method, PassMethod], score_thr: float) -> List[str]:

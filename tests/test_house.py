@@ -22,12 +22,24 @@ OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain'}
 
 # Room -> the rooms it may look into, besides itself and the leaves.
 MAY_SEE: Dict[str, Set[str]] = {
-    'cli': {'class_explain', 'compat', 'explain', 'models', 'pipelines', 'rendering', 'samples', 'schedules', 'steps'},
-    'engine': {'attribution', 'class_explain', 'explain', 'models', 'registry', 'rendering'},
+    'cli': {
+        'class_explain',
+        'compat',
+        'explain',
+        'feature_explain',
+        'models',
+        'pipelines',
+        'rendering',
+        'samples',
+        'schedules',
+        'steps',
+    },
+    'engine': {'attribution', 'class_explain', 'explain', 'feature_explain', 'models', 'registry', 'rendering'},
     'class_explain': {'attribution', 'class_job', 'compat', 'explain', 'models'},
     'class_job': {'attribution', 'class_passes', 'models'},
     'class_passes': {'attribution', 'models'},
     'explain': {'attribution', 'box_explain', 'compat', 'models', 'pipelines', 'rendering'},
+    'feature_explain': {'attribution', 'explain', 'models'},
     'box_explain': {'attribution', 'following', 'models'},
     'following': {'attribution', 'models'},
     'samples': {'compat', 'models', 'pipelines', 'steps'},

@@ -86,7 +86,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     reduction, topk = settle_channels(args.channel_reduction, args.topk, tuple(args.arrangement))
 
     def draw(detector: Detector, picture: Picture) -> Drawn:
-        from ..explain import feature_maps
+        from ..feature_explain import feature_maps
 
         found = feature_maps(
             detector,

@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import numpy as np
 from torch import nn
 
-from ..explain import feature_maps
+from ..feature_explain import feature_maps
 from ..models.classifier import Classifier
 from ..models.detector import Detector
 from ..models.network import Network
