@@ -24,7 +24,7 @@ def no_trace(*models: nn.Module) -> Iterator[None]:
         *models: Without wrappers; see :func:`mmlens.engine.weights.bare`.
     """
     with contextlib.ExitStack() as undo:
-        for model in models:
+        for model in models or (nn.Identity(),):  # without a model the random states are kept all the same
             undo.enter_context(unchanged(model))
             undo.enter_context(_attributes_kept(model))
             _run_eagerly(model)

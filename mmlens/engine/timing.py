@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Tuple
 
-from mmengine.runner import BaseLoop, EpochBasedTrainLoop
+from mmengine.runner import BaseLoop, IterBasedTrainLoop
 
 from ..errors import MmlensError
 
@@ -47,7 +47,7 @@ class Timing:
         Raises:
             MmlensError: If epochs are to be counted and the loop has none.
         """
-        if self.by_epoch and not isinstance(loop, EpochBasedTrainLoop):
+        if self.by_epoch and isinstance(loop, IterBasedTrainLoop):
             raise MmlensError(
                 f'{type(loop).__name__} counts no epochs: set by_epoch=False, and an interval in iterations.'
             )

@@ -218,7 +218,7 @@ class VisHook(Hook):
             drawn = [self._drawing(runner, model, stage, subject) for subject in mine]
             gathered = [drawn] if workers == 1 else all_gather_object(drawn)
             for drawing in (drawing for each in gathered for drawing in each if rank == 0):
-                self._deliver(runner, model, drawing, step)
+                self._deliver(runner, drawing, step)
 
     def _drawing(self, runner: Any, model: nn.Module, stage: str, subject: Subject) -> Drawing:
         tag = f'{self.tag if stage == "train" else f"{self.tag}_{stage}"}/{subject.name}'
@@ -231,14 +231,14 @@ class VisHook(Hook):
             sentence = self._sentence(subject, error)
             return Drawing(tag, None, {sentence: sentence})
 
-    def _deliver(self, runner: Any, model: nn.Module, drawing: Drawing, step: int) -> None:
+    def _deliver(self, runner: Any, drawing: Drawing, step: int) -> None:
         for kind, sentence in drawing.notes.items():
             self._log.warn(runner.logger, kind, sentence)
         if drawing.picture is None:
             return
         folder = None if self.out_dir is None else Path(runner.work_dir) / self.out_dir
         try:
-            with no_trace(model):  # trackers are anybody's code, too
+            with no_trace():  # trackers are anybody's code, too
                 deliver(drawing, runner, step, folder, self.timing.file_name(step))
         except Exception as error:  # disks are full, trackers out of reach
             if self.on_error == 'raise':

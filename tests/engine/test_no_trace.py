@@ -85,6 +85,13 @@ def test_everything_is_put_back(fails, grad_mode):
     assert dict(hub.runtime_info) == {'epoch': 3} and sorted(hub._resumed_keys) == ['epoch', 'train/loss']
 
 
+def test_random_states_are_kept_without_a_model_too():
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    with no_trace():
+        random.random(), np.random.rand(), torch.rand(1)
+    assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+
+
 def test_what_was_compiled_is_run_as_it_was_written_and_stays_compiled():
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     model[0].forward = compiled = torch.compile(model[0].forward, backend=lambda *_: pytest.fail('compiled'))
