@@ -94,7 +94,9 @@ def detr(yolox_config):
 def dino(yolox_config):
     """Two stages: queries are chosen among the encoder's cells."""
     config = copy.deepcopy(yolox_config)
-    levels = dict(embed_dims=16, num_levels=3, num_heads=2, dropout=0.0, batch_first=True)
+    wide = dict(embed_dims=256)  # some versions of mmdet take this for granted
+    attention, feed_forward = {**ATTENTION, **wide}, {**FEED_FORWARD, **wide}
+    levels = dict(num_levels=3, **attention)
     config['model'] = dict(
         type='DINO',
         num_queries=10,
@@ -107,20 +109,20 @@ def dino(yolox_config):
             type='ChannelMapper',
             in_channels=[32, 64],
             kernel_size=1,
-            out_channels=16,
+            out_channels=256,
             act_cfg=None,
             norm_cfg=dict(type='GN', num_groups=4),
             num_outs=3,
         ),
-        encoder=dict(num_layers=1, num_cp=0, layer_cfg=dict(self_attn_cfg=levels, ffn_cfg=FEED_FORWARD)),
+        encoder=dict(num_layers=1, num_cp=0, layer_cfg=dict(self_attn_cfg=levels, ffn_cfg=feed_forward)),
         decoder=dict(
             num_layers=2,
             return_intermediate=True,
-            layer_cfg=dict(self_attn_cfg=ATTENTION, cross_attn_cfg=levels, ffn_cfg=FEED_FORWARD),
+            layer_cfg=dict(self_attn_cfg=attention, cross_attn_cfg=levels, ffn_cfg=feed_forward),
             post_norm_cfg=None,
         ),
-        positional_encoding=dict(num_feats=8, normalize=True, offset=0.0, temperature=20),
-        bbox_head=dict(type='DINOHead', num_classes=3, embed_dims=16, sync_cls_avg_factor=True),
+        positional_encoding=dict(num_feats=128, normalize=True, offset=0.0, temperature=20),
+        bbox_head=dict(type='DINOHead', num_classes=3, embed_dims=256, sync_cls_avg_factor=True),
         dn_cfg=dict(label_noise_scale=0.5, box_noise_scale=1.0, group_cfg=dict(dynamic=True, num_dn_queries=10)),
         test_cfg=dict(max_per_img=6),
     )
