@@ -24,6 +24,7 @@ RESNET = ('neck', 'backbone.layer3')
 DARKNET = ('neck', 'backbone.stage3')
 DETR = ('neck', 'backbone.layer3', 'encoder')
 ALL = {'model.test_cfg.max_per_img': 2000}  # else boxes of coarse levels are not among the best
+FEW = {'model.test_cfg.rcnn.max_per_img': 20}  # each of which costs a mask
 ONE_MASK = {'model.mask_head.num_classes': 1, 'model.test_cfg.mask_thr': 0.01}
 CONFIGS = (
     ('YOLOX-s', 'mmdet::yolox/yolox_s_8xb8-300e_coco.py', DARKNET),
@@ -35,7 +36,7 @@ CONFIGS = (
     ('FCOS R50', 'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', RESNET, ALL),
     ('ATSS R50', 'mmdet::atss/atss_r50_fpn_1x_coco.py', RESNET, ALL),
     ('Faster R-CNN R50', 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', RESNET),
-    ('Mask R-CNN R50', 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', RESNET),
+    ('Mask R-CNN R50', 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', RESNET, FEW),
     ('Cascade R-CNN R50', 'mmdet::cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py', RESNET),
     ('Sparse R-CNN R50', 'mmdet::sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py', RESNET),
     ('SOLOv2 R18', 'mmdet::solov2/solov2-light_r18_fpn_ms-3x_coco.py', RESNET, ONE_MASK),
@@ -132,8 +133,8 @@ at random, by up to 2 or as much as it took to change what is found, and a third
 
 {table}
 
-Made by `python tools/replay_table.py --output FILE`; `--filter TEXT` tries some of them, and `--real` adds a detector
-with its checkpoint.
+Made by `python tools/replay_table.py --output FILE`; `--filter TEXT` tries some of them, and `--help` tells how to add
+a detector with its checkpoint.
 """
 
 
