@@ -23,6 +23,7 @@ from .class_job import ClassJob, Found, default_layer  # noqa: E402
 from .class_results import ClassExplanation, ClassMap  # noqa: E402
 from .explain import check_black_box, installed_versions, named_layers  # noqa: E402
 from .models.classifier import Classifier  # noqa: E402
+from .models.detector import Detector  # noqa: E402
 from .models.inputs import Picture  # noqa: E402
 from .models.loading import ConfigLike, load_model, read_config  # noqa: E402
 from .models.network import Prepared  # noqa: E402
@@ -49,9 +50,30 @@ def load_classifier(
     Raises:
         MmlensError: With one sentence on what is wrong (config, checkpoint, device).
     """
+    return Classifier(_load(config, checkpoint, device, cfg_options))
+
+
+def load_classifier_or_detector(
+    config: ConfigLike,
+    checkpoint: Optional[Union[str, Path]] = None,
+    *,
+    device: Optional[str] = None,
+    cfg_options: Optional[Dict[str, Any]] = None,
+) -> Union[Classifier, Detector]:
+    """Load what a config describes, be it a classifier or not; see :func:`load_classifier`."""
+    model = _load(config, checkpoint, device, cfg_options)
+    return Classifier(model) if Classifier.runs(model) else Detector(model)
+
+
+def _load(
+    config: ConfigLike,
+    checkpoint: Optional[Union[str, Path]],
+    device: Optional[str],
+    cfg_options: Optional[Dict[str, Any]],
+) -> nn.Module:
     cfg = read_config(config, cfg_options)
     weights = checkpoint or cfg.get('load_from')
-    return Classifier(load_model(cfg, str(weights) if weights else None, device))
+    return load_model(cfg, str(weights) if weights else None, device)
 
 
 def explain_classes(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Union
 
 from ..errors import MmlensError
 from .arguments import Parser, add_cfg_options, add_picture, fraction, parse
+from .boxam import drawn_picture
 from .guard import guarded
-from .job import count, load_classifier, run_job
+from .job import count, load_classifier_or_detector, run_job
 from .pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
 from .progress import Passes
 from .run import Drawn, Picture
@@ -18,13 +19,14 @@ from .sources import Source
 if TYPE_CHECKING:
     from ..class_results import ClassExplanation, ClassMap
     from ..models.classifier import Classifier
+    from ..models.detector import Detector
 
 
 def build_parser() -> Parser:
     """Build the parser of ``mmlens cam``: the names and meanings of MMPretrain's vis_cam, and more."""
     parser = Parser(
         prog='mmlens cam',
-        description='Draw which part of a picture speaks for the classes of a classifier.',
+        description='Draw what in a picture speaks for the classes of a classifier, or for the boxes of a detector.',
     )
     add_picture(parser, 'picture')
     parser.add_argument('config', help="config file, or a package's own: mmpretrain::resnet/resnet18_8xb32_in1k.py")
@@ -60,7 +62,8 @@ def _add_what(parser: Parser) -> None:
         '--target-category',
         nargs='+',
         metavar='CLASS',
-        help='classes to explain, by index or name; several stand side by side (default: the predicted one)',
+        help='classes to explain, by index or name; several stand side by side (default: the predicted one; of a '
+        'detector all boxes)',
     )
     group.add_argument(
         '--vit-like',
@@ -172,39 +175,75 @@ def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any
     )
 
 
+def check_detector(args: argparse.Namespace) -> None:
+    """Check that no option was given that concerns classifiers only.
+
+    Raises:
+        MmlensError: If one was.
+    """
+    given = {
+        '--eigen-smooth': args.eigen_smooth,
+        '--aug-smooth': args.aug_smooth,
+        '--guided-backprop': args.guided_backprop,
+        '--num-extra-tokens': args.num_extra_tokens is not None,
+        '--on input': args.on == 'input',
+    }
+    for option in (option for option, is_given in given.items() if is_given):
+        raise MmlensError(f'{option} concerns classifiers, and {args.config} is none: leave it out.')
+
+
 @guarded
 def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens cam``. See :func:`mmlens.cli.main.main`."""
     args = parse(build_parser(), argv)
-    options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
-
+    look = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
     method_options = pass_options(args)
     passes = Passes() if args.method.lower() in PASS_METHODS else None
 
-    def draw(classifier: Classifier, picture: Picture) -> Drawn:
+    def of_classes(classifier: Classifier, picture: Picture) -> Drawn:
         from ..class_explain import explain_classes
 
+        explanation = explain_classes(
+            classifier,
+            picture,
+            method=args.method,
+            layers=args.target_layers,
+            categories=args.target_category,
+            eigen_smooth=args.eigen_smooth,
+            aug_smooth=args.aug_smooth,
+            num_extra_tokens=args.num_extra_tokens,
+            guided_backprop=args.guided_backprop,
+            method_options=method_options,
+            progress=passes,
+        )
+        return drawn(explanation, args.save_maps, layout=args.layout, on=args.on, **look)
+
+    def of_boxes(detector: Detector, picture: Picture) -> Drawn:
+        from ..explain import explain_boxes
+
+        check_detector(args)
+        explanation = explain_boxes(
+            detector,
+            picture,
+            method=args.method,
+            layers=args.target_layers,
+            classes=args.target_category,
+            method_options=method_options,
+            progress=passes,
+        )
+        return drawn_picture(explanation, 'panels' if args.layout == 'sheet' else 'overlay', args.save_maps, **look)
+
+    def draw(network: Union[Classifier, Detector], picture: Picture) -> Drawn:
+        from ..models.detector import Detector
+
         with passes.of_a_picture() if passes else contextlib.nullcontext():
-            explanation = explain_classes(
-                classifier,
-                picture,
-                method=args.method,
-                layers=args.target_layers,
-                categories=args.target_category,
-                eigen_smooth=args.eigen_smooth,
-                aug_smooth=args.aug_smooth,
-                num_extra_tokens=args.num_extra_tokens,
-                guided_backprop=args.guided_backprop,
-                method_options=method_options,
-                progress=passes,
-            )
-        return drawn(explanation, args.save_maps, layout=args.layout, on=args.on, **options)
+            return of_boxes(network, picture) if isinstance(network, Detector) else of_classes(network, picture)
 
     return run_job(
         args,
         draw,
         same_size=True,
         check_sources=lambda sources: check_options(sources, args),
-        load=load_classifier,
+        load=load_classifier_or_detector,
         passes=passes,
     )

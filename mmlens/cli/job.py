@@ -7,7 +7,7 @@ import contextlib
 import io
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Union
 
 from ..errors import ModelError
 from .arguments import read_cfg_options
@@ -39,12 +39,12 @@ def load(args: argparse.Namespace) -> Detector:
         )
 
 
-def load_classifier(args: argparse.Namespace) -> Classifier:
-    """Load the classifier that the arguments name."""
+def load_classifier_or_detector(args: argparse.Namespace) -> Union[Classifier, Detector]:
+    """Load the classifier, or the detector, that the arguments name."""
     with contextlib.redirect_stdout(io.StringIO()):
-        from ..class_explain import load_classifier
+        from ..class_explain import load_classifier_or_detector
 
-        return load_classifier(
+        return load_classifier_or_detector(
             args.config, args.checkpoint, device=args.device, cfg_options=read_cfg_options(args.cfg_options)
         )
 

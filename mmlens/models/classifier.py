@@ -34,9 +34,10 @@ class Classifier(Network):
         self.default_layer: Optional[str] = None
 
     @staticmethod
-    def _is_of_the_kind(model: nn.Module) -> bool:
+    def runs(model: nn.Module) -> bool:
+        """Whether a model is a classifier."""
         has_parts = all(getattr(model, part, None) is not None for part in ('backbone', 'head'))
-        return Network._is_of_the_kind(model) and has_parts
+        return Network.runs(model) and has_parts
 
     @property
     def extra_tokens(self) -> Optional[int]:

@@ -57,7 +57,7 @@ class Network:
         cfg = getattr(model, 'cfg', None) if cfg is None else cfg
         if cfg is None:
             raise ModelError(f'The model carries no config: build it with {self.builder}, or set model.cfg.')
-        if not self._is_of_the_kind(model):
+        if not self.runs(model):
             raise ModelError(f'{type(model).__name__} is not {self.kind}.')
         self.model: Any = model
         self.cfg = cfg
@@ -71,7 +71,8 @@ class Network:
         return None
 
     @staticmethod
-    def _is_of_the_kind(model: nn.Module) -> bool:
+    def runs(model: nn.Module) -> bool:
+        """Whether a model is of the kind that this class runs."""
         return hasattr(model, 'data_preprocessor') and hasattr(model, '_run_forward')
 
     def class_name(self, label: int) -> str:

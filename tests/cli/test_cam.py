@@ -128,3 +128,19 @@ def test_the_script_of_the_published_name_is_the_command():
         [sys.executable, 'tools/vis_cam.py', '--help'], cwd=str(ROOT), stdout=subprocess.PIPE, text=True, check=True
     )
     assert '--target-category' in done.stdout
+
+
+def test_a_detector_is_explained_by_its_boxes(model, pictures, capsys):
+    assert main(['cam', 'pics/a.png', *model, '--method', 'LayerCAM', '--layout', 'sheet', '--save-maps']) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('pics/a.png: ') and ' box' in out.splitlines()[0]
+    with np.load('output/a.npz') as maps:
+        assert str(maps['method']) == 'layercam' and len(maps['boxes']) == len(out.splitlines()) - 1
+
+
+@pytest.mark.parametrize(
+    ('words', 'option'), [(['--eigen-smooth'], '--eigen-smooth'), (['--on', 'input'], '--on input')]
+)
+def test_what_only_classifiers_have_is_told_of_a_detector(words, option, model, pictures, capsys):
+    assert main(['cam', 'pics/a.png', *model, *words]) == 2
+    assert f'{option} concerns classifiers, and ' in capsys.readouterr().err
