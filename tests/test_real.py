@@ -80,3 +80,12 @@ def test_the_tools_print_their_figures(capsys, tool):
     assert table[-2].startswith('layercam      dog 0.86') and table[-1].startswith('layercam      mean of 1')
     tool('measure_speed').main([*words, '--repeat', '2'])
     assert 'maps of 3 boxes' in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_ablation_of_every_channel_for_all_boxes_at_once(detector, tool):
+    energy = tool('measure_quality').energy_in_box
+    found = explain_boxes(detector, DOG, score_thr=0.5, method='ablationcam')
+    assert found.passes == 2 * 64  # two of the three levels concern a box
+    assert np.mean([energy(box.normalised, box.box) for box in found]) >= 0.9
+    inside = explain_boxes(detector, DOG, score_thr=0.5, method='ablationcam', norm_in_bbox=True)
+    assert [round(energy(box.normalised, box.box), 4) for box in inside] == [1, 1, 1]
