@@ -71,10 +71,13 @@ DETECTORS: Dict[str, Tuple[str, Optional[str], str]] = {
 
 
 def load(cell: Cell) -> Subject:
-    """Build the cell's detector."""
+    """Build the cell's detector; one with random weights is the same in each process."""
+    import torch
+
     import mmlens
     from mmlens.models.loading import read_config
 
+    torch.manual_seed(0)  # weights that no init_cfg sets are drawn when modules are made
     config, checkpoint, picture = DETECTORS[cell.detector]
     if checkpoint is None:
         cfg = shrink(Entry(cell.detector, config))

@@ -94,6 +94,14 @@ def test_the_best_stay_the_best_under_a_threshold(tools, yolox, picture):
     assert count() == tools.cell.CANDIDATES < many
 
 
+def test_random_weights_are_the_same_in_each_process(tools, yolox_config, picture, tmp_path, monkeypatch):
+    yolox_config.dump(tmp_path / 'config.py')
+    monkeypatch.setitem(tools.cell.DETECTORS, 'tiny', (str(tmp_path / 'config.py'), None, picture))
+    first, second = (tools.cell.load(tools.rows.Cell('tiny', 'gradcam', side=64, device='cpu')) for _ in range(2))
+    for one, other in zip(first.detector.model.parameters(), second.detector.model.parameters()):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='elsewhere the peak of a process is never forgotten')
 def test_memory_is_that_of_the_peak(tools):
     memory = tools.cell.Memory(torch.device('cpu'))
