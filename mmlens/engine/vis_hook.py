@@ -171,13 +171,14 @@ class VisHook(Hook):
             return
         model = self._model(runner, stage)
         with no_trace(model):
-            self._subjects[stage] = self._choose(runner, stage)
+            subjects = self._choose(runner, stage)
             try:
-                self.draw(self._network(runner, model), self._subjects[stage][0])
+                self.draw(self._network(runner, model), subjects[0])
             except MmlensError:
                 raise
             except Exception as error:
-                self._complain(runner, self._subjects[stage][0], error)
+                self._complain(runner, subjects[0], error)
+        self._subjects[stage] = subjects
 
     def _choose(self, runner: Any, stage: str) -> List[Subject]:
         if self.choice.pictures is not None:
