@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
 
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from mmlens.attribution.fuse import fuse_levels
@@ -75,7 +76,6 @@ def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
     """
     import pytorch_grad_cam
     from benchmark_cell import Outcome
-    from pytorch_grad_cam.utils.model_targets import FasterRCNNBoxScoreTarget
 
     detector, cam_class = subject.detector, getattr(pytorch_grad_cam, name)
     neck, ablates = detector.model.neck, name == 'AblationCAM'
@@ -101,12 +101,23 @@ def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
         with given_back(detector.model), contextlib.suppress(OutOfTime), cam_class(wrapped, layers, **options) as cam:
             wrapped.deadline, wrapped.passes = deadline, 0
             for number in best:
-                box, label = found['boxes'][number].cpu().numpy(), int(found['labels'][number])
-                target = FasterRCNNBoxScoreTarget(labels=[label], bounding_boxes=[box])
-                cam(input_tensor=inputs, targets=[target])
+                cam(input_tensor=inputs, targets=[partial(best_match, found['boxes'][number], found['labels'][number])])
         return Outcome(len(best), len(best), wrapped.passes, each * len(best))
 
     return run
+
+
+def best_match(box: Tensor, label: Tensor, found: Dict[str, Tensor]) -> Tensor:
+    """Score and overlap of what lies best on a box (4,), within its class; 0 where nothing does by half.
+
+    The package's own target looks for the best match of any class, and is 0 where one box got two classes.
+    """
+    same = found['labels'] == label
+    overlaps = torchvision.ops.box_iou(box[None], found['boxes'][same])[0]
+    if not len(overlaps) or overlaps.max() <= 0.5:
+        return found['scores'].new_zeros(1)
+    best = overlaps.argmax()
+    return (overlaps[best] + found['scores'][same][best])[None]
 
 
 @contextlib.contextmanager

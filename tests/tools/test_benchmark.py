@@ -138,6 +138,14 @@ def test_gradcam_of_the_package_makes_a_map_for_each_box_and_fails_where_the_gra
         tools.cell.run_of(cut, tools.rows.Cell('shapes-rtmdet', 'grad-cam:GradCAM'))(float('inf'))
 
 
+def test_the_best_match_is_that_of_the_class_by_hand(tools):
+    boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 3.0], [9.0, 9.0, 12.0, 12.0]])
+    found = dict(boxes=boxes, labels=torch.tensor([1, 0, 1, 2]), scores=torch.tensor([0.5, 0.25, 0.125, 0.75]))
+    asked = [(boxes[0], 0, 1.25), (boxes[0], 1, 1.5), (boxes[2], 1, 1.125), (boxes[0], 2, 0.0), (boxes[0], 3, 0.0)]
+    for box, label, expected in asked:
+        assert float(tools.others.best_match(box, torch.tensor(label), found)) == expected
+
+
 def test_the_modules_that_make_the_levels_are_found(tools, subject, faster_rcnn, picture):
     assert tools.others.level_modules(subject) == list(subject.detector.model.neck.out_convs)
     found = tools.others.level_modules(tools.cell.Subject(faster_rcnn, picture))
