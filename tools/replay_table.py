@@ -24,6 +24,7 @@ RESNET = ('neck', 'backbone.layer3')
 DARKNET = ('neck', 'backbone.stage3')
 DETR = ('neck', 'backbone.layer3', 'encoder')
 ALL = {'model.test_cfg.max_per_img': 2000}  # else boxes of coarse levels are not among the best
+SHALLOW = {'model.encoder.num_layers': 2, 'model.decoder.num_layers': 2}  # of 6 and 6, all alike
 FEW = {'model.test_cfg.rcnn.max_per_img': 20}  # each of which costs a mask
 ONE_MASK = {'model.mask_head.num_classes': 1, 'model.test_cfg.mask_thr': 0.01}
 CONFIGS = (
@@ -40,9 +41,9 @@ CONFIGS = (
     ('Cascade R-CNN R50', 'mmdet::cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py', RESNET),
     ('Sparse R-CNN R50', 'mmdet::sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py', RESNET),
     ('SOLOv2 R18', 'mmdet::solov2/solov2-light_r18_fpn_ms-3x_coco.py', RESNET, ONE_MASK),
-    ('DETR R50', 'mmdet::detr/detr_r50_8xb2-150e_coco.py', DETR),
-    ('Deformable DETR R50', 'mmdet::deformable_detr/deformable-detr_r50_16xb2-50e_coco.py', DETR),
-    ('DINO R50', 'mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py', DETR),
+    ('DETR, 2 + 2 layers', 'mmdet::detr/detr_r50_8xb2-150e_coco.py', DETR, SHALLOW),
+    ('Deformable DETR, 2 + 2 layers', 'mmdet::deformable_detr/deformable-detr_r50_16xb2-50e_coco.py', DETR, SHALLOW),
+    ('DINO, 2 + 2 layers', 'mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py', DETR, SHALLOW),
 )
 
 

@@ -52,7 +52,7 @@ def test_every_kind_of_detector_is_in_the_list_and_every_file_exists(tools):
         folder = Path(importlib.util.find_spec(package).origin).parent / '.mim' / 'configs' if package else Path('/')
         assert (folder / name).is_file(), case.config
         assert not case.checkpoint or Path(case.checkpoint).is_file() and Path(case.picture).is_file()
-    assert {case.detector for case in table.cases('mmdet::detr')} == {'DETR R50'}
+    assert {case.detector for case in table.cases('mmdet::detr')} == {'DETR, 2 + 2 layers'}
     assert table.cases('no such detector') == []
 
 
