@@ -25,7 +25,7 @@ DARKNET = ('neck', 'backbone.stage3')
 DETR = ('neck', 'backbone.layer3', 'encoder')
 ALL = {'model.test_cfg.max_per_img': 2000}  # else boxes of coarse levels are not among the best
 SHALLOW = {'model.encoder.num_layers': 2, 'model.decoder.num_layers': 2}  # of 6 and 6, all alike
-FEW = {'model.test_cfg.rcnn.max_per_img': 20}  # each of which costs a mask
+FEW = {'model.test_cfg.rcnn.max_per_img': 60}  # each of which costs a mask
 ONE_MASK = {'model.mask_head.num_classes': 1, 'model.test_cfg.mask_thr': 0.01}
 CONFIGS = (
     ('YOLOX-s', 'mmdet::yolox/yolox_s_8xb8-300e_coco.py', DARKNET),
