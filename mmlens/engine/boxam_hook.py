@@ -21,7 +21,8 @@ class BoxAMVisHook(VisHook):
     """Draw, for every box of a detector, the evidence for that box, epoch by epoch.
 
     Args:
-        method, layers, target, score_thr, classes, norm_in_bbox: See :func:`mmlens.explain_boxes`.
+        method, method_options, layers, target, score_thr, classes, norm_in_bbox: See
+            :func:`mmlens.explain_boxes`.
         max_boxes: Explain so many of the best boxes; -1 takes all. Defaults to 10.
         layout, colormap, alpha: See :func:`mmlens.rendering.draw_box_maps`.
         tag: Beginning of the tags. Defaults to ``'boxam'``.
@@ -40,6 +41,7 @@ class BoxAMVisHook(VisHook):
         classes: Optional[Sequence[Union[str, int]]] = None,
         max_boxes: int = 10,
         norm_in_bbox: bool = False,
+        method_options: Optional[Dict[str, Any]] = None,
         layout: str = 'overlay',
         colormap: str = 'turbo',
         alpha: float = 0.5,
@@ -57,6 +59,7 @@ class BoxAMVisHook(VisHook):
             classes=classes,
             topk=max_boxes,
             norm_in_bbox=norm_in_bbox,
+            method_options=method_options,
         )
         self.drawing: Dict[str, Any] = dict(layout=layout, colormap=colormap, alpha=alpha)
 

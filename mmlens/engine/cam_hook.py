@@ -20,7 +20,8 @@ class CAMVisHook(VisHook):
     """Draw which part of a picture speaks for its classes, epoch by epoch.
 
     Args:
-        method, layers, eigen_smooth, aug_smooth, num_extra_tokens: See :func:`mmlens.explain_classes`.
+        method, method_options, layers, eigen_smooth, aug_smooth, num_extra_tokens: See
+            :func:`mmlens.explain_classes`.
         categories: Classes to explain, by name or index; ``'truth'`` stands for the annotated ones. Defaults to
             the class predicted, which can change from epoch to epoch.
         layout: ``'sheet'`` (default) tells class and score, ``'overlay'`` is the picture alone.
@@ -40,6 +41,7 @@ class CAMVisHook(VisHook):
         eigen_smooth: bool = False,
         aug_smooth: bool = False,
         num_extra_tokens: Optional[int] = None,
+        method_options: Optional[Dict[str, Any]] = None,
         layout: Optional[str] = 'sheet',
         on: str = 'picture',
         colormap: str = 'turbo',
@@ -55,6 +57,7 @@ class CAMVisHook(VisHook):
             eigen_smooth=eigen_smooth,
             aug_smooth=aug_smooth,
             num_extra_tokens=num_extra_tokens,
+            method_options=method_options,
         )
         self.drawing: Dict[str, Any] = dict(layout=layout, on=on, colormap=colormap, alpha=alpha)
 

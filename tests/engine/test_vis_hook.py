@@ -101,7 +101,11 @@ ACCUMULATION = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01), 
     [
         (
             'mmdet',
-            [boxam(during=('train', 'val'), draw_gt=True), featmap(by_epoch=False, interval=1, layers=['neck'])],
+            [
+                boxam(during=('train', 'val'), draw_gt=True),
+                boxam(tag='ablated', method='ablationcam', method_options=dict(ratio_channels_to_ablate=0.1)),
+                featmap(by_epoch=False, interval=1, layers=['neck']),
+            ],
             dict(optim_wrapper=BF16),
         ),
         (
