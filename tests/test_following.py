@@ -122,7 +122,7 @@ def dino(yolox_config):
             post_norm_cfg=None,
         ),
         positional_encoding=dict(num_feats=128, normalize=True, offset=0.0, temperature=20),
-        bbox_head=dict(type='DINOHead', num_classes=3, embed_dims=256, sync_cls_avg_factor=True),
+        bbox_head=dict(type='DINOHead', num_classes=3, loss_cls=dict(type='FocalLoss', use_sigmoid=True)),
         dn_cfg=dict(label_noise_scale=0.5, box_noise_scale=1.0, group_cfg=dict(dynamic=True, num_dn_queries=10)),
         test_cfg=dict(max_per_img=6),
     )

@@ -240,9 +240,13 @@ def _memory(tensor: Tensor) -> int:
     return begin or -id(tensor)
 
 
+# A module that is given to another one (heads to a transformer's decoder) hides no tensor of this pass.
+_PLAIN = (Tensor, nn.Module, bool, int, float, str, torch.Size, torch.dtype, torch.device)
+
+
 def _is_plain(value: Union[Any, Sequence[Any]]) -> bool:
-    """Whether a value holds tensors, numbers and text in tuples, lists and dicts, and nothing that hides a tensor."""
-    if value is None or isinstance(value, (Tensor, bool, int, float, str, torch.Size, torch.dtype, torch.device)):
+    """Whether a value is tensors, numbers and text in tuples, lists and dicts, and nothing that hides a tensor."""
+    if value is None or isinstance(value, _PLAIN):
         return True
     if isinstance(value, dict):
         return all(_is_plain(one) for one in value.values())

@@ -454,8 +454,8 @@ def test_how_deep_the_model_is_inside_itself():
 def test_a_model_inside_a_model_is_not_deep():
     """What is given more than tensors, data samples for example, is not yet the network."""
     seen = []
-    note = Return(lambda x: seen.append(replay.depth) or x)
-    inner = Return(lambda x, samples: (seen.append(replay.depth), inner.note(x))[1])
+    note = Return(lambda x, heads: seen.append(replay.depth) or x)  # heads are given to a transformer's decoder
+    inner = Return(lambda x, samples: (seen.append(replay.depth), inner.note(x, heads=nn.ModuleList([conv()])))[1])
     inner.note = note
     net = Net(lambda n, x: n.inner(x, [Box(1)]), inner=inner)
     replay = Replay(net, {'inner.note': note}, lambda copies: net(picture()))
