@@ -155,7 +155,8 @@ Python {python}, {stack}, on {device}{ops}.
   backwards for each box.
 * `vmap:gradcam` is mmlens's `gradcam` with one batched backward pass for all boxes.
 * **Memory**: the peak above the loaded detector, and how many times that of a plain inference.
-* **≈**: the method was ended when its {budget:g} s were over; its time is scaled from the passes it had made to all.
+* **≈**: the method was ended when its {budget:g} s were over; the passes that it had not made are added at the pace of
+  those that it had.
 
 {table}
 {series}"""

@@ -34,6 +34,41 @@ class Outcome:
     maps: int
     passes: Optional[int] = None
     all_passes: Optional[int] = None
+    pace: Optional[float] = None
+
+
+class Clock:
+    """Watches a method's passes, and tells when to end.
+
+    Args:
+        deadline: When to end, by :func:`time.perf_counter`; but not before passes came in twice.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self._seen: List[Tuple[float, int]] = []
+
+    @property
+    def passes(self) -> int:
+        """How many were made."""
+        return self._seen[-1][1] if self._seen else 0
+
+    def see(self, passes: int) -> bool:
+        """Note that so many passes are made.
+
+        Returns:
+            Whether to go on.
+        """
+        self._seen.append((time.perf_counter(), passes))
+        return len(self._seen) < 2 or self._seen[-1][0] < self.deadline
+
+    @property
+    def pace(self) -> Optional[float]:
+        """Seconds a pass, what comes before the first ones left out; ``None`` if they came in once at most."""
+        if len(self._seen) < 2:
+            return None
+        (begin, first), (end, last) = self._seen[0], self._seen[-1]
+        return (end - begin) / max(last - first, 1)
 
 
 @dataclass
@@ -43,6 +78,8 @@ class Subject:
     detector: Any
     picture: Any
 
+
+NEVER = float('inf')
 
 # Ends when the clock shows the time that it is given.
 Run = Callable[[float], Outcome]
@@ -117,7 +154,7 @@ def measure(cell: Cell) -> Row:
     row = Row(cell.detector, cell.method, cell.ratio)
     memory = Memory(next(subject.detector.model.parameters()).device)
     inference = plain_inference(subject)
-    _, row.inference_memory = memory.peak_of(lambda: inference(0))
+    _, row.inference_memory = memory.peak_of(lambda: inference(NEVER))
     run = run_of(subject, cell)
     started = time.perf_counter()
     deadline = started + cell.budget
@@ -130,13 +167,13 @@ def measure(cell: Cell) -> Row:
         too_late = time.perf_counter() + warm_up > deadline
         for function in order:
             if function is inference:
-                inferences.append(seconds(inference, deadline)[0])
+                inferences.append(seconds(inference, NEVER)[0])
             elif not too_late:
-                runs.append(seconds(run, deadline)[0])
+                runs.append(seconds(run, NEVER)[0])
     row.inference, row.seconds = statistics.median(inferences), statistics.median(runs or [warm_up])
     row.side, row.channels = sizes(subject)
     row.boxes, row.maps = outcome.boxes, outcome.maps
-    row.passes, row.all_passes = outcome.passes, outcome.all_passes
+    row.passes, row.all_passes, row.pace = outcome.passes, outcome.all_passes, outcome.pace
     return row
 
 
@@ -186,11 +223,11 @@ def mmlens_run(subject: Subject, cell: Cell) -> Run:
     options = {'ratio_channels_to_ablate': cell.ratio} if cell.method == 'ablationcam' else None
 
     def run(deadline: float) -> Outcome:
-        totals = [0]
+        clock, totals = Clock(deadline), [0]
 
         def progress(done: int, total: int) -> bool:
             totals.append(total)
-            return time.perf_counter() < deadline
+            return clock.see(done)
 
         found = mmlens.explain_boxes(
             subject.detector,
@@ -202,7 +239,7 @@ def mmlens_run(subject: Subject, cell: Cell) -> Run:
             progress=progress,
         )
         # A method of one pass with gradients has its backward passes only.
-        return Outcome(len(found), len(found), found.passes or None, max(totals) or None)
+        return Outcome(len(found), len(found), found.passes or None, max(totals) or None, clock.pace)
 
     return run
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
-import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 import torch
 import torchvision
@@ -18,11 +17,12 @@ from torch import Tensor, nn
 
 from mmlens.attribution.fuse import fuse_levels
 from mmlens.attribution.graph import live_graph
+from mmlens.attribution.passes import borrowed
 from mmlens.attribution.tap import Tap
 from mmlens.attribution.targets import score_logit
 
 if TYPE_CHECKING:
-    from benchmark_cell import Run, Subject
+    from benchmark_cell import Clock, Run, Subject
     from benchmark_rows import Cell
 
 BATCH = 8  # altered passes at a time
@@ -36,8 +36,7 @@ class AsTorchvision(nn.Module):
     """A detector of OpenMMLab that takes tensors and returns what those of torchvision do.
 
     Attributes:
-        passes: How many inputs it was run on.
-        deadline: When to end, by :func:`time.perf_counter`.
+        clock: Told how many inputs it was run on; ``None`` if nobody counts.
 
     Args:
         detector: The detector.
@@ -48,15 +47,14 @@ class AsTorchvision(nn.Module):
         super().__init__()
         self.model = detector.model
         self._samples = samples
-        self.passes, self.deadline = 0, float('inf')
+        self.clock: Optional[Clock] = None
 
     def forward(self, inputs: Tensor) -> List[Dict[str, Tensor]]:
         """Run on inputs (B, 3, H, W); one dictionary of boxes, labels and scores each."""
-        if time.perf_counter() > self.deadline:
-            raise OutOfTime
         samples = [copy.deepcopy(self._samples[0]) for _ in inputs]
         found = self.model._run_forward({'inputs': inputs, 'data_samples': samples}, mode='predict')
-        self.passes += len(inputs)
+        if self.clock is not None and not self.clock.see(self.clock.passes + len(inputs)):
+            raise OutOfTime
         return [self._as_dict(sample.pred_instances) for sample in found]
 
     @staticmethod
@@ -75,7 +73,7 @@ def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
     looks at the neck, whose levels are enlarged to one size and joined.
     """
     import pytorch_grad_cam
-    from benchmark_cell import Outcome
+    from benchmark_cell import Clock, Outcome
 
     detector, cam_class = subject.detector, getattr(pytorch_grad_cam, name)
     neck, ablates = detector.model.neck, name == 'AblationCAM'
@@ -98,11 +96,11 @@ def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
         best = found['scores'].argsort(descending=True)[: cell.boxes].tolist()
         # Each box takes a pass for the activations, and one for the score where channels are ablated.
         each = 2 + round(cell.ratio * channels_of(neck, wrapped, inputs)) if ablates else 1
-        with given_back(detector.model), contextlib.suppress(OutOfTime), cam_class(wrapped, layers, **options) as cam:
-            wrapped.deadline, wrapped.passes = deadline, 0
+        with borrowed(detector.model), contextlib.suppress(OutOfTime), cam_class(wrapped, layers, **options) as cam:
+            clock = wrapped.clock = Clock(deadline)
             for number in best:
                 cam(input_tensor=inputs, targets=[partial(best_match, found['boxes'][number], found['labels'][number])])
-        return Outcome(len(best), len(best), wrapped.passes, each * len(best))
+        return Outcome(len(best), len(best), clock.passes, each * len(best), clock.pace)
 
     return run
 
@@ -118,17 +116,6 @@ def best_match(box: Tensor, label: Tensor, found: Dict[str, Tensor]) -> Tensor:
         return found['scores'].new_zeros(1)
     best = overlaps.argmax()
     return (overlaps[best] + found['scores'][same][best])[None]
-
-
-@contextlib.contextmanager
-def given_back(model: nn.Module) -> Iterator[None]:
-    """Put back a neck that an ended method has replaced, and drop the gradients of the parameters."""
-    neck = model.neck
-    try:
-        yield
-    finally:
-        model.neck = neck
-        model.zero_grad()
 
 
 def channels_of(neck: nn.Module, wrapped: AsTorchvision, inputs: Tensor) -> int:
@@ -191,7 +178,7 @@ def mmyolo_run(subject: Subject, cell: Cell, name: str) -> Run:
     from mmlens import compat
 
     compat.prepare('mmyolo')
-    from benchmark_cell import Outcome
+    from benchmark_cell import Clock, Outcome
     from mmyolo.utils import boxam_utils
     from pytorch_grad_cam.base_cam import BaseCAM
 
@@ -210,23 +197,23 @@ def mmyolo_run(subject: Subject, cell: Cell, name: str) -> Run:
 
     def run(deadline: float) -> Outcome:
         model.need_loss(False)
-        model.deadline, model.passes = deadline, 0
+        model.clock = None
         visualizer = boxam_utils.BoxAMDetectorVisualizer(
             method, model, layers, reshape_transform=reshape, is_need_grad=not ablates, extra_params=extra
         )
         model.set_input_data(image)
         found = model()[0].pred_instances[: cell.boxes]
-        model.passes = 0
+        clock = model.clock = Clock(deadline)
         targets = [boxam_utils.DetBoxScoreTarget(found, device=model.device, ignore_loss_params=['loss_obj'])]
         if not ablates:
             model.need_loss(True)
             model.set_input_data(image, found)
             visualizer.switch_activations_and_grads(model)
-        with given_back(model.detector), contextlib.suppress(OutOfTime):
+        with borrowed(model.detector), contextlib.suppress(OutOfTime):
             visualizer(image, targets=targets)
         visualizer.cam.activations_and_grads.release()
         whole = 2 + round(cell.ratio * channels_of(model.detector.neck, *_one_pass(subject))) if ablates else 1
-        return Outcome(len(found), 1, model.passes, whole)
+        return Outcome(len(found), 1, clock.passes, whole, clock.pace)
 
     return run
 
@@ -237,16 +224,16 @@ def _one_pass(subject: Subject) -> Tuple[AsTorchvision, Tensor]:
 
 
 def timed_wrapper(boxam_utils: Any) -> Any:
-    """MMYOLO's wrapper of a detector, that counts its passes and ends at a deadline."""
+    """MMYOLO's wrapper of a detector, whose passes are counted, and that ends when its clock says so."""
 
     class Timed(boxam_utils.BoxAMDetectorWrapper):  # type: ignore[misc, name-defined]
-        passes, deadline = 0, float('inf')
+        clock: Optional[Clock] = None
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            if time.perf_counter() > self.deadline:
+            found = super().__call__(*args, **kwargs)
+            if self.clock is not None and not self.clock.see(self.clock.passes + 1):
                 raise OutOfTime
-            self.passes += 1
-            return super().__call__(*args, **kwargs)
+            return found
 
     return Timed
 

@@ -55,6 +55,7 @@ class Row:
         seconds: Median seconds of the method; of what it did until it was ended, if that is less than all.
         passes: How often the network, or what follows the layer, was run, in ``seconds``.
         all_passes: How often the method would run it if it was not ended early.
+        pace: Seconds that such a pass took, after the first ones.
         memory: MB above the loaded detector, at the method's peak.
         inference_memory: The same of a plain inference.
         remark: Why there are no figures.
@@ -72,6 +73,7 @@ class Row:
     seconds: Optional[float] = None
     passes: Optional[int] = None
     all_passes: Optional[int] = None
+    pace: Optional[float] = None
     memory: Optional[float] = None
     inference_memory: Optional[float] = None
     remark: str = ''
@@ -79,14 +81,15 @@ class Row:
     @property
     def ended_early(self) -> bool:
         """Whether the time of the whole method is an estimate."""
-        return bool(self.passes and self.all_passes and self.passes < self.all_passes)
+        return self.passes is not None and self.all_passes is not None and self.passes < self.all_passes
 
     @property
     def whole(self) -> Optional[float]:
-        """Seconds of the whole method: what was measured, or that of the passes it made, scaled to all."""
-        if self.seconds is None or self.inference is None or not self.ended_early:
+        """Seconds of the whole method: what was measured, and what the passes that were not made would take."""
+        if self.seconds is None or self.passes is None or self.all_passes is None:
             return self.seconds
-        return self.inference + (self.seconds - self.inference) * self.all_passes / self.passes  # type: ignore[operator]
+        missing = max(0, self.all_passes - self.passes)
+        return self.seconds + missing * (self.pace or 0.0)
 
     @property
     def ratio_to_inference(self) -> Optional[float]:

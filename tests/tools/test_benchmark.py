@@ -57,21 +57,31 @@ def test_a_cell_is_measured(tools, siblings, method, passes):
     assert row.memory is not None and row.inference_memory is not None
 
 
-def test_the_time_of_an_ended_method_is_scaled_by_hand(tools):
-    row = tools.rows.Row('a', 'b', inference=1.0, seconds=5.0, passes=20, all_passes=60)
-    assert row.ended_early and row.whole == 13.0 and row.ratio_to_inference == 13.0  # 1 + (5 - 1) * 3
+def test_what_an_ended_method_has_not_done_is_added_by_hand(tools):
+    row = tools.rows.Row('a', 'b', inference=2.0, seconds=5.0, passes=20, all_passes=60, pace=0.25)
+    assert row.ended_early and row.whole == 15.0 and row.ratio_to_inference == 7.5  # 5 + 40 * 0.25
     row.passes = 60
     assert not row.ended_early and row.whole == 5.0
     assert tools.rows.Row('a', 'b').ratio_to_inference is None
 
 
-@pytest.mark.parametrize('method', ['ablationcam', 'grad-cam:AblationCAM'])
+def test_the_pace_leaves_out_what_comes_before_the_first_passes(tools, monkeypatch):
+    times = iter([10.0, 12.0, 13.0])
+    monkeypatch.setattr(tools.cell.time, 'perf_counter', lambda: next(times))
+    clock = tools.cell.Clock(deadline=11.0)
+    assert clock.passes == 0 and clock.pace is None
+    assert clock.see(8) and clock.pace is None
+    assert not clock.see(16)  # two batches at least, or there would be no pace
+    assert clock.see(20) is False and clock.passes == 20 and clock.pace == 0.25
+
+
+@pytest.mark.parametrize('method', ['drise', 'grad-cam:AblationCAM'])
 def test_a_method_of_many_passes_ends_with_its_budget(tools, siblings, subject, method):
     model = subject.detector.model
     neck = model.neck
     run = tools.cell.run_of(subject, tools.rows.Cell('tiny', method, boxes=6))
-    outcome = run(0.0)  # boxes of several levels, each a batch
-    assert outcome.boxes == 6 and outcome.passes < outcome.all_passes
+    outcome = run(0.0)
+    assert outcome.boxes == 6 and outcome.passes < outcome.all_passes and outcome.pace > 0
     assert model.neck is neck and not any(module._forward_hooks for module in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -116,22 +126,23 @@ def test_memory_is_that_of_the_peak(tools):
 def test_a_wrapped_detector_finds_the_same_for_every_picture_of_a_batch(tools, yolox, picture):
     prepared = yolox.prepare(picture)
     wrapped = tools.others.AsTorchvision(yolox, prepared.batch['data_samples'])
+    wrapped.clock = tools.cell.Clock(deadline=0.0)
     with torch.no_grad():
         expected = yolox.predict(prepared)
         both = wrapped(prepared.batch['inputs'].expand(2, -1, -1, -1))
-    assert wrapped.passes == len(both) == 2
+    assert wrapped.clock.passes == len(both) == 2
     for found in both:
         order = found['scores'].argsort(descending=True)
         torch.testing.assert_close(found['boxes'][order], expected.boxes)
         torch.testing.assert_close(found['scores'][order], expected.scores)
-    wrapped.deadline = 0.0
     with pytest.raises(tools.others.OutOfTime):
         wrapped(prepared.batch['inputs'])
 
 
 def test_gradcam_of_the_package_makes_a_map_for_each_box_and_fails_where_the_graph_is_cut(tools, siblings, subject):
     run = tools.cell.run_of(subject, tools.rows.Cell('tiny', 'grad-cam:GradCAM', boxes=2))
-    assert run(float('inf')) == tools.cell.Outcome(boxes=2, maps=2, passes=2, all_passes=2)
+    outcome = run(float('inf'))
+    assert (outcome.boxes, outcome.maps, outcome.passes, outcome.all_passes) == (2, 2, 2, 2)
     assert all(parameter.grad is None for parameter in subject.detector.model.parameters())
     cut = tools.cell.load(tools.rows.Cell('shapes-rtmdet', 'grad-cam:GradCAM', side=64, device='cpu'))
     with pytest.raises(RuntimeError, match='does not require grad'):
@@ -262,7 +273,7 @@ def test_the_command_writes_what_was_measured_before_ctrl_c(tools, siblings, tmp
 def test_the_page_marks_estimates_and_shows_what_grows(tools):
     row = dict(boxes=3, maps=3, side=416, channels=192, inference=0.1, memory=60.0, inference_memory=40.0)
     rows = [
-        tools.rows.Row('a', 'drise', seconds=5.1, passes=100, all_passes=1000, **row),
+        tools.rows.Row('a', 'drise', seconds=5.1, passes=100, all_passes=1000, pace=0.05, **row),
         tools.rows.Row('a', 'mmyolo:gradcam', remark='RuntimeError: a | <b>'),
         tools.rows.Row(
             'a', 'ablationcam', ratio=0.25, section='channels', seconds=2.0, passes=48, all_passes=48, **row
@@ -280,7 +291,8 @@ def test_the_figure_has_a_line_for_each_method_and_a_part_for_each_series(tools)
     def row(method, **more):
         return tools.rows.Row('a', method, boxes=3, maps=3, side=416, channels=192, inference=0.1, **more)
 
-    rows = [row('gradcam', seconds=0.2), row('drise', seconds=5.1, passes=100, all_passes=1000), row('scorecam')]
+    rows = [row('gradcam', seconds=0.2), row('drise', seconds=5.1, passes=9, all_passes=10, pace=45)]
+    rows += [row('scorecam')]
     rows += [row('gradcam', section='boxes', seconds=seconds) for seconds in (0.2, 0.3)]
     figure = tools.figure.cost_figure(rows)
     costs, boxes = (part.axes[0] for part in figure.subfigs)
