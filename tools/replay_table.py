@@ -123,7 +123,8 @@ at random, by up to 2 or as much as it took to change what is found, and a third
 
 * **Shape**: what the layer returned at this level.
 * **Detections**: how many were compared: boxes, scores, labels and masks, in their order.
-* **Changed**: whether they are others than those of the unaltered picture; else the row shows nothing.
+* **Changed**: whether they are others than those of the unaltered picture; else the row shows nothing: no box depends
+  on the level, as where a second stage cuts no region from it.
 * **Identical**: whether replay gives the same, bit for bit, one altered output at a time.
 * **Altered pass**, **Whole pass**: median of {rounds}, in turn, one thread, on a machine that had other work to do.
 * **Batch**: {copies} altered outputs in one pass, against one at a time. *Close* is within {scores:g} of the scores
