@@ -74,7 +74,8 @@ def _channels(job: PassJob, number: int, ratio: float, choose: str) -> Sequence[
     if choose == 'gradcam':
         from pytorch_grad_cam.ablation_layer import AblationLayer
 
-        return [int(c) for c in AblationLayer().activations_to_be_ablated(activation.float().cpu().numpy(), ratio)]
+        chosen = AblationLayer().activations_to_be_ablated(activation.float().cpu().numpy(), ratio)
+        return list(dict.fromkeys(int(channel) for channel in chosen))  # above half of them, it names some twice
     share = torch.zeros(count, device=activation.device)
     for of_target in job.dependences:
         dependence = of_target[number]
