@@ -63,7 +63,7 @@ def _draw_panels(explanation: BoxExplanation, colormap: str, alpha: float) -> np
     size = panel_size(explanation.picture, len(explanation) + 1)
     plain = resize(explanation.picture, size)
     boxes = [_scaled(box, plain.shape, explanation.picture.shape) for box in explanation]
-    detail = f'{explanation.method} · {", ".join(explanation.layers)} · {explanation.target}'
+    detail = ' · '.join(filter(None, [explanation.method, ', '.join(explanation.layers), explanation.target]))
     count = f'{len(boxes)} box' + ('es' if len(boxes) > 1 else '')
     panels = [Panel(draw_within(plain, _overview(boxes)), count, detail=detail)]
     for box, mark in zip(boxes, _marks(boxes)):
