@@ -76,6 +76,7 @@ def draw_series(axes: Any, rows: Sequence[Row], name: str, colours: Dict[str, st
         costs = [row.ratio_to_inference if unit == INFERENCES else row.whole for row in own]
         axes.plot([place(row) for row in own], costs, marker='o', label=method, color=colours.get(method))
     axes.set_yscale('log')
+    axes.margins(y=0.3)  # room for the legend
     label_well(axes.yaxis)
     axes.set_xlabel(heading)
     axes.set_ylabel(f'{unit} a picture')

@@ -156,6 +156,15 @@ def learning_rates(config: str, size: int) -> np.ndarray:
         return cv2.imread(path)
 
 
+def benchmark(detector: Any) -> np.ndarray:
+    """What tools/benchmark.py measured last, from docs/benchmark.json."""
+    from benchmark_figure import cost_figure
+    from benchmark_rows import read_rows
+
+    canvas: Any = cost_figure(read_rows(ROOT / 'docs' / 'benchmark.json')).canvas
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
+
+
 def pipeline(detector: Any) -> np.ndarray:
     """A sample after each transform of YOLOv5's training, and the pictures that were mixed in."""
     return shapes_through_yolov5().record(1).draw('pipeline', edges=(150, 290))
@@ -200,6 +209,7 @@ PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'history': history,
     'schedule': schedule,
     'layer_decay': layer_decay,
+    'benchmark': benchmark,
 }
 
 
@@ -234,7 +244,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     unknown = [name for name in wishes.names if name not in PICTURES_OF]
     if unknown:
         parser.error(f'there is no picture {unknown[0]}; choose from {", ".join(PICTURES_OF)}')
-    sys.path.insert(0, str(ROOT / 'projects' / 'own_method'))
+    sys.path[:0] = [str(ROOT / 'projects' / 'own_method'), str(ROOT / 'tools')]
     import own_method  # noqa: F401  its import registers gradnorm
 
     wishes.out_dir.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def test_one_command_draws_every_picture(tmp_path):
         assert drawn.shape == kept.shape, f'{path.name} is out of date: run tools/draw_docs_pictures.py'
         # Two stacks differ by rounding everywhere; another map or label differs a lot in one place.
         difference = cv2.blur(cv2.absdiff(drawn, kept), (16, 16)).max()
-        if path.stem in ('schedule', 'layer_decay'):
+        if path.stem in ('schedule', 'layer_decay', 'benchmark'):
             # No two versions of matplotlib lay a figure out alike to the pixel.
             difference = cv2.absdiff(cv2.blur(drawn, (40, 40)), cv2.blur(kept, (40, 40))).max()
         assert difference < 20, f'{path.name} is out of date: run tools/draw_docs_pictures.py'
@@ -81,11 +81,18 @@ def test_one_command_draws_every_picture(tmp_path):
 # ---------------------------------------------------------------- the command line
 
 
+@pytest.fixture
+def benchmark(tool, monkeypatch):
+    """tools/benchmark.py, whose files import each other."""
+    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
+    return tool('benchmark')
+
+
 def options_of(module) -> Set[str]:
     return {name for action in module.build_parser()._actions for name in action.option_strings if name[:2] == '--'}
 
 
-def test_options_in_the_text_exist_and_all_are_explained():
+def test_options_in_the_text_exist_and_all_are_explained(benchmark):
     known = (
         options_of(boxam)
         | options_of(cam)
@@ -95,7 +102,8 @@ def test_options_in_the_text_exist_and_all_are_explained():
         | options_of(lr)
         | options_of(pipeline)
     )
-    of_others = {'--no-cache-dir', '--filter', '--output'}  # pip's, and those of tools/support_table.py
+    # pip's, and those of tools/support_table.py
+    of_others = {'--no-cache-dir', '--no-deps', '--target', '--filter', '--output'} | options_of(benchmark)
     named = {option for page in OURS for option in re.findall(r'(?<![\w-])--[a-z][\w-]+', text_of(page))}
     assert named - of_others <= known
     assert known - {'--help'} <= named
@@ -118,6 +126,17 @@ def test_what_only_one_command_has_is_on_its_page(page, module):
     ]
     for option in options_of(module) - set.union(*others):
         assert f'`{option}' in text_of(DOCS / page) or f' {option} ' in text_of(DOCS / page)
+
+
+def test_the_benchmark_and_its_page_agree(benchmark):
+    from benchmark_rows import read_rows
+
+    page = text_of(DOCS / 'benchmark.md')
+    listed = {option for cell in first_cells(DOCS / 'benchmark.md', 'option') for option in cell}
+    assert listed == options_of(benchmark) - {'--help'}
+    rows = read_rows(DOCS / 'benchmark.json')
+    assert benchmark.table([row for row in rows if not row.section], benchmark.COLUMNS) in page
+    assert {row.detector for row in rows} == set(benchmark.DETECTORS)
 
 
 # ---------------------------------------------------------------- tables
