@@ -30,7 +30,11 @@ CLASSIFIER = CONFIG.with_name('shapes_classifier.py')
 CLASSIFIER_CHECKPOINT = CHECKPOINT.with_name('shapes_classifier.pth')
 LANDSCAPE, PORTRAIT, TALL = (PICTURES / f'{name}.jpg' for name in ('000005', '000008', '000021'))
 
-METHODS = ('gradcam', 'gradcam++', 'layercam', 'xgradcam', 'eigengradcam', 'eigencam', 'gradnorm')
+METHODS = (
+    *('gradcam', 'gradcam++', 'layercam', 'xgradcam', 'eigengradcam', 'eigencam', 'gradnorm'),
+    *('ablationcam', 'scorecam', 'reciprocam', 'drise'),
+)
+MASKS = dict(drise=dict(num_masks=200))
 MOST_BYTES = 200_000
 COIN_AND_TRIANGLE = (8, 60, 120)  # left, top and side of a square of TALL, in pixels
 ENLARGED = 2.5
@@ -103,7 +107,10 @@ def channels(detector: Any) -> np.ndarray:
 def methods(detector: Any) -> np.ndarray:
     """One box, explained by each method."""
     options = dict(instances=[0], score_thr=0.5)
-    drawn = [mmlens.explain_boxes(detector, PORTRAIT, method=name, **options).draw() for name in METHODS]
+    drawn = [
+        mmlens.explain_boxes(detector, PORTRAIT, method=name, method_options=MASKS.get(name), **options).draw()
+        for name in METHODS
+    ]
     return rows_of([cv2.imread(str(PORTRAIT)), *drawn], ['picture', *METHODS], columns=4)
 
 
