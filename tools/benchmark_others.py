@@ -95,7 +95,7 @@ def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
             (found,) = wrapped(inputs)
         best = found['scores'].argsort(descending=True)[: cell.boxes].tolist()
         # Each box takes a pass for the activations, and one for the score where channels are ablated.
-        each = 2 + round(cell.ratio * channels_of(neck, wrapped, inputs)) if ablates else 1
+        each = 2 + ablated(channels_of(neck, wrapped, inputs), cell.ratio) if ablates else 1
         with borrowed(detector.model), contextlib.suppress(OutOfTime), cam_class(wrapped, layers, **options) as cam:
             clock = wrapped.clock = Clock(deadline)
             for number in best:
@@ -116,6 +116,11 @@ def best_match(box: Tensor, label: Tensor, found: Dict[str, Tensor]) -> Tensor:
         return found['scores'].new_zeros(1)
     best = overlaps.argmax()
     return (overlaps[best] + found['scores'][same][best])[None]
+
+
+def ablated(channels: int, ratio: float) -> int:
+    """How many channels pytorch-grad-cam ablates: asked for a share, it takes that of the best and of the worst."""
+    return channels if ratio == 1 else 2 * int(channels * ratio)
 
 
 def channels_of(neck: nn.Module, wrapped: AsTorchvision, inputs: Tensor) -> int:
@@ -212,7 +217,8 @@ def mmyolo_run(subject: Subject, cell: Cell, name: str) -> Run:
         with borrowed(model.detector), contextlib.suppress(OutOfTime):
             visualizer(image, targets=targets)
         visualizer.cam.activations_and_grads.release()
-        whole = 2 + round(cell.ratio * channels_of(model.detector.neck, *_one_pass(subject))) if ablates else 1
+        channels = channels_of(model.detector.neck, *_one_pass(subject))
+        whole = 2 + ablated(channels, cell.ratio) if ablates else 1
         return Outcome(len(found), 1, clock.passes, whole, clock.pace)
 
     return run

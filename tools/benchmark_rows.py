@@ -85,11 +85,10 @@ class Row:
 
     @property
     def whole(self) -> Optional[float]:
-        """Seconds of the whole method: what was measured, and what the passes that were not made would take."""
-        if self.seconds is None or self.passes is None or self.all_passes is None:
+        """Seconds of the whole method, with what the passes that were not made would take; ``None`` if unknown."""
+        if self.seconds is None or self.passes is None or self.all_passes is None or not self.ended_early:
             return self.seconds
-        missing = max(0, self.all_passes - self.passes)
-        return self.seconds + missing * (self.pace or 0.0)
+        return None if self.pace is None else self.seconds + (self.all_passes - self.passes) * self.pace
 
     @property
     def ratio_to_inference(self) -> Optional[float]:

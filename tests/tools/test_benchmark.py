@@ -60,6 +60,8 @@ def test_a_cell_is_measured(tools, siblings, method, passes):
 def test_what_an_ended_method_has_not_done_is_added_by_hand(tools):
     row = tools.rows.Row('a', 'b', inference=2.0, seconds=5.0, passes=20, all_passes=60, pace=0.25)
     assert row.ended_early and row.whole == 15.0 and row.ratio_to_inference == 7.5  # 5 + 40 * 0.25
+    row.pace = None
+    assert row.ended_early and row.whole is None and row.ratio_to_inference is None
     row.passes = 60
     assert not row.ended_early and row.whole == 5.0
     assert tools.rows.Row('a', 'b').ratio_to_inference is None
