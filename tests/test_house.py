@@ -312,7 +312,9 @@ def test_this_environment_is_one_of_the_pinned_ones():
 
 
 def test_no_file_names_a_package_registry():
-    hosts = re.compile(r'https?://[^\s/]*(py(?:pi|thonhosted)|npm(?:js)|debian|download\.openmmlab|download\.pytorch)', re.I)
+    hosts = re.compile(
+        r'https?://[^\s/]*(py(?:pi|thonhosted)|npm(?:js)|debian|download\.openmmlab|download\.pytorch)', re.I
+    )
     for path in [ROOT / 'Makefile', ROOT / 'setup.py', *(ROOT / 'requirements').iterdir(), ROOT / '.ci' / 'run']:
         assert not hosts.search(path.read_text(encoding='utf-8')), path
 
