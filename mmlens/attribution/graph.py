@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from .windows import WINDOWED
+
 _DETACH = {torch.detach, Tensor.detach, Tensor.detach_, Tensor.data.__get__}  # type: ignore[attr-defined]
 _VIEWS = {
     torch.unbind,
@@ -24,7 +26,7 @@ _VIEWS = {
 _LEAVE_TORCH = {Tensor.numpy, Tensor.__array__, Tensor.tolist, Tensor.item, Tensor.__float__, Tensor.__int__}
 _JOINS = {torch.cat, torch.concat, torch.concatenate, torch.stack}
 _ROOTS = {torch.sqrt, Tensor.sqrt, Tensor.sqrt_, torch.pow, Tensor.pow, Tensor.pow_, Tensor.__pow__, Tensor.__ipow__}
-_HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS | _ROOTS | {Tensor.__deepcopy__}
+_HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS | _ROOTS | {Tensor.__deepcopy__} | set(WINDOWED)
 
 
 class live_graph(TorchFunctionMode):
@@ -36,7 +38,8 @@ class live_graph(TorchFunctionMode):
     to NumPy and ``copy.deepcopy`` still work, and tensors without gradients are left alone.
 
     Where levels are joined (``cat``, ``stack``), the backward pass stops at those whose gradient is
-    all zero: a box of one level does not pay for the others. This changes no gradient.
+    all zero: a box of one level does not pay for the others. This changes no gradient. Large convolutions and
+    linear layers are passed only where their gradient is not zero; see :mod:`~mmlens.attribution.windows`.
 
     A root's slope at 0 is infinite: scores of 0 beside the one that is explained, such as a padded
     class, would make its gradient NaN. What gets no gradient sends none here.
@@ -49,6 +52,8 @@ class live_graph(TorchFunctionMode):
         kwargs = kwargs or {}
         if function not in _HANDLED:
             return function(*args, **kwargs)
+        if function in WINDOWED:
+            return WINDOWED[function](function, *args, **kwargs)
         if function in _DETACH:
             tensor = args[0] if args else kwargs['input']
             return tensor if tensor.requires_grad else function(*args, **kwargs)

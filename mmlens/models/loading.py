@@ -118,6 +118,7 @@ def load_model(cfg: Config, checkpoint: Optional[str], device: Optional[str] = N
     with default_scope(cfg):
         try:
             with torch.random.fork_rng(devices=[]):  # building a model draws its first weights
+                torch.default_generator.manual_seed(0)
                 model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(cfg.model)))
         except compat.DependencyError:
             raise

@@ -50,7 +50,9 @@ def roi_align_backward(
     """Add RoIAlign's gradient for its input to grad_input (B, C, H, W)."""
     _check_average(pool_mode)
     size = (aligned_height, aligned_width, *grad_input.shape)
-    rois = rois.to(grad_output.dtype)
+    # The gradient of one detection comes from one of a thousand regions; the kernel would visit all.
+    sending = grad_output.flatten(1).any(1)
+    grad_output, rois = grad_output[sending], rois[sending].to(grad_output.dtype)
     backward = torch.ops.torchvision._roi_align_backward
     grad_input += backward(grad_output, rois, spatial_scale, *size, sampling_ratio, aligned)
 

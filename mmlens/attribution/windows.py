@@ -1,0 +1,115 @@
+"""Backward passes that visit only what the explained detection depends on.
+
+The score of one box comes from one cell of a head's output, or from one proposal: the gradient that a convolution or a
+linear layer receives is zero outside a small window or a few rows. These send back the same gradient as torch's own,
+at the window's cost. Layers that mix all cells, such as group norms, end the window: from there on all is visited.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_input
+
+# Multiplications below which torch's own backward pass is faster than looking for the window.
+_WORTH_IT = 5e7
+
+Pair = Tuple[int, int]
+
+
+def conv2d(
+    original: Callable[..., Tensor],
+    input: Tensor,
+    weight: Tensor,
+    bias: Optional[Tensor] = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """``torch.conv2d`` of frozen weights; backwards it visits the window where its output's gradient is not zero."""
+    work = input.numel() * weight[:, 0].numel() // groups
+    if work < _WORTH_IT or input.ndim != 4 or isinstance(padding, str) or not _frozen(input, weight, bias):
+        return original(input, weight, bias, stride, padding, dilation, groups)
+    return _Convolution.apply(input, weight, bias, _pair(stride), _pair(padding), _pair(dilation), groups)
+
+
+def linear(original: Callable[..., Tensor], input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+    """``torch.nn.functional.linear`` of frozen weights; backwards it visits the rows whose gradient is not zero."""
+    if input.numel() * len(weight) < _WORTH_IT or input.ndim < 2 or not _frozen(input, weight, bias):
+        return original(input, weight, bias)
+    return _Linear.apply(input, weight, bias)
+
+
+def _frozen(input: Tensor, *parameters: Optional[Tensor]) -> bool:
+    return input.requires_grad and not any(p is not None and p.requires_grad for p in parameters)
+
+
+def _pair(value: Any) -> Pair:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return (int(values[0]), int(values[-1]))
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Optional[Tensor], *how: Any) -> Tensor:
+        ctx.save_for_backward(weight)
+        ctx.set_materialize_grads(False)  # no gradient costs nothing
+        ctx.shape, ctx.how = input.shape, how
+        return F.conv2d(input, weight, bias, *how)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Optional[Tensor]) -> Tuple[Optional[Tensor], ...]:
+        (weight,) = ctx.saved_tensors
+        return (None if gradient is None else _sent_back(gradient, weight, ctx.shape, *ctx.how), *[None] * 6)
+
+
+def _sent_back(
+    gradient: Tensor, weight: Tensor, shape: torch.Size, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Optional[Tensor]:
+    """Gradient of a convolution's input (B, C, H, W), or ``None`` for zero."""
+    cells = gradient.any(1).any(0)
+    rows, columns = (cells.any(axis).nonzero()[:, 0].tolist() for axis in (1, 0))
+    if not rows:
+        return None
+    weight = weight.to(gradient.dtype)
+    (top, bottom), (left, right) = ((places[0], places[-1] + 1) for places in (rows, columns))
+    if 2 * (bottom - top) * (right - left) > cells.numel():
+        return conv2d_input(shape, weight, gradient, stride, padding, dilation, groups)
+    part = F.conv_transpose2d(gradient[:, :, top:bottom, left:right], weight, None, stride, 0, 0, groups, dilation)
+    sent = gradient.new_zeros(shape)
+    y, x = top * stride[0] - padding[0], left * stride[1] - padding[1]
+    (height, width), (part_height, part_width) = shape[2:], part.shape[2:]
+    inside = part[:, :, max(-y, 0) : height - y, max(-x, 0) : width - x]  # the rest fell on the padding
+    sent[:, :, max(y, 0) : y + part_height, max(x, 0) : x + part_width] = inside
+    return sent
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+        ctx.save_for_backward(weight)
+        ctx.set_materialize_grads(False)
+        return F.linear(input, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Optional[Tensor]) -> Tuple[Optional[Tensor], ...]:
+        if gradient is None:
+            return None, None, None
+        (weight,) = ctx.saved_tensors
+        weight = weight.to(gradient.dtype)
+        rows = gradient.any(-1)
+        if 2 * int(rows.sum()) > rows.numel():
+            return gradient @ weight, None, None
+        sent = gradient.new_zeros(*gradient.shape[:-1], weight.shape[1])
+        sent[rows] = gradient[rows] @ weight
+        return sent, None, None
+
+
+WINDOWED: Dict[Callable, Callable[..., Tensor]] = {torch.conv2d: conv2d, F.linear: linear}

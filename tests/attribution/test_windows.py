@@ -1,0 +1,85 @@
+"""Backward passes through windows and rows give torch's own gradients."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmlens.attribution import windows
+from mmlens.attribution.graph import live_graph
+
+
+@pytest.fixture(autouse=True)
+def worth_it(monkeypatch):
+    monkeypatch.setattr(windows, '_WORTH_IT', 0)
+
+
+def gradients(run, start, place, mode):
+    start = start.clone().requires_grad_()
+    if mode:
+        with live_graph():
+            end = run(start)
+    else:
+        end = run(start)
+    sent = torch.zeros_like(end)
+    sent[place] = torch.randn(sent[place].shape, generator=torch.Generator().manual_seed(1), dtype=sent.dtype)
+    return end.detach(), torch.autograd.grad(end, start, sent)[0], type(end.grad_fn).__name__
+
+
+@pytest.mark.parametrize('how', [(1, 1, 1, 1), (2, 1, 1, 1), (2, 0, 1, 2), ((2, 1), (0, 2), (1, 2), 4), (3, 2, 2, 1)])
+@pytest.mark.parametrize(('row', 'column'), [(0, 0), (-1, -1), (2, 3), (slice(1, 3), slice(0, 2)), (slice(None), 0)])
+def test_a_convolution_sends_back_what_torch_does(how, row, column):
+    stride, padding, dilation, groups = how
+    random = torch.Generator().manual_seed(0)
+    start = torch.randn(2, 4, 11, 13, generator=random, dtype=torch.float64)
+    weight = torch.randn(8, 4 // groups, 3, 3, generator=random, dtype=torch.float64)
+
+    def run(x):
+        return torch.conv2d(x, weight, None, stride, padding, dilation, groups)
+
+    place = (0, slice(None), row, column)
+    end, found, name = gradients(run, start, place, mode=True)
+    expected_end, expected, _ = gradients(run, start, place, mode=False)
+    assert '_Convolution' in name
+    torch.testing.assert_close(end, expected_end, rtol=0, atol=0)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize('shape', [(5, 6), (2, 5, 6)])
+@pytest.mark.parametrize('place', [0, slice(None)])
+def test_a_linear_layer_sends_back_what_torch_does(shape, place):
+    random = torch.Generator().manual_seed(0)
+    start, weight = (torch.randn(*size, generator=random, dtype=torch.float64) for size in (shape, (3, 6)))
+    _, found, name = gradients(lambda x: F.linear(x, weight), start, place, mode=True)
+    _, expected, _ = gradients(lambda x: F.linear(x, weight), start, place, mode=False)
+    assert '_Linear' in name
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_only_the_window_is_visited(monkeypatch):
+    seen = []
+    original = F.conv_transpose2d
+    monkeypatch.setattr(F, 'conv_transpose2d', lambda g, *rest: seen.append(tuple(g.shape)) or original(g, *rest))
+    start = torch.randn(1, 2, 32, 32)
+    gradients(lambda x: torch.conv2d(x, torch.ones(2, 2, 3, 3), padding=1), start, (0, slice(None), 9, 9), mode=True)
+    assert seen == [(1, 2, 1, 1)]
+
+
+def test_layers_that_learn_or_are_small_stay_torchs_own(monkeypatch):
+    start = torch.randn(1, 2, 8, 8, requires_grad=True)
+    layer = torch.nn.Conv2d(2, 2, 3)
+    with live_graph():
+        assert '_Convolution' not in type(layer(start).grad_fn).__name__
+        layer.requires_grad_(False)
+        assert '_Convolution' in type(layer(start).grad_fn).__name__
+        assert layer(torch.ones(1, 2, 8, 8)).grad_fn is None
+        monkeypatch.setattr(windows, '_WORTH_IT', 1e9)
+        assert '_Convolution' not in type(layer(start).grad_fn).__name__
+
+
+def test_no_gradient_sends_none():
+    start = torch.randn(1, 2, 8, 8, requires_grad=True)
+    weight = torch.ones(2, 2, 3, 3)
+    with live_graph():
+        joined = torch.cat([torch.conv2d(start, weight).flatten(), start.flatten()])
+    (sent,) = torch.autograd.grad(joined[-1], start)
+    assert sent.sum() == 1
