@@ -22,7 +22,10 @@ from benchmark_rows import Cell, Row, write_rows
 from support_table import STACK, ask_own_process, stack
 
 METHODS = ('inference', 'gradcam', 'layercam', 'ablationcam', 'scorecam', 'reciprocam', 'drise')
-OTHERS = ('vmap:gradcam', 'grad-cam:GradCAM', 'grad-cam:AblationCAM', 'mmyolo:gradcam', 'mmyolo:ablationcam')
+OTHERS = (
+    *('vmap:gradcam', 'whole:gradcam', 'grad-cam:GradCAM', 'grad-cam:AblationCAM'),
+    *('mmyolo:gradcam', 'mmyolo:ablationcam'),
+)
 # What grows, and what is measured then: methods, values of a cell's attribute.
 SERIES: Dict[str, Any] = {
     'boxes': (
@@ -153,7 +156,8 @@ Python {python}, {stack}, on {device}{ops}.
 * **Times**: how many plain inferences a picture costs.
 * **Passes**: how often the network was run, or in mmlens what follows the layer. Methods with gradients run once, and
   backwards for each box.
-* `vmap:gradcam` is mmlens's `gradcam` with one batched backward pass for all boxes.
+* `vmap:gradcam` is mmlens's `gradcam` with one batched backward pass for all boxes, `whole:gradcam` that with backward
+  passes that visit every cell of the head.
 * **Memory**: the peak above the loaded detector, and how many times that of a plain inference.
 * **≈**: the method was ended when its {budget:g} s were over; the passes that it had not made are added at the pace of
   those that it had.

@@ -198,6 +198,8 @@ def run_of(subject: Subject, cell: Cell) -> Run:
         return benchmark_others.mmyolo_run(subject, cell, name)
     if package == 'vmap':
         return benchmark_others.vmap_run(subject, cell, name)
+    if package == 'whole':
+        return benchmark_others.whole_run(subject, cell, name)
     return plain_inference(subject) if name == 'inference' else mmlens_run(subject, cell)
 
 

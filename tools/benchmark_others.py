@@ -1,20 +1,25 @@
 """Box maps made in other ways, measured by benchmark_cell.py.
 
-By pytorch-grad-cam and by MMYOLO, used as their own documentation does; and by gradients of all boxes at once.
+By pytorch-grad-cam and by MMYOLO, used as their own documentation does; by gradients of all boxes at once; and by
+backward passes that visit all cells.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import inspect
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from unittest import mock
 
 import torch
 import torchvision
 from torch import Tensor, nn
 
+from mmlens.attribution import windows
 from mmlens.attribution.fuse import fuse_levels
 from mmlens.attribution.graph import live_graph
 from mmlens.attribution.passes import borrowed
@@ -22,7 +27,7 @@ from mmlens.attribution.tap import Tap
 from mmlens.attribution.targets import score_logit
 
 if TYPE_CHECKING:
-    from benchmark_cell import Clock, Run, Subject
+    from benchmark_cell import Clock, Outcome, Run, Subject
     from benchmark_rows import Cell
 
 BATCH = 8  # altered passes at a time
@@ -279,3 +284,16 @@ def vmap_run(subject: Subject, cell: Cell, name: str) -> Run:
         return Outcome(len(scores), len(scores))
 
     return run
+
+
+def whole_run(subject: Subject, cell: Cell, name: str) -> Run:
+    """The maps of mmlens by backward passes that visit every cell, whether it has a gradient or not."""
+    from benchmark_cell import mmlens_run
+
+    run = mmlens_run(subject, dataclasses.replace(cell, method=name))
+
+    def whole(deadline: float) -> Outcome:
+        with mock.patch.object(windows, 'WORTH_IT', math.inf):
+            return run(deadline)
+
+    return whole

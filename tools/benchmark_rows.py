@@ -14,8 +14,8 @@ class Cell:
 
     Attributes:
         detector: A key of benchmark_cell.py's detectors.
-        method: ``inference``, a method of mmlens, ``grad-cam:NAME``, ``mmyolo:NAME``, or ``vmap:NAME`` for a method of
-            mmlens with the gradients of all boxes at once.
+        method: ``inference``, a method of mmlens, ``grad-cam:NAME``, ``mmyolo:NAME``, or a method of mmlens with
+            the gradients of all boxes at once (``vmap:NAME``), or by whole backward passes (``whole:NAME``).
         boxes: How many detections to explain, the best ones.
         side: Pixels of the input's sides. Defaults to the config's, and to 320 for random weights.
         ratio: Share of the channels that AblationCAM ablates.

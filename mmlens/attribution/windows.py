@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_input
 
 # Multiplications below which torch's own backward pass is faster than looking for the window.
-_WORTH_IT = 5e7
+WORTH_IT = 5e7
 
 Pair = Tuple[int, int]
 
@@ -33,14 +33,14 @@ def conv2d(
 ) -> Tensor:
     """``torch.conv2d`` of frozen weights; backwards it visits the window where its output's gradient is not zero."""
     work = input.numel() * weight[:, 0].numel() // groups
-    if work < _WORTH_IT or input.ndim != 4 or isinstance(padding, str) or not _frozen(input, weight, bias):
+    if work < WORTH_IT or input.ndim != 4 or isinstance(padding, str) or not _frozen(input, weight, bias):
         return original(input, weight, bias, stride, padding, dilation, groups)
     return _Convolution.apply(input, weight, bias, _pair(stride), _pair(padding), _pair(dilation), groups)
 
 
 def linear(original: Callable[..., Tensor], input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
     """``torch.nn.functional.linear`` of frozen weights; backwards it visits the rows whose gradient is not zero."""
-    if input.numel() * len(weight) < _WORTH_IT or input.ndim < 2 or not _frozen(input, weight, bias):
+    if input.numel() * len(weight) < WORTH_IT or input.ndim < 2 or not _frozen(input, weight, bias):
         return original(input, weight, bias)
     return _Linear.apply(input, weight, bias)
 

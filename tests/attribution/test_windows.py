@@ -10,7 +10,7 @@ from mmlens.attribution.graph import live_graph
 
 @pytest.fixture(autouse=True)
 def worth_it(monkeypatch):
-    monkeypatch.setattr(windows, '_WORTH_IT', 0)
+    monkeypatch.setattr(windows, 'WORTH_IT', 0)
 
 
 def gradients(run, start, place, mode):
@@ -72,7 +72,7 @@ def test_layers_that_learn_or_are_small_stay_torchs_own(monkeypatch):
         layer.requires_grad_(False)
         assert '_Convolution' in type(layer(start).grad_fn).__name__
         assert layer(torch.ones(1, 2, 8, 8)).grad_fn is None
-        monkeypatch.setattr(windows, '_WORTH_IT', 1e9)
+        monkeypatch.setattr(windows, 'WORTH_IT', 1e9)
         assert '_Convolution' not in type(layer(start).grad_fn).__name__
 
 

@@ -181,6 +181,18 @@ def test_gradients_of_all_boxes_at_once_are_those_of_each(tools, siblings, subje
         np.testing.assert_allclose(found, box.raw, rtol=1e-4, atol=1e-5 * box.raw.max())
 
 
+def test_whole_backward_passes_visit_no_window(tools, subject, monkeypatch):
+    from mmlens.attribution import windows
+
+    monkeypatch.setattr(windows, 'WORTH_IT', 0)
+    visited, apply = [], windows._Convolution.apply
+    monkeypatch.setattr(windows._Convolution, 'apply', lambda *args: visited.append(1) or apply(*args))
+    for method, looks_for_windows in (('whole:gradcam', False), ('gradcam', True)):
+        run = tools.cell.run_of(subject, tools.rows.Cell('tiny', method, boxes=2))
+        assert run(float('inf')) == tools.cell.Outcome(boxes=2, maps=2)
+        assert bool(visited) == looks_for_windows
+
+
 def test_one_channel_of_one_level_is_ablated_in_each_picture_of_a_batch(tools):
     levels = (torch.ones(1, 2, 4, 4), torch.ones(1, 3, 2, 2))
     layer = tools.others.neck_ablation()
