@@ -66,8 +66,8 @@ class Tap:
     def __enter__(self) -> Tap:
         self._outputs, self._ran = {name: [] for name in self.layers}, set()
         with contextlib.ExitStack() as undo:
-            undo.enter_context(evaluating(self.model))
-            self.model.requires_grad_(False)
+            for parameter in _parameters(undo.enter_context(evaluating(self.model))):
+                parameter.requires_grad_(False)
             undo.enter_context(torch.enable_grad())
             for name, module in self.layers.items():
                 handle = module.register_forward_hook(self._swap(name))
@@ -217,29 +217,29 @@ def swapped_forwards(
 
 
 @contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into eval mode, and give it back as it was."""
-    with unchanged(model), torch.inference_mode(False):
-        for module in model.modules():
-            module.training = False
-        yield
+def evaluating(model: nn.Module) -> Iterator[List[nn.Module]]:
+    """Put a model into eval mode, and give it back as it was. Yields its modules."""
+    with unchanged(model) as modules, torch.inference_mode(False):
+        for module in modules:
+            vars(module)['training'] = False  # as `module.training = False`, without nn.Module's checks
+        yield modules
 
 
 @contextlib.contextmanager
-def unchanged(model: nn.Module) -> Iterator[None]:
-    """Put back flags, buffers, gradients and random states of a model when the block ends."""
-    modules = list(model.modules())
+def unchanged(model: nn.Module) -> Iterator[List[nn.Module]]:
+    """Put back flags, buffers, gradients and random states of a model when the block ends. Yields its modules."""
+    modules = list(model.modules())  # walking through a model takes as long as a layer: once is enough
     training = [module.training for module in modules]
-    parameters = [(p, p.requires_grad, p.grad) for p in model.parameters()]
+    parameters = [(p, p.requires_grad, p.grad) for p in _parameters(modules)]
     buffers = [(module, dict(module._buffers)) for module in modules]
     tensors = [b for _, named in buffers for b in named.values() if b is not None]
     values = _joined(tensors)
     states = _random_states(p.device for p, _, _ in parameters)
     try:
-        yield
+        yield modules
     finally:
         for module, flag in zip(modules, training):
-            module.training = flag
+            vars(module)['training'] = flag
         for parameter, requires_grad, grad in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = grad
@@ -248,6 +248,12 @@ def unchanged(model: nn.Module) -> Iterator[None]:
             module._buffers.update(named)
         _restore_values(tensors, values)
         _restore_random_states(states)
+
+
+def _parameters(modules: Sequence[nn.Module]) -> List[nn.Parameter]:
+    """The parameters of modules, each once."""
+    found = {id(p): p for module in modules for p in module._parameters.values() if p is not None}
+    return list(found.values())
 
 
 Kind = Tuple[torch.dtype, torch.device]
