@@ -1,8 +1,7 @@
 """Small detectors with seeded random weights and real pipelines, shared by the rooms' tests."""
 
 import copy
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -185,13 +184,12 @@ def picture():
 
 @pytest.fixture(scope='session')
 def tool():
-    """Import a script of tools/, which is no package."""
+    """Import a script of tools/, which is no package; the scripts import each other as when one of them is run."""
 
     def load(name):
-        path = Path(__file__).resolve().parents[1] / 'tools' / f'{name}.py'
-        spec = importlib.util.spec_from_file_location(f'tools_{name}', path)
-        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look there
-        spec.loader.exec_module(module)
-        return module
+        folder = str(Path(__file__).resolve().parents[1] / 'tools')
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(folder)
+            return importlib.import_module(name)
 
     return load

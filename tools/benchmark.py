@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from benchmark_cell import DETECTORS
 from benchmark_rows import Cell, Row, write_rows
-from support_table import STACK, ask_own_process, stack
+from tables import ask_own_process, in_a_cell, made_with, stack, table
 
 METHODS = ('inference', 'gradcam', 'layercam', 'ablationcam', 'scorecam', 'reciprocam', 'drise')
 OTHERS = (
@@ -138,7 +137,7 @@ COLUMNS: Dict[str, Callable[[Row], str]] = {
     'Times': lambda row: about(row, f'{row.ratio_to_inference:.2f}') if row.ratio_to_inference else '-',
     'Passes': passes,
     'Memory': memory_ratio,
-    'Remark': lambda row: row.remark.replace('|', '\\|').replace('<', '&lt;'),
+    'Remark': lambda row: in_a_cell(row.remark),
 }
 GROWING = {
     'boxes': ('Boxes', lambda row: str(row.boxes or '-')),
@@ -148,7 +147,7 @@ GROWING = {
 
 PAGE = """# What box maps cost
 
-Python {python}, {stack}, on {device}{ops}.
+{made_with}.
 
 * **Inference**: median time of a plain inference (`inference_detector`), measured in turns with the method.
 * **Picture**: median time of all maps of the best boxes of a picture; **A map**: that over the number of maps, which
@@ -176,20 +175,11 @@ def markdown(rows: Sequence[Row], budget: float, device: str, versions: Dict[str
             columns = {heading: value, **{key: COLUMNS[key] for key in COLUMNS if key != 'Boxes'}}
             parts.append(f'\n## More {heading.lower()}\n\n{table(grown, columns)}\n')
     return PAGE.format(
-        python=platform.python_version(),
-        stack=', '.join(f'{name} {versions[name]}' for name in STACK if name in versions),
-        device=device,
-        ops=ops,
+        made_with=made_with(device, versions, ops),
         budget=budget,
         table=table(plain, COLUMNS),
         series=''.join(parts),
     )
-
-
-def table(rows: Sequence[Row], columns: Dict[str, Callable[[Row], str]]) -> str:
-    """A table of Markdown."""
-    lines = [list(columns), ['---'] * len(columns), *([cell(row) for cell in columns.values()] for row in rows)]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
 # ---------------------------------------------------------------- the command

@@ -9,7 +9,6 @@ seeded, but for those of projects/shapes and of `--real`.
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Callable, Dict, List, Optional, Sequence
 
 from replay_probe import BOXES, COPIES, NEAR, ROUNDS, Case, Row
 from support_probe import MOST, SIDE
-from support_table import STACK, ask_own_process, stack, tick
+from tables import ask_own_process, in_a_cell, made_with, stack, table, tick
 
 SHAPES = Path(__file__).resolve().parents[1] / 'projects' / 'shapes'
 RESNET = ('neck', 'backbone.layer3')
@@ -89,7 +88,7 @@ COLUMNS: Dict[str, Callable[[Row], str]] = {
     'Share': lambda row: f'{row.altered_ms / row.whole_ms:.0%}' if row.altered_ms and row.whole_ms else '-',
     'Batch': lambda row: row.batch or '-',
     'Followed': lambda row: {True: 'yes', False: 'by overlap', None: '-'}[row.followed],
-    'Remark': lambda row: row.remark.replace('|', '\\|').replace('<', '&lt;'),
+    'Remark': lambda row: in_a_cell(row.remark),
 }
 
 PAGE = """# Replay: running only what follows a layer
@@ -115,7 +114,7 @@ attribute, and a model that calls a module more or less often depending on the v
 ## Is it the same?
 
 **{exact} of {all}** altered levels gave, bit for bit, the detections of the whole detector whose layer returns the
-same altered output (a forward hook that swaps it), with Python {python}, {stack}, on the CPU{ops}.
+same altered output (a forward hook that swaps it), with {made_with}.
 
 Detectors called *trained* ran with their own weights and settings. The others got seeded random weights, a synthetic
 picture scaled to {side} pixels, thresholds of 0 and {most} candidates at most. Every number of the level was scaled
@@ -142,19 +141,16 @@ a detector with its checkpoint.
 
 def markdown(rows: Sequence[Row], versions: Dict[str, str], ops: str) -> str:
     """The page: how replay works, what was tried, and the table."""
-    lines = [list(COLUMNS), ['---'] * len(COLUMNS), *([cell(row) for cell in COLUMNS.values()] for row in rows)]
     return PAGE.format(
         exact=sum(row.exact for row in rows),
         all=len(rows),
-        python=platform.python_version(),
-        stack=', '.join(f'{name} {versions[name]}' for name in STACK if name in versions),
-        ops=ops,
+        made_with=made_with('the CPU', versions, ops),
         side=SIDE,
         most=MOST['nms_pre'],
         rounds=ROUNDS,
         copies=COPIES,
         best=BOXES,
-        table='\n'.join(f'| {" | ".join(line)} |' for line in lines),
+        table=table(rows, COLUMNS),
         **NEAR,
     )
 

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence
 
 from support_probe import BOXES, MOST, SIDE, TOLERANCE, Entry, Row
+from tables import ask_own_process, in_a_cell, made_with, stack, table, tick
 
 HERE = Path(__file__).resolve().parent
-STACK = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmyolo')
 
 
 def entries(containing: str = '') -> List[Entry]:
@@ -36,29 +34,6 @@ def try_in_own_process(entry: Entry, timeout: float) -> Row:
     return Row(**found) if found else Row(entry.detector, entry.config, box_map=False, remark=remark)
 
 
-def ask_own_process(script: str, question: Dict[str, Any], timeout: float) -> Tuple[Dict[str, Any], str]:
-    """Run a script of this folder in a new interpreter.
-
-    Returns:
-        What its last line holds, and nothing; or nothing, and why it ended without a result.
-    """
-    command = [sys.executable, '-W', 'ignore', str(HERE / script), json.dumps(question)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        return {}, f'No result within {timeout:g} s.'
-    lines = done.stdout.splitlines()
-    if done.returncode == 0 and lines:
-        return json.loads(lines[-1]), ''
-    last = (done.stderr.strip().splitlines() or ['no message'])[-1]
-    return {}, f'The process ended with status {done.returncode}: {last}'
-
-
-def tick(value: Optional[bool]) -> str:
-    """How a cell says yes, no, or not known."""
-    return {True: 'yes', False: '**no**', None: '-'}[value]
-
-
 COLUMNS: Dict[str, Callable[[Row], str]] = {
     'Detector': lambda row: row.detector,
     'Config': lambda row: f'`{row.config}`',
@@ -68,12 +43,12 @@ COLUMNS: Dict[str, Callable[[Row], str]] = {
     'Same boxes': lambda row: tick(row.same),
     'Unchanged': lambda row: tick(row.unchanged),
     'Seconds': lambda row: '-' if row.seconds is None else f'{row.seconds:.1f}',
-    'Remark': lambda row: row.remark.replace('|', '\\|').replace('<', '&lt;'),
+    'Remark': lambda row: in_a_cell(row.remark),
 }
 
 PAGE = """# Which detectors work
 
-**{works} of {all}** configs do all that is asked for, with Python {python}, {stack}, on the CPU{ops}.
+**{works} of {all}** configs do all that is asked for, with {made_with}.
 
 Each config got seeded random weights, its batch norms the statistics of the picture: a synthetic one, scaled to {side}
 pixels. Thresholds were set to 0 and candidates cut to {most}. The best {boxes} boxes were explained with the default
@@ -94,30 +69,16 @@ Made by `python tools/support_table.py --output FILE`; `--filter TEXT` tries som
 
 def markdown(rows: Sequence[Row], versions: Dict[str, str], ops: str) -> str:
     """The page: what was tried, on which versions, and the table."""
-    lines = [list(COLUMNS), ['---'] * len(COLUMNS), *([cell(row) for cell in COLUMNS.values()] for row in rows)]
     return PAGE.format(
         works=sum(row.works for row in rows),
         all=len(rows),
-        python=platform.python_version(),
-        stack=', '.join(f'{name} {versions[name]}' for name in STACK if name in versions),
-        ops=ops,
+        made_with=made_with('the CPU', versions, ops),
         side=SIDE,
         most=MOST['nms_pre'],
         boxes=BOXES,
         tolerance=TOLERANCE,
-        table='\n'.join(f'| {" | ".join(line)} |' for line in lines),
+        table=table(rows, COLUMNS),
     )
-
-
-def stack() -> Tuple[Dict[str, str], str]:
-    """The versions of what is installed, and whether mmcv's ops are compiled."""
-    from mmlens import compat
-    from mmlens.compat import mmcv_ops
-
-    compat.prepare()
-    import mmcv.ops  # noqa: F401
-
-    return compat.versions(), ", mmcv's ops served by mmlens's stand-in" if mmcv_ops.in_use() else ''
 
 
 def show(rows: Sequence[Row]) -> None:
@@ -126,10 +87,10 @@ def show(rows: Sequence[Row]) -> None:
     from rich.table import Table
 
     shown = [name for name in COLUMNS if name != 'Config']
-    table = Table(*shown)
+    grid = Table(*shown)
     for row in rows:
-        table.add_row(*(COLUMNS[name](row).replace('*', '') for name in shown))
-    Console().print(table)
+        grid.add_row(*(COLUMNS[name](row).replace('*', '') for name in shown))
+    Console().print(grid)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

@@ -82,9 +82,8 @@ def test_one_command_draws_every_picture(tmp_path):
 
 
 @pytest.fixture
-def benchmark(tool, monkeypatch):
-    """tools/benchmark.py, whose files import each other."""
-    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
+def benchmark(tool):
+    """tools/benchmark.py."""
     return tool('benchmark')
 
 

@@ -4,37 +4,18 @@ import copy
 import inspect
 import json
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-
 
 @pytest.fixture(scope='module')
-def tools():
-    """The files of the benchmark, imported from where they lie."""
-    sys.path.insert(0, str(TOOLS))
-    try:
-        import benchmark
-        import benchmark_cell
-        import benchmark_figure
-        import benchmark_others
-        import benchmark_rows
-    finally:
-        sys.path.remove(str(TOOLS))
-    return SimpleNamespace(
-        main=benchmark, cell=benchmark_cell, figure=benchmark_figure, others=benchmark_others, rows=benchmark_rows
-    )
-
-
-@pytest.fixture
-def siblings(monkeypatch):
-    """The files of the benchmark can import each other, as when one of them is run."""
-    monkeypatch.syspath_prepend(str(TOOLS))
+def tools(tool):
+    """The files of the benchmark."""
+    parts = {name: tool(f'benchmark_{name}') for name in ('cell', 'figure', 'others', 'rows')}
+    return SimpleNamespace(main=tool('benchmark'), **parts)
 
 
 @pytest.fixture
@@ -46,7 +27,7 @@ def subject(tools, yolox, picture):
 
 
 @pytest.mark.parametrize(('method', 'passes'), [('gradcam', None), ('ablationcam', 144)])
-def test_a_cell_is_measured(tools, siblings, method, passes):
+def test_a_cell_is_measured(tools, method, passes):
     row = tools.cell.measure(tools.rows.Cell('shapes-rtmdet', method, boxes=2, side=64, repeat=1, device='cpu'))
     assert row.remark == '' and not row.ended_early
     assert (row.side, row.channels) == (64, 144)
@@ -78,7 +59,7 @@ def test_the_pace_leaves_out_what_comes_before_the_first_passes(tools, monkeypat
 
 
 @pytest.mark.parametrize('method', ['drise', 'grad-cam:AblationCAM'])
-def test_a_method_of_many_passes_ends_with_its_budget(tools, siblings, subject, method):
+def test_a_method_of_many_passes_ends_with_its_budget(tools, subject, method):
     model = subject.detector.model
     neck = model.neck
     run = tools.cell.run_of(subject, tools.rows.Cell('tiny', method, boxes=6))
@@ -141,7 +122,7 @@ def test_a_wrapped_detector_finds_the_same_for_every_picture_of_a_batch(tools, y
         wrapped(prepared.batch['inputs'])
 
 
-def test_gradcam_of_the_package_makes_a_map_for_each_box_and_fails_where_the_graph_is_cut(tools, siblings, subject):
+def test_gradcam_of_the_package_makes_a_map_for_each_box_and_fails_where_the_graph_is_cut(tools, subject):
     run = tools.cell.run_of(subject, tools.rows.Cell('tiny', 'grad-cam:GradCAM', boxes=2))
     outcome = run(float('inf'))
     assert (outcome.boxes, outcome.maps, outcome.passes, outcome.all_passes) == (2, 2, 2, 2)
@@ -166,7 +147,7 @@ def test_the_modules_that_make_the_levels_are_found(tools, subject, faster_rcnn,
     assert found == [*faster_rcnn.model.neck.fpn_convs, None]
 
 
-def test_gradients_of_all_boxes_at_once_are_those_of_each(tools, siblings, subject, monkeypatch):
+def test_gradients_of_all_boxes_at_once_are_those_of_each(tools, subject, monkeypatch):
     from mmlens import explain_boxes
 
     sums = []
@@ -204,7 +185,7 @@ def test_one_channel_of_one_level_is_ablated_in_each_picture_of_a_batch(tools):
     assert tools.others.join_levels(levels).shape == (1, 5, 4, 4)
 
 
-def test_mmyolo_says_what_it_misses(tools, siblings, capsys):
+def test_mmyolo_says_what_it_misses(tools, capsys):
     pytest.importorskip('mmyolo')
     from pytorch_grad_cam.base_cam import BaseCAM
 
@@ -258,7 +239,7 @@ def test_what_cannot_be_is_refused_before_anything_is_measured(tools, words, mes
     assert ended.value.code == 2 and message in capsys.readouterr().err
 
 
-def test_the_command_writes_what_was_measured_before_ctrl_c(tools, siblings, tmp_path, monkeypatch, capsys):
+def test_the_command_writes_what_was_measured_before_ctrl_c(tools, tmp_path, monkeypatch, capsys):
     answers = [
         (dict(detector='dino', method='gradcam', boxes=3, maps=3, inference=0.1, seconds=0.25, memory=30.0), ''),
         ({}, 'No result within 9 s.'),

@@ -2,26 +2,18 @@
 
 import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 LAYERS = ('neck', 'backbone.stage3')
 
 
 @pytest.fixture(scope='module')
-def tools():
-    """replay_table.py and replay_probe.py, imported from where they lie."""
-    sys.path.insert(0, str(TOOLS))
-    try:
-        import replay_probe
-        import replay_table
-    finally:
-        sys.path.remove(str(TOOLS))
-    return replay_table, replay_probe
+def tools(tool):
+    """replay_table.py and replay_probe.py."""
+    return tool('replay_table'), tool('replay_probe')
 
 
 @pytest.fixture

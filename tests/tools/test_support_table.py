@@ -4,14 +4,12 @@ import copy
 import importlib.util
 import json
 import random
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 REQUIRED = """
     RetinaNet, FCOS, ATSS, GFL, PAA, YOLOF, CenterNet, TOOD, VFNet, RTMDet, RTMDet-Ins, SSD300, YOLOv3, YOLOX,
     YOLOv5, YOLOv6, YOLOv7, YOLOv8, PPYOLOE, DETR, DAB-DETR, DINO, Faster R-CNN, Cascade R-CNN, Sparse R-CNN,
@@ -20,15 +18,9 @@ REQUIRED = """
 
 
 @pytest.fixture(scope='module')
-def tools():
-    """support_table.py and support_probe.py, imported from where they lie."""
-    sys.path.insert(0, str(TOOLS))
-    try:
-        import support_probe
-        import support_table
-    finally:
-        sys.path.remove(str(TOOLS))
-    return support_table, support_probe
+def tools(tool):
+    """support_table.py and support_probe.py."""
+    return tool('support_table'), tool('support_probe')
 
 
 @pytest.fixture
@@ -167,10 +159,10 @@ ENDS = {
 
 
 @pytest.mark.parametrize('code', ENDS)
-def test_no_crash_ends_the_table(tools, tmp_path, monkeypatch, code):
+def test_no_crash_ends_the_table(tools, tool, tmp_path, monkeypatch, code):
     table, probe = tools
     (tmp_path / 'support_probe.py').write_text(code)
-    monkeypatch.setattr(table, 'HERE', tmp_path)
+    monkeypatch.setattr(tool('tables'), 'HERE', tmp_path)
     found = table.try_in_own_process(probe.Entry('RetinaNet', 'mmdet::retina.py'), timeout=1 if 'sleep' in code else 60)
     assert found == probe.Row('RetinaNet', 'mmdet::retina.py', box_map=False, remark=ENDS[code])
 

@@ -1,0 +1,76 @@
+"""What the tools that fill a page's table share: a process for each row, the versions, Markdown."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple, TypeVar
+
+HERE = Path(__file__).resolve().parent
+STACK = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmyolo')
+
+Row = TypeVar('Row')
+
+
+def ask_own_process(script: str, question: Dict[str, Any], timeout: float) -> Tuple[Dict[str, Any], str]:
+    """Run a script of this folder in a new interpreter.
+
+    Returns:
+        What its last line holds, and nothing; or nothing, and why it ended without a result.
+    """
+    command = [sys.executable, '-W', 'ignore', str(HERE / script), json.dumps(question)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return {}, f'No result within {timeout:g} s.'
+    lines = done.stdout.splitlines()
+    if done.returncode == 0 and lines:
+        return json.loads(lines[-1]), ''
+    last = (done.stderr.strip().splitlines() or ['no message'])[-1]
+    return {}, f'The process ended with status {done.returncode}: {last}'
+
+
+def stack() -> Tuple[Dict[str, str], str]:
+    """The versions of what is installed, and whether mmcv's ops are compiled."""
+    from mmlens import compat
+    from mmlens.compat import mmcv_ops
+
+    compat.prepare()
+    import mmcv.ops  # noqa: F401
+
+    return compat.versions(), ", mmcv's ops served by mmlens's stand-in" if mmcv_ops.in_use() else ''
+
+
+def made_with(device: str, versions: Dict[str, str], ops: str) -> str:
+    """A page's words for what its rows were made with.
+
+    Args:
+        device: Such as ``the CPU``.
+        versions, ops: See :func:`stack`.
+    """
+    packages = ', '.join(f'{name} {versions[name]}' for name in STACK if name in versions)
+    return f'Python {platform.python_version()}, {packages}, on {device}{ops}'
+
+
+def table(rows: Sequence[Row], columns: Dict[str, Callable[[Row], str]]) -> str:
+    """A table of Markdown.
+
+    Args:
+        rows: One a line.
+        columns: Heading -> what a row says there.
+    """
+    lines = [list(columns), ['---'] * len(columns), *([cell(row) for cell in columns.values()] for row in rows)]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def tick(value: Optional[bool]) -> str:
+    """How a cell says yes, no, or not known."""
+    return {True: 'yes', False: '**no**', None: '-'}[value]
+
+
+def in_a_cell(text: str) -> str:
+    """Text that a cell can hold."""
+    return text.replace('|', '\\|').replace('<', '&lt;')
