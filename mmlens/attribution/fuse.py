@@ -69,7 +69,7 @@ def stretch(raw: Tensor) -> Tensor:
 def normalise(raw: np.ndarray) -> np.ndarray:
     """Scale a map >= 0 so that its maximum is 1; an all-zero map stays zero."""
     peak = float(raw.max()) if raw.size else 0.0
-    return (raw / peak).astype(np.float32) if peak > 0 else np.zeros_like(raw, dtype=np.float32)
+    return (raw / peak).astype(np.float32, copy=False) if peak > 0 else np.zeros_like(raw, dtype=np.float32)
 
 
 def normalise_in_box(raw: np.ndarray, box: Union[np.ndarray, Sequence[float]]) -> np.ndarray:
