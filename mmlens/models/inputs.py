@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Tuple, Union
+from typing import Any, Dict, Union
 
 import cv2
 import numpy as np
@@ -16,7 +14,8 @@ from torch import Tensor
 
 from ..errors import ModelError, PictureError, reason
 from ..pipelines import test_pipeline
-from .geometry import Geometry, Size, flipping, scaling, translation
+from .geometry import Geometry, Size
+from .movement import is_picture, movement, random_state
 
 Picture = Union[str, Path, np.ndarray]
 
@@ -91,10 +90,10 @@ class TestPipeline:
         with default_scope(self.cfg):
             for step in self.steps:
                 before = dict(results)
-                state = random.getstate(), np.random.get_state()
+                state = random_state()
                 results = _run(step, results)
-                if isinstance(results.get('img'), np.ndarray):
-                    matrix = _matrix_of(step, before, results, state) @ matrix
+                if is_picture(before.get('img')) and is_picture(results.get('img')):
+                    matrix = movement(step, before, results, state) @ matrix
         if not isinstance(results.get('inputs'), Tensor):
             raise ModelError(
                 'The test pipeline of the config does not end in one packed picture: its last step must be '
@@ -152,90 +151,3 @@ def _as_picture(img: np.ndarray) -> np.ndarray:
     if img.ndim == 2 or img.shape[2] == 1:
         return cv2.cvtColor(img, cv2.COLOR_GRAY2BGR)
     return np.ascontiguousarray(img[..., :3])
-
-
-def _matrix_of(step: Any, before: Dict[str, Any], after: Dict[str, Any], state: Tuple[Any, Any]) -> np.ndarray:
-    """Where one step moves the picture's pixels: (3, 3)."""
-    kind = type(step).__name__
-    (h, w), (new_h, new_w) = before['img'].shape[:2], after['img'].shape[:2]
-    if kind == 'LetterResize':
-        return _letterbox_matrix((h, w), (new_h, new_w), _own_scale(before, after))
-    if kind in _STRETCHING:
-        return scaling(new_w / w, new_h / h)
-    if kind == 'Pad':  # to the right and below
-        return np.eye(3)
-    if kind == 'RandomFlip':
-        return flipping((h, w), after['flip_direction']) if after.get('flip') else np.eye(3)
-    if after['img'] is before['img']:
-        return np.eye(3)
-    return _measure(step, before, state, (new_h, new_w) == (h, w))
-
-
-_STRETCHING = {
-    'FixScaleResize',
-    'FixShapeResize',
-    'Resize',
-    'ResizeEdge',
-    'ResizeShortestEdge',
-    'YOLOv5KeepRatioResize',
-}
-
-
-def _own_scale(before: Dict[str, Any], after: Dict[str, Any]) -> Tuple[float, float]:
-    """What LetterResize scaled x and y by: it multiplies its factors onto those of the steps before it."""
-    x, y = before.get('scale_factor') or (1.0, 1.0)
-    return after['scale_factor'][0] / x, after['scale_factor'][1] / y
-
-
-def _letterbox_matrix(size: Size, new_size: Size, scale_factor: Tuple[float, float]) -> np.ndarray:
-    """MMYOLO's LetterResize: what of the new picture is content, and where it begins.
-
-    ``pad_param`` is not asked: with ``half_pad_param`` it holds halves, not the pixels padded.
-    """
-    content = [round(side * factor) for side, factor in zip(size, scale_factor[::-1])]
-    top, left = (int(round((new - old) // 2 - 0.1)) for new, old in zip(new_size, content))
-    return translation(left, top) @ scaling(content[1] / size[1], content[0] / size[0])
-
-
-def _measure(step: Any, before: Dict[str, Any], state: Tuple[Any, Any], keeps_size: bool) -> np.ndarray:
-    """Send a picture whose channels hold x and y through a step and fit the map to what comes out.
-
-    Where the third channel, of ones, has come out changed everywhere, the step changes values; one
-    that keeps the size as well (a normalisation, a filter) is taken to move nothing.
-    """
-    h, w = before['img'].shape[:2]
-    y, x = np.mgrid[:h, :w].astype(np.float32) + 0.5
-    results = copy.copy(before)
-    results['img'] = np.stack([x, y, np.ones_like(x)], 2)
-    now = random.getstate(), np.random.get_state()
-    _set_random_state(state)
-    try:
-        moved = np.atleast_3d(step(results)['img'])
-    except Exception as error:  # a step of anybody's; not all take float
-        if keeps_size:
-            return np.eye(3)
-        raise PictureError(_cannot_follow(step)) from error
-    finally:
-        _set_random_state(now)
-    rows, columns = np.nonzero(np.abs(moved[..., -1] - 1) < 1e-4)
-    if keeps_size and len(rows) < 3:
-        return np.eye(3)
-    source = np.stack([moved[rows, columns, 0], moved[rows, columns, 1], np.ones(len(rows))], 1)
-    arrived = np.stack([columns, rows], 1) + 0.5
-    if len(rows) >= 3:
-        solution = np.linalg.lstsq(source, arrived, rcond=None)[0]
-        if np.abs(source @ solution - arrived).max() < 1.5:
-            return np.vstack([solution.T, [0, 0, 1]])
-    raise PictureError(_cannot_follow(step))
-
-
-def _cannot_follow(step: Any) -> str:
-    return (
-        f'The pipeline step {type(step).__name__} moves pixels in a way that mmlens cannot follow: use --resize-only, '
-        'or take the step out of the test pipeline.'
-    )
-
-
-def _set_random_state(state: Tuple[Any, Any]) -> None:
-    random.setstate(state[0])
-    np.random.set_state(state[1])
