@@ -14,6 +14,8 @@ from ..errors import ModelError
 from ..models.inputs import default_scope
 
 PHASES = ('train', 'val', 'test')
+# Under these, wrappers hold datasets; all else that has a type is a transform.
+_DATASET_KEYS = ('dataset', 'datasets')
 
 
 def build_dataset(cfg: Config, phase: str, skip_types: Sequence[str] = ()) -> Any:
@@ -70,23 +72,50 @@ def phase_config(cfg: Config, phase: str) -> Dict[str, Any]:
 
 
 def without(config: Any, kinds: Set[str]) -> Any:
-    """A copy of a dataset's config without the transforms of these names, at any depth."""
+    """A copy of a dataset's config, or of a pipeline, without the transforms of these names, at any depth.
+
+    Datasets stay, whatever they are called, and so does each candidate of ``RandomChoice``, which may be left empty.
+    """
     if isinstance(config, dict):
-        return type(config)({key: without(value, kinds) for key, value in config.items()})
+        return type(config)({key: _cleaned(config, key, kinds) for key in config})
     if isinstance(config, (list, tuple)):
-        kept = [without(each, kinds) for each in config if not (isinstance(each, dict) and kind_of(each) in kinds)]
-        return type(config)(kept)
+        return type(config)([without(each, kinds) for each in config if not _is_one_of(each, kinds)])
     return copy.deepcopy(config)
 
 
-def kinds_in(config: Any) -> List[str]:
-    """Names of all datasets and transforms in a dataset's config, in order."""
+def _cleaned(owner: Dict[str, Any], key: Any, kinds: Set[str]) -> Any:
+    """What ``without`` leaves of one value."""
+    value = owner[key]
+    are_candidates = key == 'transforms' and kind_of(owner) == 'RandomChoice'
+    if isinstance(value, (list, tuple)) and (are_candidates or key in _DATASET_KEYS):
+        empty = kinds if are_candidates else set()
+        return type(value)([[] if _is_one_of(each, empty) else without(each, kinds) for each in value])
+    if _is_one_of(value, kinds) and key not in _DATASET_KEYS:
+        return []  # wrappers take one transform or a list of them
+    return without(value, kinds)
+
+
+def _is_one_of(config: Any, kinds: Set[str]) -> bool:
+    return isinstance(config, dict) and kind_of(config) in kinds
+
+
+def kinds_in(config: Any, of_dataset: bool = True) -> List[str]:
+    """Names of all transforms in a dataset's config, or in a pipeline, in order.
+
+    Args:
+        config: The config.
+        of_dataset: Whether a dict is that of a dataset, whose own name does not count. Defaults to ``True``.
+    """
     if isinstance(config, dict):
-        own = [kind_of(config)] if config.get('type') else []
-        return own + [kind for value in config.values() for kind in kinds_in(value)]
-    if isinstance(config, (list, tuple)):
-        return [kind for each in config for kind in kinds_in(each)]
-    return []
+        own = [] if of_dataset or not config.get('type') else [kind_of(config)]
+        return own + [kind for key, value in config.items() for kind in _kinds_below(key, value)]
+    return [kind for each in config for kind in kinds_in(each, False)] if isinstance(config, (list, tuple)) else []
+
+
+def _kinds_below(key: Any, value: Any) -> List[str]:
+    if key in _DATASET_KEYS and isinstance(value, (list, tuple)):
+        return [kind for each in value for kind in kinds_in(each)]
+    return kinds_in(value, key in _DATASET_KEYS)
 
 
 def kind_of(step: Dict[str, Any]) -> str:

@@ -99,10 +99,35 @@ def test_transforms_are_left_out_at_any_depth():
     inner = dict(type='Coco', pipeline=[dict(type='Resize'), choice])
     config = dict(type='Mix', dataset=dict(type='Repeat', dataset=inner), pipeline=[mosaic, dict(type='Pad')])
     left = without(config, {'Pad', 'Resize'})
-    assert kinds_in(left) == ['Mix', 'Repeat', 'Coco', 'RandomChoice', 'Mosaic', 'Load']
+    assert kinds_in(left) == ['RandomChoice', 'Mosaic', 'Load']
     assert left['dataset']['dataset']['pipeline'][0]['transforms'] == [[], []]
     assert kinds_in(config).count('Pad') == 3
     assert without(config, set()) == config
+
+
+def test_a_transform_that_is_no_list_leaves_an_empty_one():
+    applied = dict(type='RandomApply', transforms=dict(type='RandomFlip'), prob=0.5)
+    choice = dict(type='RandomChoice', transforms=[dict(type='RandomFlip'), [dict(type='Pad')]], prob=[0.5, 0.5])
+    assert kinds_in([applied, choice]) == ['RandomApply', 'RandomFlip', 'RandomChoice', 'RandomFlip', 'Pad']
+    left = without([applied, choice], {'RandomFlip'})
+    assert left == [dict(applied, transforms=[]), dict(choice, transforms=[[], [dict(type='Pad')]])]
+
+
+def test_datasets_are_no_transforms():
+    leaf = dict(type='Coco', pipeline=[dict(type='Pad')])
+    for config in (
+        dict(type='Concat', datasets=[leaf, leaf]),
+        dict(type='Repeat', dataset=dict(type='Concat', datasets=[leaf])),
+    ):
+        assert set(kinds_in(config)) == {'Pad'}
+        assert without(config, {'Coco', 'Concat', 'Repeat'}) == config
+
+
+def test_a_step_of_a_wrapper_can_be_skipped(detection):
+    flip = dict(type='mmdet.RandomFlip', prob=1.0)
+    cfg = detection([*LOAD, dict(type='RandomApply', transforms=flip, prob=1.0)])
+    assert 'flip' in build_dataset(cfg, 'train')[0]
+    assert 'flip' not in build_dataset(cfg, 'train', ['RandomFlip'])[0]
 
 
 def test_types_given_as_classes_are_known():
