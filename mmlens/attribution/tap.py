@@ -219,10 +219,30 @@ def swapped_forwards(
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[List[nn.Module]]:
     """Put a model into eval mode, and give it back as it was. Yields its modules."""
-    with unchanged(model) as modules, torch.inference_mode(False):
+    with contextlib.ExitStack() as undo:
+        modules = undo.enter_context(unchanged(model))
+        undo.enter_context(torch.inference_mode(False))
+        if any(module.training for module in modules):
+            # The flags alone will not do: LeViT and its like make what they predict with when they are told.
+            undo.enter_context(attributes_kept(modules))
+            model.eval()
         for module in modules:
             vars(module)['training'] = False  # as `module.training = False`, without nn.Module's checks
         yield modules
+
+
+@contextlib.contextmanager
+def attributes_kept(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Put back which attributes modules have and what they refer to; what is changed in place stays changed."""
+    kept = [(module, dict(vars(module))) for module in modules]
+    try:
+        yield
+    finally:
+        for module, attributes in kept:
+            now = vars(module)
+            if now.keys() != attributes.keys() or any(now[name] is not value for name, value in attributes.items()):
+                now.clear()
+                now.update(attributes)
 
 
 @contextlib.contextmanager

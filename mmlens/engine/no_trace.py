@@ -9,7 +9,7 @@ import torch
 from mmengine.logging import MessageHub
 from torch import nn
 
-from ..attribution.tap import unchanged
+from ..attribution.tap import attributes_kept, unchanged
 
 
 @contextlib.contextmanager
@@ -25,28 +25,14 @@ def no_trace(*models: nn.Module) -> Iterator[None]:
     """
     with contextlib.ExitStack() as undo:
         for model in models or (nn.Identity(),):  # without a model the random states are kept all the same
-            undo.enter_context(unchanged(model))
-            undo.enter_context(_attributes_kept(model))
+            undo.enter_context(attributes_kept(undo.enter_context(unchanged(model))))
             _run_eagerly(model)
         for device in sorted({parameter.device.type for model in models for parameter in model.parameters()}):
-            undo.enter_context(torch.autocast(device, enabled=False))
+            with contextlib.suppress(RuntimeError):  # a device that knows no autocast is not within one
+                undo.enter_context(torch.autocast(device, enabled=False))
         undo.enter_context(torch.enable_grad())
         undo.enter_context(_message_hub_kept())
         yield
-
-
-@contextlib.contextmanager
-def _attributes_kept(model: nn.Module) -> Iterator[None]:
-    """Put back which attributes modules have and what they refer to; what is changed in place stays changed."""
-    kept = [(module, dict(module.__dict__)) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, attributes in kept:
-            now = module.__dict__
-            if now.keys() != attributes.keys() or any(now[name] is not value for name, value in attributes.items()):
-                now.clear()
-                now.update(attributes)
 
 
 def _run_eagerly(model: nn.Module) -> None:

@@ -98,3 +98,9 @@ def test_what_was_compiled_is_run_as_it_was_written_and_stays_compiled():
     with no_trace(model):
         model(torch.ones(1, 2))
     assert model[0].forward is compiled
+
+
+def test_a_device_that_knows_no_autocast_is_no_matter():
+    with no_trace(nn.Linear(2, 2, device='meta')), torch.inference_mode():
+        pass
+    assert not torch.is_autocast_enabled()

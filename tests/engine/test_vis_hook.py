@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import json
 import random
@@ -15,10 +16,12 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
-from mmengine.registry import HOOKS, OPTIM_WRAPPERS
+from mmengine.registry import HOOKS, MODELS, OPTIM_WRAPPERS
 from mmengine.runner import autocast
 
 from mmlens.engine import VisHook
+from mmlens.engine.subjects import Choice
+from mmlens.engine.weights import averaged
 from mmlens.errors import MmlensError
 
 
@@ -148,6 +151,47 @@ def test_random_states_go_on_as_without_hooks(make_runner):
         runner.register_hook(CallAfterEpoch(note))
         runner.train()
     assert_same(seen['with'], seen['without'])
+
+
+class ToldPooling(torch.nn.Module):
+    """Makes what it predicts with when it is told to predict, as LeViT's attention does."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.zeros(64))
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.__dict__.pop('made', None)
+        if not mode:
+            self.made = self.bias.detach().clone()
+        return self
+
+    def forward(self, inputs):
+        return (inputs[0].mean((2, 3)) + (self.bias if self.training else self.made),)
+
+
+@pytest.mark.parametrize('use_ema', [False, True])
+def test_models_are_told_that_they_predict_not_only_flagged(make_runner, pictures, use_ema):
+    MODELS.register_module(module=ToldPooling, force=True)
+    hooks = [cam(num=1, during=('train', 'val'), use_ema=use_ema), *([EMA] if use_ema else [])]
+    runner = make_runner('mmpretrain', hooks, model__neck=dict(type='ToldPooling', _delete_=True))
+    made = []
+
+    def note(runner):
+        made.append(any('made' in vars(module) for module in runner.model.modules()))
+
+    runner.register_hook(CallAfterEpoch(note), priority='VERY_LOW')  # after the drawings
+    runner.train()
+    assert made == [False, False]
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
+    model = averaged(runner) if use_ema else runner.model
+    assert ('made' in vars(model.neck)) is not use_ema  # validation leaves the model in eval mode
+    plain = hook.wrap(copy.deepcopy(model).eval(), cfg=runner.cfg, dataset_meta=runner.visualizer.dataset_meta)
+    expected, _ = hook.draw(plain, Choice(pictures=[str(pictures / 'val' / 'pictures' / '000.png')]).of_files()[0])
+    for tag in ('cam', 'cam_val'):
+        assert np.array_equal(read_drawing(runner, f'{tag}/000/epoch_0002'), expected)
+    assert model.neck.bias.abs().sum() > 0
 
 
 # ---------------------------------------------------------------- what is drawn, and when
