@@ -30,6 +30,13 @@ class OutputError(MmlensError):
     """A place that cannot be written to."""
 
 
+class MmlensWarning(UserWarning):
+    """Something that looks wrong, though the work can go on.
+
+    The command line prints the sentence alone, and no place in the code.
+    """
+
+
 def reason(error: BaseException) -> str:
     """The first line of another library's error, its gaps closed, to end a sentence of ours with."""
     # str() of a KeyError shows its message in quotes

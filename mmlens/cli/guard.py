@@ -6,9 +6,9 @@ import functools
 import os
 import sys
 import warnings
-from typing import Callable, List, Optional, Tuple, Type
+from typing import Any, Callable, List, Optional, Tuple, Type, Union
 
-from ..errors import MmlensError
+from ..errors import MmlensError, MmlensWarning
 
 DONE, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
@@ -32,6 +32,7 @@ def guarded(command: Command) -> Command:
             with warnings.catch_warnings():
                 # Hundreds of heads call it the old way; it is nothing that the user can put right.
                 warnings.filterwarnings('ignore', message='torch.meshgrid')
+                warnings.showwarning = _show_ours_in_a_line(warnings.showwarning)
                 status = command(argv)
             sys.stdout.flush()
             return status
@@ -55,6 +56,18 @@ def guarded(command: Command) -> Command:
             return FAILED
 
     return main
+
+
+def _show_ours_in_a_line(show: Callable[..., None]) -> Callable[..., None]:
+    """Say our own warnings as we say errors, and leave those of libraries to Python."""
+
+    def show_warning(message: Union[Warning, str], category: Type[Warning], *where: Any, **options: Any) -> None:
+        if issubclass(category, MmlensWarning):
+            say('warning', str(message))
+        else:
+            show(message, category, *where, **options)
+
+    return show_warning
 
 
 def _errors_for_users() -> Tuple[Type[Exception], ...]:

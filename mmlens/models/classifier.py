@@ -40,6 +40,12 @@ class Classifier(Network):
         return Network.runs(model) and has_parts
 
     @property
+    def num_classes(self) -> Optional[int]:
+        """How many classes the head tells apart."""
+        number = getattr(self.model.head, 'num_classes', None)
+        return number if isinstance(number, int) else None
+
+    @property
     def extra_tokens(self) -> Optional[int]:
         """How many tokens the backbone puts before those of the picture; ``None`` if it has no tokens of its own."""
         backbone = self.model.backbone

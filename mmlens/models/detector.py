@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import ModelError
 from .geometry import Geometry, apply, scaling, translation
@@ -56,6 +56,20 @@ class Detector(Network):
     def default_layers(self) -> Tuple[str, ...]:
         """The neck where there is one, else the backbone."""
         return ('neck',) if getattr(self.model, 'neck', None) is not None else ('backbone',)
+
+    @property
+    def num_classes(self) -> Optional[int]:
+        """How many classes the last head tells apart; ``None`` where there may be more or fewer names than that.
+
+        Words say what is looked for, or surfaces such as sky have names too.
+        """
+        if hasattr(self.model, 'language_model') or hasattr(self.model, 'semantic_head'):
+            return None
+        owner = getattr(self.model, 'roi_head', None) or self.model
+        head = getattr(owner, 'bbox_head', None)
+        head = head[-1] if isinstance(head, nn.ModuleList) and len(head) else head  # a head a stage
+        number = getattr(head, 'num_classes', None)
+        return number if isinstance(number, int) else None
 
     def run(self, prepared: Prepared) -> Predictions:
         """The same as :meth:`predict`."""

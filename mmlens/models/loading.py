@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
+import warnings
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Union
 
@@ -13,7 +14,7 @@ from mmengine.config import Config
 from torch import nn
 
 from .. import compat
-from ..errors import MmlensError, ModelError, reason
+from ..errors import MmlensError, MmlensWarning, ModelError, reason
 
 ConfigLike = Union[str, Path, Config]
 
@@ -199,11 +200,8 @@ def load_weights(model: nn.Module, checkpoint: str) -> Dict[str, Any]:
             f"config's {len(parameters)} parameters, such as {min(missing)}; give the config it was trained with."
         )
     if missing:
-        import warnings
-
-        warnings.warn(
-            f'{checkpoint} has no values for {len(missing)} parameters, such as {min(missing)}.', stacklevel=2
-        )
+        sentence = f'{checkpoint} has no values for {len(missing)} parameters, such as {min(missing)}.'
+        warnings.warn(sentence, MmlensWarning, stacklevel=2)
     return content.get('meta') or {}
 
 

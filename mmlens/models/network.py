@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -10,7 +11,7 @@ import numpy as np
 from mmengine.config import Config
 from torch import nn
 
-from ..errors import MmlensError, ModelError
+from ..errors import MmlensError, MmlensWarning, ModelError
 from .geometry import Geometry
 from .inputs import Picture, TestPipeline
 
@@ -63,7 +64,25 @@ class Network:
         self.cfg = cfg
         self.pipeline = TestPipeline(cfg)
         classes = (dataset_meta or getattr(model, 'dataset_meta', None) or {}).get('classes') or []
-        self.class_names: List[str] = [classes] if isinstance(classes, str) else list(classes)
+        self.class_names: List[str] = self._checked([classes] if isinstance(classes, str) else list(classes))
+
+    def _checked(self, names: List[str]) -> List[str]:
+        """The class names if there are as many as classes; else they are of another set, and numbers tell more."""
+        number = self.num_classes
+        if not names or number is None or len(names) == number:
+            return names
+        warnings.warn(
+            f'The model tells {number} classes apart, and its data set has {len(names)} names: classes are named by '
+            'number.',
+            MmlensWarning,
+            stacklevel=3,
+        )
+        return []
+
+    @property
+    def num_classes(self) -> Optional[int]:
+        """How many classes the head tells apart; ``None`` where that cannot be read off it."""
+        return None
 
     @property
     def extra_tokens(self) -> Optional[int]:
@@ -83,24 +102,26 @@ class Network:
         """Find classes by name, one of its synonyms, or index; ``None`` stays ``None``.
 
         Raises:
-            MmlensError: If the model knows no such class; the message names near ones.
+            MmlensError: If the model knows no such class, or several; the message names near ones.
         """
         if classes is None:
             return None
         known = self.class_names
         indexes = []
         for wanted in [classes] if isinstance(classes, (str, int)) else classes:
-            # ImageNet's names are lists of synonyms: 'tabby, tabby cat'.
+            exactly = [index for index, name in enumerate(known) if name == wanted]
+            # ImageNet's names are lists of synonyms: 'tabby, tabby cat'. Some stand in several of them.
             called_so = [index for index, name in enumerate(known) if wanted in name.split(', ')]
-            if isinstance(wanted, str) and wanted in known:
-                indexes.append(known.index(wanted))
-            elif len(called_so) == 1:
+            called_so = exactly or called_so
+            if len(called_so) == 1:
                 indexes.append(called_so[0])
+            elif called_so:
+                which = ', '.join(f'{index} ({known[index]})' for index in called_so)
+                raise MmlensError(f"Several classes are called '{wanted}': {which}; name one by its number.")
             elif str(wanted).isdigit() and (not known or int(wanted) < len(known)):
                 indexes.append(int(wanted))
             else:
-                near = [f'{index} ({known[index]})' for index in called_so]
-                near = near or difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
+                near = difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
                 raise MmlensError(f"The model knows no class '{wanted}': it knows {', '.join(near)}, ...")
         return indexes
 

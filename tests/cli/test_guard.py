@@ -1,11 +1,12 @@
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 from mmlens.cli.guard import guarded
 from mmlens.compat import DependencyError
-from mmlens.errors import LayerError, MmlensError
+from mmlens.errors import LayerError, MmlensError, MmlensWarning
 
 
 def raising(error):
@@ -20,6 +21,22 @@ def raising(error):
 def test_errors_for_users_become_a_sentence(error, capsys):
     assert raising(error)([]) == 2
     assert capsys.readouterr() == ('', 'mmlens: error: Give more.\n')
+
+
+def test_our_warnings_are_sentences_and_those_of_others_are_not(capsys):
+    @guarded
+    def command(argv):
+        warnings.warn('Mind the gap.', MmlensWarning, stacklevel=1)
+        warnings.warn('Mind the step.', UserWarning, stacklevel=1)
+        return 0
+
+    before = warnings.showwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter('always')
+        warnings.showwarning = lambda message, *rest: print(f'python: {message}')
+        assert command([]) == 0
+    assert capsys.readouterr() == ('python: Mind the step.\n', 'mmlens: warning: Mind the gap.\n')
+    assert warnings.showwarning is before
 
 
 def test_our_own_errors_keep_their_traceback():
