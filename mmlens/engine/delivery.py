@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import traceback
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Optional, Set
+from typing import Any, Callable, Dict, Optional, Set
 
 import cv2
 import numpy as np
@@ -43,8 +45,20 @@ class OnceLogger:
             logger.warning(sentence)
 
 
-def deliver(drawing: Drawing, runner: Any, step: int, folder: Optional[Path], file_name: str) -> None:
-    """Hand a drawing to every backend of the visualizer, and write it to a local folder.
+def kind_of(work: str, error: BaseException) -> str:
+    """What an error is about whatever its words, which hold paths, sizes and addresses: see :class:`OnceLogger`.
+
+    Args:
+        work: What was being done.
+        error: Errors of one type, raised by one line of code, are of one kind.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f'{frames[-1].filename}:{frames[-1].lineno}' if frames else ''
+    return f'{work}: {type(error).__name__} {place}'
+
+
+def deliver(drawing: Drawing, runner: Any, step: int, folder: Optional[Path], file_name: str) -> Dict[str, Exception]:
+    """Hand a drawing to every backend of the visualizer, and write it to a local folder; one failing stops no other.
 
     Args:
         drawing: With a picture.
@@ -53,30 +67,39 @@ def deliver(drawing: Drawing, runner: Any, step: int, folder: Optional[Path], fi
         folder: A folder of the drawing's tag is made in it; ``None`` writes nothing.
         file_name: Name of the file there.
 
-    Raises:
-        OutputError: If the file cannot be written.
+    Returns:
+        Where it did not arrive, and why.
     """
     assert drawing.picture is not None
+    rgb = np.ascontiguousarray(drawing.picture[..., ::-1])
+    places: Dict[str, Callable[[], None]] = {
+        name: partial(_hand_over, backend, drawing.tag, rgb, step, file_name)
+        for name, backend in runner.visualizer._vis_backends.items()
+    }
     if folder is not None:
-        encoded, data = cv2.imencode('.png', drawing.picture)
-        if not encoded:
-            raise OutputError(f'The drawing {drawing.tag} cannot be written as a PNG.')
-        with write_atomically(folder / drawing.tag / file_name) as temporary:
-            Path(temporary).write_bytes(data.tobytes())
-    _hand_over(runner.visualizer, drawing.tag, np.ascontiguousarray(drawing.picture[..., ::-1]), step, file_name)
+        places['its folder'] = partial(_write, drawing, folder / drawing.tag / file_name)
+    failed: Dict[str, Exception] = {}
+    for name, bring in places.items():
+        try:
+            bring()
+        except Exception as error:  # disks are full, trackers out of reach
+            failed[name] = error
+    return failed
 
 
-def _hand_over(visualizer: Any, tag: str, picture: np.ndarray, step: int, file_name: str) -> None:
-    """Give a picture (RGB) to every backend."""
-    backends = visualizer._vis_backends.values()
-    for backend in backends:
-        if isinstance(backend, LocalVisBackend):
-            # It makes no folder for a tag with a slash, and cv2 does not tell that it wrote nothing.
-            backend.experiment  # noqa: B018  makes the backend settle where it writes
-            os.makedirs(os.path.dirname(os.path.join(backend._img_save_dir, tag)), exist_ok=True)
-    if not any(isinstance(backend, MLflowVisBackend) for backend in backends):
-        visualizer.add_image(tag, picture, step)
-        return
-    for backend in backends:
-        # MLflow takes the name for a file's, so it must have an ending; and it knows no steps.
-        backend.add_image(f'{tag}/{file_name}' if isinstance(backend, MLflowVisBackend) else tag, picture, step)
+def _write(drawing: Drawing, path: Path) -> None:
+    encoded, data = cv2.imencode('.png', drawing.picture)
+    if not encoded:
+        raise OutputError(f'The drawing {drawing.tag} cannot be written as a PNG.')
+    with write_atomically(path) as temporary:
+        Path(temporary).write_bytes(data.tobytes())
+
+
+def _hand_over(backend: Any, tag: str, picture: np.ndarray, step: int, file_name: str) -> None:
+    """Give a picture (RGB) to a backend."""
+    if isinstance(backend, LocalVisBackend):
+        # It makes no folder for a tag with a slash, and cv2 does not tell that it wrote nothing.
+        backend.experiment  # noqa: B018  makes the backend settle where it writes
+        os.makedirs(os.path.dirname(os.path.join(backend._img_save_dir, tag)), exist_ok=True)
+    # MLflow takes the name for a file's, so it must have an ending; and it knows no steps.
+    backend.add_image(f'{tag}/{file_name}' if isinstance(backend, MLflowVisBackend) else tag, picture, step)

@@ -13,7 +13,7 @@ from torch import nn
 from ..errors import MmlensError, reason
 from ..models.network import Network
 from ..rendering.truth import draw_beside_truth
-from .delivery import Drawing, OnceLogger, deliver
+from .delivery import Drawing, OnceLogger, deliver, kind_of
 from .no_trace import no_trace
 from .subjects import Choice, Subject, dataset_of
 from .timing import Timing
@@ -229,8 +229,7 @@ class VisHook(Hook):
         except Exception as error:  # heads, losses and pipelines are anybody's code
             if self.on_error == 'raise':
                 raise
-            sentence = self._sentence(subject, error)
-            return Drawing(tag, None, {sentence: sentence})
+            return Drawing(tag, None, {kind_of('draw', error): self._sentence(subject, error)})
 
     def _deliver(self, runner: Any, drawing: Drawing, step: int) -> None:
         for kind, sentence in drawing.notes.items():
@@ -238,20 +237,18 @@ class VisHook(Hook):
         if drawing.picture is None:
             return
         folder = None if self.out_dir is None else Path(runner.work_dir) / self.out_dir
-        try:
-            with no_trace():  # trackers are anybody's code, too
-                deliver(drawing, runner, step, folder, self.timing.file_name(step))
-        except Exception as error:  # disks are full, trackers out of reach
+        with no_trace():  # trackers are anybody's code, too
+            failed = deliver(drawing, runner, step, folder, self.timing.file_name(step))
+        for place, error in failed.items():
             if self.on_error == 'raise':
-                raise
-            sentence = f'{type(self).__name__} could not hand over {drawing.tag}: {reason(error)} The run goes on.'
-            self._log.warn(runner.logger, sentence, sentence)
+                raise error
+            words = f'could not hand {drawing.tag} over to {place}: {reason(error)} The run goes on.'
+            self._log.warn(runner.logger, f'to {place}', f'{type(self).__name__} {words}')
 
     def _complain(self, runner: Any, subject: Subject, error: Exception) -> None:
         if self.on_error == 'raise':
             raise error
-        sentence = self._sentence(subject, error)
-        self._log.warn(runner.logger, sentence, sentence)
+        self._log.warn(runner.logger, kind_of('draw', error), self._sentence(subject, error))
 
     def _sentence(self, subject: Subject, error: Exception) -> str:
         return f'{type(self).__name__} could not draw {subject.name}: {reason(error)} The run goes on.'

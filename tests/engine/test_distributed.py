@@ -40,8 +40,9 @@ for name in ('without', 'with'):
         cfg.default_hooks.cam = dict(type='mmlens.CAMVisHook', num=-1, during=('train', 'test'), on_error='raise')
         cfg.default_hooks.featmap = dict(type='mmlens.FeatmapVisHook', num=3, during='val', on_error='raise')
     runner = Runner.from_cfg(cfg)
-    drawn, add_image = [], runner.visualizer.add_image
-    runner.visualizer.add_image = lambda tag, *rest: drawn.append(tag) or add_image(tag, *rest)
+    drawn, backend = [], runner.visualizer.get_backend('LocalVisBackend')
+    add_image = backend.add_image
+    backend.add_image = lambda tag, *rest: drawn.append(tag) or add_image(tag, *rest)
     runner.train()
     if name == 'with':
         hook = next(hook for hook in runner.hooks if type(hook).__name__ == 'CAMVisHook')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
+import itertools
 import json
 import random
 import re
@@ -16,8 +17,9 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
-from mmengine.registry import HOOKS, MODELS, OPTIM_WRAPPERS
+from mmengine.registry import HOOKS, MODELS, OPTIM_WRAPPERS, VISBACKENDS
 from mmengine.runner import autocast
+from mmengine.visualization import LocalVisBackend
 
 from mmlens.engine import VisHook
 from mmlens.engine.subjects import Choice
@@ -360,19 +362,49 @@ def test_an_error_while_drawing_is_logged_once_and_the_training_goes_on(make_run
         ]
 
 
-def test_a_backend_that_fails_stops_nothing(make_runner, monkeypatch):
-    runner = make_runner('mmpretrain', [dict(type='mmlens.CAMVisHook', num=1)])
-    said = warnings_of(runner, monkeypatch)
+def test_one_reason_is_logged_once_whatever_its_words(make_runner, monkeypatch):
+    """Two pictures, three epochs; every error tells another size, and every path is another one."""
+    runner = make_runner('mmpretrain', [cam(on_error='log')], train_cfg__max_epochs=3)
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
+    said, sizes = warnings_of(runner, monkeypatch), itertools.count()
 
-    def fail(*args):
-        raise ConnectionError('no route to the tracker')
+    def fail(network, subject):
+        raise RuntimeError(f'out of memory: {next(sizes)} MiB at {object()}')
 
-    monkeypatch.setattr(runner.visualizer, 'add_image', fail)
+    monkeypatch.setattr(hook, 'draw', fail)
     runner.train()
-    assert [s for s in said if 'hand over' in s] == [
-        'CAMVisHook could not hand over cam/000: no route to the tracker. The run goes on.'
-    ]
-    assert len(drawn_by(runner)) == 3
+    assert runner.epoch == 3 and next(sizes) == 9  # the trial, and two pictures at each of four times
+    (sentence,) = (sentence for sentence in said if 'could not draw' in sentence)
+    assert sentence.startswith('CAMVisHook could not draw 000: out of memory: 0 MiB at ')
+
+
+@VISBACKENDS.register_module(force=True)
+class OutOfReach(LocalVisBackend):
+    """A tracker without a network."""
+
+    def add_image(self, name, image, step=0, **options):
+        raise ConnectionError(f'no route to the tracker for {name} at {step}')
+
+
+def test_what_fails_on_the_way_stops_nothing_and_nobody_else(make_runner, monkeypatch, tmp_path):
+    for place in ('OutOfReach', 'its folder'):
+        work = tmp_path / place
+        backends = [dict(type='OutOfReach'), dict(type='LocalVisBackend')][place != 'OutOfReach' :]
+        hook = dict(type='mmlens.CAMVisHook', num=2)
+        runner = make_runner('mmpretrain', [hook], work=place, visualizer__vis_backends=backends)
+        if place == 'its folder':
+            (work / 'mmlens').write_text('a file where a folder should be')
+        said = warnings_of(runner, monkeypatch)
+        runner.train()
+        failed = [sentence for sentence in said if 'hand' in sentence]
+        assert len(failed) == 1 and failed[0].endswith(' The run goes on.')
+        assert failed[0].startswith(f'CAMVisHook could not hand cam/000 over to {place}: ')
+        saved = sorted(path.name for path in work.rglob('vis_image/cam/*.png'))
+        assert saved == [f'00{picture}_{step}.png' for picture in (0, 1) for step in (0, 1, 2)]
+        assert len(drawn_by(runner)) == (6 if place == 'OutOfReach' else 0)
+    hook = dict(hook, on_error='raise')
+    with pytest.raises(ConnectionError, match='no route to the tracker for cam/000 at 0'):
+        make_runner('mmpretrain', [hook], visualizer__vis_backends=[dict(type='OutOfReach')]).train()
 
 
 def test_why_a_map_is_blank_is_said_once(make_runner, monkeypatch):
