@@ -11,7 +11,7 @@ from .attribution.attribute import Attribution, attribute, gradients_at
 from .attribution.fuse import fuse_levels
 from .attribution.graph import live_graph
 from .attribution.methods import Method, PassJob, PassMethod, Progress
-from .attribution.methods.multi_pass import Dependence, dependences
+from .attribution.methods.multi_pass import Dependence, dependences, note_of_memory
 from .attribution.replay import Replay
 from .attribution.tap import Tap
 from .attribution.targets import box_measure, box_target
@@ -103,9 +103,10 @@ class BoxJob:
             runs.choose(explained.ranks, box_measure(self.target, runs.boxes_of(explained.ranks), method.logits))
             job = PassJob(runs.levels, runs, prepared.batch['inputs'], depends, True, options, progress)
             maps = method.explain(job)
-        for of_target in maps:
+        for target, of_target in enumerate(maps):
             raw = fuse_levels([each for each in of_target if each is not None], prepared.input_size, self.max_shape)
-            explained.maps.append(Attribution(raw, None if bool((raw > 0).any()) else self._why_blank(job, method)))
+            blank = None if bool((raw > 0).any()) else self._why_blank(job, method, target)
+            explained.maps.append(Attribution(raw, blank))
         explained.passes, explained.unfinished = runs.passes, job.interrupted
         explained.notes = _notes(job, runs)
         return explained
@@ -127,17 +128,22 @@ class BoxJob:
             gradients = (gradients_at(scalar, levels, keep_graph=True) for scalar in scalars)
             return prepared, [dependences(levels, each) for each in gradients]
 
-    def _why_blank(self, job: PassJob, method: PassMethod) -> str:
+    def _why_blank(self, job: PassJob, method: PassMethod, target: int) -> str:
         if job.interrupted:
             return 'it was ended before anything was found; let it run longer'
         if not method.uses_layers:
             return f'{method.name} finds no part of the picture that matters; try more masks or another method'
         names = ', '.join(f"'{name}'" for name in self.layers)
+        if method.uses_gradients and job.unknown(target):
+            return (
+                f'{method.name} is nowhere positive at {names}, and no gradient arrives there: the target is saturated '
+                'or does not come through; choose another layer or target'
+            )
         return f'{method.name} is nowhere positive at {names}; choose another layer or method'
 
 
 def _notes(job: PassJob, runs: Follower) -> List[str]:
-    notes = []
+    notes = note_of_memory(job.options, runs)
     if job.interrupted:
         notes.append(f'Ended early: the maps are those after {job.done} of {job.total} passes.')
     if runs.by_overlap:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from . import compat
-from .attribution.layers import resolve_layer
+from .attribution.layers import resolve_layers
 from .attribution.methods import Method, PassMethod, Progress, available_methods, get_method, pass_method
 from .attribution.passes import guided_gradients, multi_pass_method
 from .attribution.tap import Tap
@@ -142,19 +142,13 @@ def explain_classes(
     names = () if everywhere else _layer_names(layers, classifier, prepared)
     wanted = classifier.categories(categories, logits)
     extra = classifier.extra_tokens if num_extra_tokens is None else num_extra_tokens
-    tapped = {name: resolve_layer(classifier.model, name) for name in names}
+    tapped = resolve_layers(classifier.model, names)
     job = ClassJob(classifier, prepared, tapped, extra, eigen_smooth, aug_smooth)
-    ended = False
-
-    def go_on(done: int, total: int) -> bool:
-        nonlocal ended
-        ended = ended or (progress is not None and not progress(done, total))
-        return not ended
 
     if isinstance(how, Method):
         found = job.by_one_pass(how, wanted)
     elif isinstance(how, PassMethod):
-        found = job.by_own_passes(how, options, wanted, go_on)
+        found = job.by_own_passes(how, options, wanted, progress)
     else:
         found = [job.by_passes(how, each) for each in wanted]
     result = ClassExplanation(
@@ -163,14 +157,14 @@ def explain_classes(
         covered=prepared.geometry.covered(),
         to_input=prepared.geometry.matrix,
         input_size=prepared.input_size,
-        layers=names,
+        layers=tuple(tapped),
         method=method.lower(),
         versions=dict(installed_versions()),
-        unfinished=ended,
+        unfinished=job.unfinished,
     )
     if guided_backprop:
         _add_guided(result, classifier, prepared)
-    result.notes += _notes(result, how)
+    result.notes += job.notes + _notes(result, how)
     return result
 
 

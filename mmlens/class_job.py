@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Optional, Sequence
 
 import torch
@@ -16,6 +16,7 @@ from .attribution.passes import explain_by_passes
 from .attribution.smoothing import augmented_mean, eigen_smoothed
 from .attribution.tap import Tap
 from .class_passes import class_maps_by_passes
+from .errors import MethodError
 from .models.classifier import Classifier
 from .models.network import Prepared
 
@@ -39,6 +40,8 @@ class ClassJob:
         prepared: The picture.
         layers: The layers, by the names that errors will show.
         extra_tokens, eigen_smooth, aug_smooth: See :func:`mmlens.explain_classes`.
+        unfinished: Whether many passes were ended early.
+        notes: What there is to say of them.
     """
 
     classifier: Classifier
@@ -47,14 +50,22 @@ class ClassJob:
     extra_tokens: Optional[int]
     eigen_smooth: bool
     aug_smooth: bool
+    unfinished: bool = False
+    notes: List[str] = field(default_factory=list)
 
     def by_own_passes(
-        self, method: PassMethod, options: Dict[str, Any], categories: Sequence[int], go_on: Progress
+        self, method: PassMethod, options: Dict[str, Any], categories: Sequence[int], progress: Optional[Progress]
     ) -> List[Found]:
-        """Maps by many passes, which all classes share."""
+        """Maps by many passes, which all classes share.
+
+        Raises:
+            MethodError: If the passes over one input are to be kept, and those of several would be.
+        """
+        if self.aug_smooth and options.get('resume'):
+            raise MethodError('resume keeps the passes over one input, and aug_smooth looks at six: leave out one.')
 
         def explain(inputs: Tensor) -> List[Tensor]:
-            return class_maps_by_passes(
+            found = class_maps_by_passes(
                 self.classifier,
                 inputs,
                 self.layers,
@@ -63,13 +74,27 @@ class ClassJob:
                 categories,
                 extra_tokens=self.extra_tokens,
                 eigen_smooth=self.eigen_smooth,
-                progress=go_on,
+                progress=progress,
             )
+            self.unfinished = found.interrupted
+            self.notes = found.notes
+            return found.maps
+
+        whole = 0
+
+        def explain_augmented(inputs: Tensor) -> Optional[Tensor]:
+            nonlocal whole
+            if self.unfinished:
+                return None
+            maps = torch.stack([stretch(raw) for raw in explain(inputs)])
+            if self.unfinished and whole:
+                return None  # what a part of the passes found is not worth as much as the rest
+            whole += 1
+            return maps
 
         inputs = self.prepared.batch['inputs']
         if self.aug_smooth:
-            maps = list(augmented_mean(lambda changed: torch.stack([stretch(raw) for raw in explain(changed)]), inputs))
-            raws = maps
+            raws = maps = list(augmented_mean(explain_augmented, inputs))
         else:
             raws = explain(inputs)
             maps = [stretch(raw) for raw in raws]

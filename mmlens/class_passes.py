@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from .attribution.fuse import fuse_layers
 from .attribution.memory import Allocations
 from .attribution.methods import PassJob, PassMethod, Progress
 from .attribution.methods.activation import first_component
-from .attribution.methods.multi_pass import MEMORY_OF_TAILS, Runs, fitting, memory_of_inputs
+from .attribution.methods.multi_pass import Runs, fitting, note_of_memory
 from .attribution.replay import Replay
 from .attribution.tap import Level
 from .models.classifier import Classifier
@@ -35,11 +36,10 @@ class ClassRuns(Runs):
         self.classifier = classifier
         self.inputs = inputs
         self.replay = replay
-        self.passes = 0
         self._categories = list(categories)
         self._options = options
         self._reference = self._of_classes(replay.record())[0]
-        self._sizes: Dict[bool, int] = {}  # at levels (True) and at the input (False)
+        self._sizes: Dict[Tuple[str, int], int] = {}  # at layers' levels, and at the input
 
     @property
     def reference(self) -> Tensor:
@@ -48,14 +48,14 @@ class ClassRuns(Runs):
 
     def batch_size(self, level: Optional[Level] = None) -> int:
         """See :class:`Runs`."""
-        at_level = level is not None
-        if at_level not in self._sizes:
+        place = ('', 0) if level is None else (level.layer, level.index)
+        if place not in self._sizes:
             with Allocations() as counted:
                 self.replay(level, level.tensor.clone()) if level else self.classifier.logits_of(self.inputs)
-            budget = MEMORY_OF_TAILS if at_level else memory_of_inputs(self.inputs.device)
-            fits = fitting(self._options, counted.bytes, budget)
-            self._sizes[at_level] = fits if self.replay.batches or not at_level else 1
-        return self._sizes[at_level]
+            self.memory_of_one = max(self.memory_of_one, counted.bytes)
+            fits = fitting(self._options, counted.bytes, self.inputs.device, of_inputs=level is None)
+            self._sizes[place] = fits if level is None or self.replay.batches else 1
+        return self._sizes[place]
 
     def at_level(self, level: Level, altered: Tensor) -> Tensor:
         """See :class:`Runs`."""
@@ -80,6 +80,21 @@ class ClassRuns(Runs):
         return values[:, self._categories].float()
 
 
+@dataclass
+class ClassPasses:
+    """What came of many passes.
+
+    Attributes:
+        maps: Shape (H, W), float32 >= 0, for each class.
+        interrupted: Whether they were ended early.
+        notes: Sentences for the user.
+    """
+
+    maps: List[Tensor]
+    interrupted: bool
+    notes: List[str]
+
+
 def class_maps_by_passes(
     classifier: Classifier,
     inputs: Tensor,
@@ -91,7 +106,7 @@ def class_maps_by_passes(
     extra_tokens: Optional[int] = None,
     eigen_smooth: bool = False,
     progress: Optional[Progress] = None,
-) -> List[Tensor]:
+) -> ClassPasses:
     """Maps of classes, all in the same passes.
 
     Args:
@@ -106,7 +121,7 @@ def class_maps_by_passes(
         progress: See :func:`mmlens.explain_boxes`.
 
     Returns:
-        A map (H, W), float32 >= 0, for each class.
+        The maps, and what there is to say of them.
     """
     size = (int(inputs.shape[2]), int(inputs.shape[3]))
 
@@ -120,4 +135,5 @@ def class_maps_by_passes(
         if eigen_smooth:
             job.combine = lambda weighted: first_component(weighted[None])[0]
         maps = method.explain(job)
-    return [fuse_layers([each for each in of_class if each is not None], size) for of_class in maps]
+    raws = [fuse_layers([each for each in of_class if each is not None], size) for of_class in maps]
+    return ClassPasses(raws, job.interrupted, note_of_memory(options, runs))

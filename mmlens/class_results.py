@@ -99,7 +99,8 @@ class ClassExplanation:
         Returns:
             ``raw`` and ``normalised`` (N, H, W) float32; ``covered`` (H, W) bool; ``categories``,
             ``ranks`` (N,) int64; ``scores``, ``logits`` (N,) float32; ``classes``, ``blank`` (N,) text;
-            ``to_input`` (3, 3) float64; ``layers``, ``method``, ``versions`` (``name==version``) text.
+            ``to_input`` (3, 3) float64; ``layers``, ``method``, ``notes``, ``versions`` (``name==version``)
+            text; ``unfinished`` bool.
         """
         height, width = self.picture.shape[:2]
         classes = self.classes
@@ -116,5 +117,7 @@ class ClassExplanation:
             'to_input': self.to_input,
             'layers': np.array(self.layers, np.str_),
             'method': np.array(self.method),
+            'notes': np.array(self.notes, np.str_),
+            'unfinished': np.array(self.unfinished),
             'versions': np.array([f'{k}=={v}' for k, v in sorted(self.versions.items())], np.str_),
         }

@@ -12,7 +12,7 @@ from torch import nn
 from . import compat
 from .attribution import layers as layer_names
 from .attribution.fuse import normalise, normalise_in_box
-from .attribution.layers import LayerInfo, resolve_layer
+from .attribution.layers import LayerInfo, resolve_layers
 from .attribution.methods import Method, PassMethod, Progress, get_method, pass_method
 from .errors import LayerError, MmlensError, PictureError
 
@@ -129,7 +129,7 @@ def explain_boxes(
         if target != 'score':
             raise MmlensError(f"Method '{chosen.name}' knows scores and overlaps only: leave the target at 'score'.")
     wanted = detector.class_indexes(classes)
-    tapped = {name: resolve_layer(detector.model, name) for name in names}
+    tapped = resolve_layers(detector.model, names)
     job = BoxJob(
         detector,
         picture,
@@ -142,7 +142,7 @@ def explain_boxes(
     result = BoxExplanation(
         explained.prepared.picture,
         [_box_map(detector, explained, position, norm_in_bbox) for position in range(len(explained.ranks))],
-        names,
+        tuple(tapped),
         chosen.name,
         target,
         versions=dict(installed_versions()),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .attribution.layers import resolve_layer
+from .attribution.layers import resolve_layers
 from .attribution.tap import Level, Tap
 from .errors import MmlensError
 from .explain import ModelLike, as_detector, named_layers, select_detections
@@ -64,7 +64,7 @@ def feature_maps(
     network: Network = (
         model if isinstance(model, Network) else as_detector(model, checkpoint, device, cfg_options, resize_only)
     )
-    tapped = {name: resolve_layer(network.model, name) for name in named_layers(layers)}
+    tapped = resolve_layers(network.model, named_layers(layers))
     with Tap(network.model, tapped) as tap, torch.no_grad():
         prepared = network.prepare(picture)
         found = network.run(prepared)

@@ -11,7 +11,7 @@ from torchvision.ops import box_iou
 
 from .attribution.altering import batch_axis
 from .attribution.memory import Allocations
-from .attribution.methods.multi_pass import MEMORY_OF_TAILS, Runs, fitting, memory_of_inputs
+from .attribution.methods.multi_pass import Runs, fitting
 from .attribution.replay import Replay
 from .attribution.selection import Diverged, Selection
 from .attribution.tap import Level
@@ -48,7 +48,6 @@ class Follower(Runs):
         self.detector = detector
         self.prepared = prepared
         self.replay = replay
-        self.passes = 0
         self.by_overlap = False
         (sample,) = replay.record()
         self.found = detector.in_picture(prepared, sample)
@@ -57,7 +56,7 @@ class Follower(Runs):
         self._selection = Selection(lambda: replay.depth)
         self._of_copies: List[Tensor] = []  # where the wanted detections stand in what each copy returns
         self._counts: List[int] = []  # how many detections each copy returns
-        self._settled: Optional[bool] = None  # for levels (True), for inputs (False), or not yet
+        self._settled: Optional[Tuple[str, int]] = None  # what the batch size was found for
         self._size = 1
 
     def boxes_of(self, ranks: Sequence[int]) -> Tensor:
@@ -81,9 +80,11 @@ class Follower(Runs):
 
     def batch_size(self, level: Optional[Level] = None) -> int:
         """See :class:`Runs`."""
-        if self._settled is not (level is not None):
-            self._settled = level is not None
-            self._settle(level)
+        place = ('', 0) if level is None else (level.layer, level.index)
+        if self._settled != place:
+            same_layer = self._settled is not None and self._settled[0] == place[0]
+            self._settled = place
+            self._settle(level, same_layer)
         return self._size
 
     def at_level(self, level: Level, altered: Tensor) -> Tensor:
@@ -144,16 +145,24 @@ class Follower(Runs):
             return self._one_batch(level, part, axis)
         return torch.stack([self._values(sample, self._of_copies[i]) for i, sample in enumerate(samples[:number])])
 
-    def _settle(self, level: Optional[Level]) -> None:
-        """Find how many passes to run at a time, and record the choices made for as many unaltered copies."""
-        self._size = 1
+    def _settle(self, level: Optional[Level], recorded: bool) -> None:
+        """Find how many passes to run at a time, and record the choices made for as many unaltered copies.
+
+        Args:
+            level: Where outputs are altered; ``None`` for the input.
+            recorded: Whether choices were recorded at another level of the layer, which are the same here.
+        """
         with Allocations() as counted:
-            self._record(level)
-        budget = memory_of_inputs(self.found.scores.device) if level is None else MEMORY_OF_TAILS
-        size = fitting(self._options, counted.bytes, budget)
+            if recorded:
+                self._samples(level, self._plain(level))
+            else:
+                self._size = 1
+                self._record(level)
+        self.memory_of_one = max(self.memory_of_one, counted.bytes)
+        size = fitting(self._options, counted.bytes, self.found.scores.device, of_inputs=level is None)
         if not self.replay.batches or self.by_overlap:
-            size = 1
-        if size > 1:
+            self._size = 1
+        elif not size // 2 < self._size <= size:  # recording costs as much as what a little more at a time saves
             self._size = size
             self._record(level)
 
@@ -197,12 +206,13 @@ class Follower(Runs):
     def _by_overlap(self, sample: Any) -> Tensor:
         found = self.detector.in_picture(self.prepared, sample)
         wanted = self._wanted
+        lost = self._measure(torch.zeros_like(wanted.scores), torch.zeros_like(wanted.boxes))
         if not len(found):
-            return torch.zeros_like(self.reference)
+            return lost
         overlap = box_iou(wanted.boxes, found.boxes) * (wanted.labels[:, None] == found.labels)
         best, index = overlap.max(1)
         values = self._measure(found.scores[index], found.boxes[index])
-        return torch.where(best >= 0.5, values, torch.zeros_like(values))
+        return torch.where(best >= 0.5, values, lost)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

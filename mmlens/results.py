@@ -102,7 +102,8 @@ class BoxExplanation:
         Returns:
             ``raw`` and ``normalised`` (N, H, W) float32; ``boxes`` (N, 4) float32, picture pixels;
             ``labels``, ``indices`` (N,) int64; ``scores`` (N,) float32; ``classes``, ``blank`` (N,)
-            text; ``layers``, ``method``, ``target``, ``versions`` (``name==version``) text.
+            text; ``layers``, ``method``, ``target``, ``notes``, ``versions`` (``name==version``) text;
+            ``unfinished`` bool.
         """
         height, width = self.picture.shape[:2]
         boxes = self.boxes
@@ -118,6 +119,8 @@ class BoxExplanation:
             'layers': np.array(self.layers, np.str_),
             'method': np.array(self.method),
             'target': np.array(self.target),
+            'notes': np.array(self.notes, np.str_),
+            'unfinished': np.array(self.unfinished),
             'versions': np.array([f'{k}=={v}' for k, v in sorted(self.versions.items())], np.str_),
         }
 

@@ -11,6 +11,8 @@ from torch import nn
 from mmlens import explain_classes, load_classifier
 from mmlens.attribution.fuse import fuse_layers, stretch
 from mmlens.attribution.layers import resolve_layer
+from mmlens.attribution.methods import pass_method
+from mmlens.class_passes import class_maps_by_passes
 from mmlens.compat.gradcam import cam_classes
 from mmlens.errors import LayerError, MethodError, MmlensError, ModelError
 
@@ -463,6 +465,51 @@ def test_passes_may_be_ended_early(classifiers, square):
     assert [done for done, _ in told] == [4, 8] and told[0][1] > 8
     assert found.unfinished and 'Ended early: the maps are those so far.' in found.notes
     assert not whole.unfinished and np.abs(whole[0].raw - found[0].raw).max() > 0
+
+
+def test_what_is_ended_with_its_last_pass_is_finished(classifiers, square):
+    options = dict(method='AblationCAM', layers=['backbone.layer3'])
+    found = explain_classes(classifiers('resnet'), square, progress=lambda done, total: done < total, **options)
+    assert not found.unfinished and not any('Ended early' in note for note in found.notes)
+
+
+@pytest.mark.parametrize('inputs', [1, 2])
+def test_smoothing_that_is_ended_early_leaves_the_unfinished_inputs_out(classifiers, square, inputs):
+    calls = []
+
+    def progress(done, total):
+        calls.append(done)
+        return calls.count(total) < inputs or done == total
+
+    options = dict(method='AblationCAM', layers=['backbone.layer3'], method_options=dict(batch_size=4))
+    found = explain_classes(classifiers('resnet'), square, aug_smooth=True, progress=progress, **options)
+    assert found.unfinished and calls.count(4) == inputs + 1  # one batch of the next input, and none of the others
+
+    classifier, method = classifiers('resnet'), pass_method('ablationcam')
+    prepared, layer = classifier.prepare(square), {'layer': resolve_layer(classifier.model, 'backbone.layer3')}
+    maps = [
+        class_maps_by_passes(
+            classifier, prepared.batch['inputs'] * factor, layer, method, method.complete({}), [found[0].category]
+        ).maps[0]
+        for factor in (0.9, 1.0)[:inputs]
+    ]
+    expected = torch.stack([stretch(each) for each in maps]).mean(0)
+    np.testing.assert_allclose(
+        found[0].normalised, prepared.geometry.map_to_picture(expected.numpy()), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_passes_of_several_inputs_are_not_kept_in_one_file(classifiers, square, tmp_path):
+    options = dict(num_masks=2, resume=str(tmp_path / 'masks.npz'))
+    with pytest.raises(MethodError, match='resume keeps the passes over one input, and aug_smooth looks at six'):
+        explain_classes(classifiers('resnet'), square, method='drise', aug_smooth=True, method_options=options)
+    assert not (tmp_path / 'masks.npz').exists()
+
+
+def test_little_memory_is_said(classifiers, square):
+    options = dict(method='AblationCAM', layers=['backbone.layer3'], method_options=dict(memory=0.01))
+    found = explain_classes(classifiers('resnet'), square, **options)
+    assert any('more than the 0.01 MB allowed' in note for note in found.notes)
 
 
 @pytest.mark.parametrize('smooth', ['eigen_smooth', 'aug_smooth'])

@@ -54,6 +54,7 @@ def test_what_is_saved(explanation):
     assert arrays['layers'].tolist() == ['neck', 'backbone.stage4']
     assert (str(arrays['method']), str(arrays['target'])) == ('gradcam', 'score')
     assert arrays['versions'].tolist() == ['torch==2']
+    assert arrays['notes'].tolist() == explanation.notes and not arrays['unfinished']
 
 
 def test_no_box_is_saved_as_no_box(explanation, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from torch import nn
 
@@ -76,6 +76,24 @@ def resolve_layer(model: nn.Module, name: str) -> nn.Module:
             raise LayerError(_no_such_layer(model, module, name, path, step))
         module, path = child, _join(path, step)
     return module
+
+
+def resolve_layers(model: nn.Module, names: Sequence[str]) -> Dict[str, nn.Module]:
+    """Find modules by their names, each module once, by the first of its names.
+
+    Args:
+        model: The model to look in.
+        names: See :func:`resolve_layer`.
+
+    Raises:
+        LayerError: See :func:`resolve_layer`.
+    """
+    found: Dict[str, nn.Module] = {}
+    for name in names:
+        module = resolve_layer(model, name)
+        if all(module is not other for other in found.values()):
+            found[name] = module
+    return found
 
 
 def list_layers(model: nn.Module, run: Optional[Callable[[], Any]] = None) -> List[LayerInfo]:

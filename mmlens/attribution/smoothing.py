@@ -46,11 +46,12 @@ def _component_of_channels(method: Method) -> Callable[..., Tensor]:
     return formula
 
 
-def augmented_mean(explain: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+def augmented_mean(explain: Callable[[Tensor], Optional[Tensor]], inputs: Tensor) -> Tensor:
     """The mean map, or maps, over inputs that are mirrored or not, and multiplied by 0.9, 1 and 1.1.
 
     Args:
-        explain: Takes an input like ``inputs`` and returns its map (H, W), or maps (N, H, W), in [0, 1].
+        explain: Takes an input like ``inputs`` and returns its map (H, W), or maps (N, H, W), in [0, 1];
+            ``None`` leaves that input out, which may not be the first.
         inputs: Shape (1, 3, H, W).
     """
     maps: List[Tensor] = []
@@ -58,5 +59,6 @@ def augmented_mean(explain: Callable[[Tensor], Tensor], inputs: Tensor) -> Tenso
         for factor in FACTORS:
             changed = (inputs.flip(3) if mirrored else inputs) * factor
             found = explain(changed)
-            maps.append(found.flip(-1) if mirrored else found)
+            if found is not None:
+                maps.append(found.flip(-1) if mirrored else found)
     return torch.stack(maps).mean(0)

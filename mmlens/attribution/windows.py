@@ -35,7 +35,10 @@ def conv2d(
     work = input.numel() * weight[:, 0].numel() // groups
     if work < WORTH_IT or input.ndim != 4 or isinstance(padding, str) or not _frozen(input, weight, bias):
         return original(input, weight, bias, stride, padding, dilation, groups)
-    return _Convolution.apply(input, weight, bias, _pair(stride), _pair(padding), _pair(dilation), groups)
+    how = (_pair(stride), _pair(padding), _pair(dilation), groups)
+    if any(p > d * (k - 1) for p, d, k in zip(how[1], how[2], weight.shape[2:])):  # cells that see padding alone
+        return original(input, weight, bias, *how)
+    return _Convolution.apply(input, weight, bias, *how)
 
 
 def linear(original: Callable[..., Tensor], input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:

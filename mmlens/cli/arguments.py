@@ -33,6 +33,17 @@ def fraction(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """Read a number above 0, at most 1."""
+    try:
+        value = fraction(text)
+    except argparse.ArgumentTypeError:
+        value = 0.0
+    if value == 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0 and at most 1')
+    return value
+
+
 def positive(text: str) -> int:
     """Read a whole number above 0."""
     return _whole_number(text, 1, 'a whole number above 0')

@@ -6,7 +6,7 @@ import argparse
 from typing import Any, Dict, Sequence, Tuple
 
 from ..errors import MmlensError
-from .arguments import Parser, fraction, positive, rank
+from .arguments import Parser, positive, rank, share
 from .guard import say
 from .sources import Source
 
@@ -33,18 +33,19 @@ def add_pass_options(parser: Parser) -> None:
     group.add_argument('--memory', type=positive, metavar='MB', help='how much memory their activations may take')
     group.add_argument(
         '--ratio-channels-to-ablate',
-        type=fraction,
+        type=share,
         metavar='R',
         help='share of the channels that AblationCAM tries, the most promising first (default: 1, all of them)',
     )
     group.add_argument(
-        '--ablated', choices=('zero', 'mean'), help='what AblationCAM sets a channel to: zero (default), or its mean'
+        '--ablated',
+        choices=('zero', 'mean'),
+        help='what AblationCAM sets a channel to (default: zero; for classes, where a layer has negative activations, '
+        'far below them, as pytorch-grad-cam does)',
     )
     group.add_argument('--num-masks', type=positive, metavar='N', help='how many masks D-RISE tries (default: 1000)')
     group.add_argument('--seed', type=rank, metavar='N', help="seed of D-RISE's masks (default: 0)")
-    group.add_argument(
-        '--resume', metavar='FILE', help='an .npz that D-RISE keeps its sums in, and goes on from if it is there'
-    )
+    group.add_argument('--resume', metavar='FILE', help='an .npz that D-RISE keeps what it found in, and goes on from')
 
 
 def pass_options(args: argparse.Namespace) -> Dict[str, Any]:
@@ -58,12 +59,12 @@ def pass_options(args: argparse.Namespace) -> Dict[str, Any]:
 
 
 def check_resume(args: argparse.Namespace, sources: Sequence[Source]) -> None:
-    """Check that the sums of one picture are asked for, if any.
+    """Check that what D-RISE found is kept for one picture, if at all.
 
     Raises:
         MmlensError: If there are several pictures, or a video.
     """
     if args.resume and len(sources) > 1:
-        raise MmlensError(f'--resume keeps the sums of one picture, and there are {len(sources)}: name one.')
+        raise MmlensError(f'--resume is for one picture, and there are {len(sources)}: name one.')
     if args.resume and sources[0].is_video:
-        raise MmlensError('--resume takes a picture: the frames of a video differ.')
+        raise MmlensError('--resume is for one picture, not for the frames of a video.')

@@ -46,6 +46,11 @@ class Passes:
         self._task: Optional[TaskID] = None
         self._stopped = False
 
+    @property
+    def stopped(self) -> bool:
+        """Whether Ctrl-C came during the passes over the last picture, be it too late to end them early."""
+        return self._stopped
+
     @contextlib.contextmanager
     def shown_on(self, bar: Progress) -> Iterator[None]:
         """Show progress on a bar."""

@@ -100,6 +100,8 @@ class Run:
                         failures.append(str(error))
                     finished += 1
                     bar.advance(task)
+                    if finished < len(sources) and self._stopped():
+                        raise KeyboardInterrupt
             except KeyboardInterrupt as interrupt:
                 done = f'{finished - len(failures)} of {len(sources)} pictures were done'
                 raise KeyboardInterrupt(f'{"; ".join([done, *interrupt.args])}.') from None
@@ -109,6 +111,9 @@ class Run:
         head = f'none of the {len(failures)} pictures' if every else f'{len(failures)} of {len(sources)} pictures not'
         say('error', '\n  '.join([f'{head} drawn:', *failures]))
         return FAILED if every else SOME_FAILED
+
+    def _stopped(self) -> bool:
+        return self._passes is not None and self._passes.stopped
 
     def _showing_passes(self, bar: Progress) -> Any:
         return self._passes.shown_on(bar) if self._passes else contextlib.nullcontext()
@@ -154,7 +159,7 @@ class Run:
                 if self._show:
                     show_picture(drawn.picture, source.name, wait=False)
                 frames += 1
-                if drawn.unfinished:
+                if drawn.unfinished or self._stopped():
                     raise KeyboardInterrupt
                 boxes += drawn.boxes
                 notes.update(dict.fromkeys(drawn.notes))

@@ -55,6 +55,14 @@ def test_a_linear_layer_sends_back_what_torch_does(shape, place):
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_padding_wider_than_the_kernel_is_left_to_torch():
+    start, weight = torch.randn(1, 2, 6, 6, dtype=torch.float64), torch.ones(2, 2, 1, 1, dtype=torch.float64)
+    place = (0, slice(None), 0, 0)
+    _, found, name = gradients(lambda x: torch.conv2d(x, weight, padding=1), start, place, mode=True)
+    _, expected, _ = gradients(lambda x: torch.conv2d(x, weight, padding=1), start, place, mode=False)
+    assert '_Convolution' not in name and torch.equal(found, expected)
+
+
 def test_only_the_window_is_visited(monkeypatch):
     seen = []
     original = F.conv_transpose2d

@@ -83,15 +83,15 @@ def test_black_box_with_layers(model, pictures, capsys):
 
 
 def test_sums_of_another_picture(model, pictures, capsys):
-    words = ['--method', 'drise', '--num-masks', '2', '--score-thr', '0.01', '--resume', 'sums.npz']
+    words = ['--method', 'drise', '--num-masks', '2', '--score-thr', '0.01', '--resume', 'masks.npz']
     assert boxam.main(['pics/a.png', *model, *words]) == 0
     capsys.readouterr()
-    assert 'sums.npz was begun for another picture' in fails(boxam.main, ['pics/c.jpg', *model, *words], capsys)
+    assert 'masks.npz was begun for another picture' in fails(boxam.main, ['pics/c.jpg', *model, *words], capsys)
 
 
 def test_sums_of_several_pictures(pictures, capsys):
-    words = ['pics', 'unused.py', 'unused.pth', '--method', 'drise', '--resume', 'sums.npz']
-    assert '--resume keeps the sums of one picture, and there are 3' in fails(boxam.main, words, capsys)
+    words = ['pics', 'unused.py', 'unused.pth', '--method', 'drise', '--resume', 'masks.npz']
+    assert '--resume is for one picture, and there are 3' in fails(boxam.main, words, capsys)
 
 
 def test_unknown_class(model, pictures, capsys):

@@ -219,8 +219,8 @@ def test_ablationcam(model, pictures, capsys):
 def test_drise_goes_on_where_it_was(model, pictures, capsys):
     words = ['pics/a.png', *model, '--method', 'drise', '--score-thr', '0.01', '--topk', '1', '--save-maps']
     assert main([*words, '--num-masks', '6', '--out-dir', 'whole']) == 0
-    assert main([*words, '--num-masks', '3', '--batch-size', '1', '--out-dir', 'half', '--resume', 'sums.npz']) == 0
-    assert main([*words, '--num-masks', '6', '--batch-size', '1', '--out-dir', 'both', '--resume', 'sums.npz']) == 0
+    assert main([*words, '--num-masks', '3', '--batch-size', '1', '--out-dir', 'half', '--resume', 'masks.npz']) == 0
+    assert main([*words, '--num-masks', '6', '--batch-size', '1', '--out-dir', 'both', '--resume', 'masks.npz']) == 0
     whole, half, both = [np.load(f'{folder}/a.npz')['raw'] for folder in ('whole', 'half', 'both')]
     np.testing.assert_allclose(both, whole, atol=1e-5)
     assert np.abs(half - whole).max() > 1e-3

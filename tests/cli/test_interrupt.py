@@ -38,8 +38,8 @@ def test_a_folder_keeps_what_is_done(model, pictures):
 
 def test_many_passes_leave_the_maps_so_far(model, pictures):
     words = ['pics/a.png', *model, '--method', 'drise', '--num-masks', '100000', '--score-thr', '0.01', '--topk', '1']
-    words += ['--resume', 'sums.npz', '--out-file', 'out/a.png']
-    status, err = interrupt(['boxam', *words], lambda: os.path.exists('sums.npz'))
+    words += ['--resume', 'masks.npz', '--out-file', 'out/a.png']
+    status, err = interrupt(['boxam', *words], lambda: os.path.exists('masks.npz'))
     assert status == 130
     assert err == f'{MESSAGE}0 of 1 pictures were done; out/a.png holds what was found so far.\n'
     assert cv2.imread('out/a.png') is not None

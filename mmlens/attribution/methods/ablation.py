@@ -31,7 +31,8 @@ def ablationcam(job: PassJob) -> List[Maps]:
 
     With ``ratio_channels_to_ablate`` below 1, the weight of channels that are not tried is zero. Those tried are
     the ones with the largest first-order share of any target, ``|sum_ij G A|`` (``choose='gradient'``, the default
-    for boxes), or those that pytorch-grad-cam would try (``choose='gradcam'``, the only way for classes).
+    for boxes), or those that pytorch-grad-cam would try (``choose='gradcam'``, the only way for classes and where
+    no gradient arrives).
 
     Source: Desai & Ramaswamy 2020, eq. 3 and 4; https://doi.org/10.1109/WACV45572.2020.9093360.
     """
@@ -44,6 +45,8 @@ def ablationcam(job: PassJob) -> List[Maps]:
         raise MethodError(
             f'ablated must be one of {", ".join(ABLATED_VALUES)}, and choose one of {", ".join(CHOICES)}.'
         )
+    if choose == 'gradient' and not job.dependences:
+        raise MethodError("choose='gradient' is for boxes: leave it out, or take choose='gradcam'.")
     channels = [_channels(job, level, ratio, choose) for level in range(len(job.levels))]
     job.total = sum(len(chosen) for chosen in channels)
     reference = job.runs.reference
@@ -71,13 +74,11 @@ def _channels(job: PassJob, number: int, ratio: float, choose: str) -> Sequence[
         return []
     if ratio == 1:
         return range(count)
-    if choose == 'gradcam':
-        from pytorch_grad_cam.ablation_layer import AblationLayer
+    known = [of_target[number] for of_target in job.dependences]
+    shares = [dependence.shares for dependence in known if dependence is not None]
+    if choose == 'gradient' and shares:
+        return torch.stack(shares).amax(0).argsort(descending=True)[: max(1, round(ratio * count))].tolist()
+    from pytorch_grad_cam.ablation_layer import AblationLayer
 
-        chosen = AblationLayer().activations_to_be_ablated(activation.float().cpu().numpy(), ratio)
-        return list(dict.fromkeys(int(channel) for channel in chosen))  # above half of them, it names some twice
-    share = torch.zeros(count, device=activation.device)
-    for of_target in job.dependences:
-        dependence = of_target[number]
-        share = share if dependence is None else torch.maximum(share, dependence.shares)
-    return share.argsort(descending=True)[: max(1, round(ratio * count))].tolist()
+    chosen = AblationLayer().activations_to_be_ablated(activation.float().cpu().numpy(), ratio)
+    return list(dict.fromkeys(int(channel) for channel in chosen))  # above half of them, it names some twice

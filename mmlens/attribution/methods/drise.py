@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import time
 from pathlib import Path
-from typing import Dict, List
+from typing import List, Sequence, Tuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...errors import MethodError
+from ...errors import MethodError, OutputError
 from ...files import write_atomically
 from .multi_pass import Maps, PassJob, register_pass_method
 
-_SAVE_EVERY = 5.0  # seconds: many boxes of a large picture take longer to write than a pass
+_SAVE_EVERY = 1.0  # seconds: a slow disk must not hold up each pass
+_MASKS_AT_A_TIME = 16
 
 
 @register_pass_method(
@@ -39,29 +40,41 @@ def drise(job: PassJob) -> List[Maps]:
 
     A mask is ``grid`` x ``grid`` cells, each kept with probability ``keep``, interpolated and shifted at random.
     Mask k depends on ``seed`` and k alone. What a mask hides is 0 in the network's input, the mean colour for most
-    pipelines. With ``resume``, sums are kept in that ``.npz`` file, and taken up again from
-    there: the result is the same, bit for bit, as without the break.
+    pipelines. With ``resume``, the weights ``w_k`` are kept in that ``.npz`` file, and taken up again from there: the
+    result is the same, bit for bit, as without the break.
 
     Source: Petsiuk et al. 2021, section 3; https://arxiv.org/abs/2006.03204; masks and estimate: Petsiuk et al. 2018,
     eq. 6 and section 3.2; https://arxiv.org/abs/1806.07421.
     """
-    count, grid, keep = (job.options[name] for name in ('num_masks', 'grid', 'keep'))
-    if count < 1 or grid < 1 or not 0 < keep < 1:
+    count, grid, keep, seed = (job.options[name] for name in ('num_masks', 'grid', 'keep', 'seed'))
+    if count < 1 or grid < 1 or seed < 0 or not 0 < keep < 1:
         raise MethodError(
-            f'num_masks and grid must be at least 1 and keep between 0 and 1, not {count}, {grid} and {keep}.'
+            'num_masks and grid must be at least 1, seed at least 0 and keep between 0 and 1, '
+            f'not {count}, {grid}, {seed} and {keep}.'
         )
     size = (int(job.inputs.shape[2]), int(job.inputs.shape[3]))
-    sums = _Sums(job, size)
-    job.done, job.total = sums.done, count
-    for batch in job.batches(range(sums.done, count)):
-        masks = np.stack([random_mask(number, size, grid, keep, job.options['seed']) for number in batch])
-        values = job.runs.similarity(job.inputs * torch.from_numpy(masks[:, None]).to(job.inputs))
-        sums.add(masks, values.double().cpu().numpy())
-    sums.save()
-    return [[torch.from_numpy(saliency)] for saliency in sums.saliency()]
+
+    def masks(numbers: Sequence[int]) -> Tensor:
+        return torch.from_numpy(np.stack([random_mask(number, size, grid, keep, seed) for number in numbers]))
+
+    weights = _Weights(job, count)
+    job.done, job.total = len(weights.values), count
+    for batch in job.batches(range(job.done, count)):
+        weights.add(job.runs.similarity(job.inputs * masks(batch)[:, None].to(job.inputs)))
+    weights.save()
+    # The masks are made a second time: kept, or added up for each target on the way, they would take more memory
+    # than the network.
+    centred = (weights.values - weights.values.mean(0)).float()
+    weighed, kept = torch.zeros(centred.shape[1], size[0] * size[1]), torch.zeros(size[0] * size[1])
+    for start in range(0, len(centred), _MASKS_AT_A_TIME):
+        of_masks = centred[start : start + _MASKS_AT_A_TIME]
+        some = masks(range(start, start + len(of_masks))).flatten(1)
+        weighed.addmm_(of_masks.T, some)
+        kept += some.sum(0)
+    return [[saliency] for saliency in (weighed / kept.clamp_min(1e-12)).reshape(-1, *size)]
 
 
-def random_mask(number: int, size: tuple, grid: int, keep: float, seed: int) -> np.ndarray:
+def random_mask(number: int, size: Tuple[int, int], grid: int, keep: float, seed: int) -> np.ndarray:
     """A random mask (H, W), float32 in [0, 1]; the same for the same ``number`` and ``seed``."""
     random = np.random.default_rng([seed, number])
     cells = torch.from_numpy((random.random((grid, grid)) < keep).astype(np.float32))
@@ -71,69 +84,62 @@ def random_mask(number: int, size: tuple, grid: int, keep: float, seed: int) -> 
     return larger[0, 0, top : top + size[0], left : left + size[1]].numpy()
 
 
-class _Sums:
-    """What is added up over the masks, and the file that it is kept in."""
+class _Weights:
+    """How much is found under each mask, and the file that this is kept in.
 
-    def __init__(self, job: PassJob, size: tuple) -> None:
-        targets = len(job.runs.reference)
+    Attributes:
+        values: Shape (K, N), float64: of the masks so far, for each target.
+    """
+
+    def __init__(self, job: PassJob, count: int) -> None:
+        self.values = torch.zeros(0, len(job.runs.reference), dtype=torch.float64)
         self._path = Path(job.options['resume']) if job.options['resume'] else None
-        self._values: Dict[str, np.ndarray] = {
-            'weighed': np.zeros((targets, *size)),
-            'masks': np.zeros(size),
-            'weights': np.zeros(targets),
-            'done': np.array(0),
-            'made_for': np.array(self._made_for(job)),
-        }
-        self._saved = time.monotonic()
+        self._made_for = _made_for(job)
         if self._path is not None and self._path.is_file():
-            self._load(self._path)
+            known = self._load(self._path)
+            if len(known) >= count:
+                self.values, self._path = known[:count], None  # nothing new to keep
+            else:
+                # Rounding may depend on which masks share a batch: one that was not full is run again.
+                self.values = known[: len(known) - len(known) % job.runs.batch_size()]
+        self.save()  # before any work: it may be a place that cannot be written to
 
-    @property
-    def done(self) -> int:
-        return int(self._values['done'])
-
-    @staticmethod
-    def _made_for(job: PassJob) -> str:
-        """What the sums depend on: the input, the boxes and the options, but for the number of masks."""
-        parts = [repr([job.options[name] for name in ('grid', 'keep', 'seed')]), repr(job.runs.batch_size())]
-        parts += [str(hashlib.sha256(_bytes(tensor)).hexdigest()) for tensor in (job.inputs, job.runs.reference)]
-        return hashlib.sha256(' '.join(parts).encode()).hexdigest()
-
-    def _load(self, path: Path) -> None:
+    def _load(self, path: Path) -> Tensor:
         try:
             with np.load(path) as kept:
-                values = {name: kept[name] for name in self._values}
+                values, made_for = torch.from_numpy(kept['weights']), str(kept['made_for'])
         except Exception as error:  # whatever is wrong with somebody's file
-            raise MethodError(f'{path} holds no sums of D-RISE to go on with: delete it, or name another.') from error
-        if str(values['made_for']) != str(self._values['made_for']):
+            raise MethodError(
+                f'{path} holds no weights of D-RISE to go on with: delete it, or name another.'
+            ) from error
+        if made_for != self._made_for:
             raise MethodError(
                 f'{path} was begun for another picture, other boxes or other options: delete it, or name another file.'
             )
-        self._values = values
+        return values
 
-    def add(self, masks: np.ndarray, weights: np.ndarray) -> None:
-        """Add masks (B, H, W) with the targets' similarities (B, N)."""
-        values = self._values
-        for mask, weight in zip(masks.astype(np.float64), weights):
-            values['weighed'] += weight[:, None, None] * mask
-            values['masks'] += mask
-            values['weights'] += weight
-        values['done'] = np.array(self.done + len(masks))
+    def add(self, weights: Tensor) -> None:
+        """Add those of a batch of masks: (B, N)."""
+        self.values = torch.cat([self.values, weights.double().cpu()])
         if time.monotonic() - self._saved > _SAVE_EVERY:
             self.save()
 
     def save(self) -> None:
         """Write the file, if one was named."""
         if self._path is not None:
-            with write_atomically(self._path, suffix='.npz') as temporary:
-                np.savez(temporary, **self._values)  # type: ignore[arg-type]
+            try:
+                with write_atomically(self._path, suffix='.npz') as temporary:
+                    np.savez(temporary, weights=self.values.numpy(), made_for=np.array(self._made_for))
+            except OutputError as error:
+                raise OutputError(f'Cannot write {self._path}: name another file for D-RISE to go on from.') from error
         self._saved = time.monotonic()
 
-    def saliency(self) -> np.ndarray:
-        """Shape (N, H, W), float32, signed."""
-        values = self._values
-        kept = values['weighed'] / np.maximum(values['masks'], 1e-12)
-        return (kept - values['weights'][:, None, None] / max(self.done, 1)).astype(np.float32)
+
+def _made_for(job: PassJob) -> str:
+    """What the weights depend on: the input, the boxes and the options, but for the number of masks."""
+    parts = [repr([job.options[name] for name in ('grid', 'keep', 'seed')]), repr(job.runs.batch_size())]
+    parts += [str(hashlib.sha256(_bytes(tensor)).hexdigest()) for tensor in (job.inputs, job.runs.reference)]
+    return hashlib.sha256(' '.join(parts).encode()).hexdigest()
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, TypeVar
 
@@ -23,9 +25,11 @@ class Runs:
 
     Attributes:
         passes: How many were run so far.
+        memory_of_one: Bytes of activations that one pass takes at least; the most of those tried.
     """
 
-    passes: int
+    passes: int = 0
+    memory_of_one: int = 0
 
     @property
     def reference(self) -> Tensor:
@@ -52,30 +56,36 @@ class Runs:
         raise NotImplementedError
 
 
-# Bytes of activations that a batch may take where nothing else was asked for. More saves no time on a CPU.
-MEMORY_OF_TAILS = 64_000_000
-MEMORY_OF_INPUTS_ON_GPU = 1_000_000_000
+# Bytes of activations that a batch may take where nothing else was asked for. On a CPU more saves no time.
+MEMORY_ON_CPU = 64_000_000
+MEMORY_ON_GPU = 1_000_000_000
 
 
-def fitting(options: Dict[str, Any], each: int, budget: int, most: int = 16) -> int:
+def fitting(options: Dict[str, Any], each: int, device: torch.device, of_inputs: bool = False, most: int = 16) -> int:
     """How many passes to run at a time.
 
     Args:
         options: Of the method. ``batch_size`` is taken as it is, unless ``memory`` (MB) forbids.
         each: Bytes that one pass takes.
-        budget: Bytes that may be taken where ``memory`` is not set.
+        device: Where it runs.
+        of_inputs: Whether a pass runs the whole network; on a CPU one at a time is as fast then.
         most: Largest number that is not asked for.
     """
     asked, memory = options['batch_size'], options['memory']
-    fits = max(1, int((budget if memory is None else memory * 1e6) // max(each, 1)))
+    free = MEMORY_ON_GPU if device.type == 'cuda' else 0 if of_inputs else MEMORY_ON_CPU
+    fits = max(1, int((free if memory is None else memory * 1e6) // max(each, 1)))
     if asked is None:
         return min(fits, most)
     return asked if memory is None else min(asked, fits)
 
 
-def memory_of_inputs(device: torch.device) -> int:
-    """Bytes of activations that a batch of altered inputs may take where nothing else was asked for."""
-    return MEMORY_OF_INPUTS_ON_GPU if device.type == 'cuda' else 0
+def note_of_memory(options: Dict[str, Any], runs: Runs) -> List[str]:
+    """A sentence for the user if one pass alone takes more memory than was allowed."""
+    memory = options['memory']
+    if memory is None or runs.memory_of_one <= memory * 1e6:
+        return []
+    needed = math.ceil(runs.memory_of_one / 1e6)
+    return [f'One pass takes about {needed} MB, more than the {memory:g} MB allowed: they were run one at a time.']
 
 
 @dataclass
@@ -150,17 +160,21 @@ class PassJob:
             self.interrupted = not go_on and self.done < self.total
 
     def reach(self, target: int, level: int) -> Tensor:
-        """Shape (h, w), float32: 1 where a target depends on a level's cell, else 0; for classes 1 everywhere."""
+        """Shape (h, w), float32: 1 where a target may depend on a level's cell, else 0; for classes 1 everywhere."""
         cells = self.levels[level].activation[0, 0]
-        if not self.spatial or not self.dependences:
+        if not self.spatial or self.unknown(target):
             return torch.ones_like(cells, dtype=torch.float32)
         dependence = self.dependences[target][level]
         return torch.zeros_like(cells, dtype=torch.float32) if dependence is None else dependence.cells
 
+    def unknown(self, target: int) -> bool:
+        """Whether gradients do not tell what a target depends on: none was asked for, or it is saturated."""
+        return not self.dependences or all(each is None for each in self.dependences[target])
+
     def concerns(self, level: int) -> bool:
-        """Whether any target depends on a level; if the gradient of a target vanishes everywhere, it may."""
-        vanishing = any(all(each is None for each in of_target) for of_target in self.dependences)
-        return not self.dependences or vanishing or any(each[level] is not None for each in self.dependences)
+        """Whether any target may depend on a level."""
+        targets = range(len(self.dependences))
+        return not targets or any(self.unknown(t) or self.dependences[t][level] is not None for t in targets)
 
 
 @dataclass(frozen=True)
@@ -197,6 +211,12 @@ class PassMethod:
                 f"Method '{self.name}' has no option '{unknown[0]}': it has {', '.join(sorted(self.options))}."
             )
         complete = {**self.options, **(options or {})}
+        whole = [name for name, default in self.options.items() if name == 'batch_size' or type(default) is int]
+        for name, kind in [('memory', numbers.Real), *((name, numbers.Integral) for name in whole)]:
+            if complete[name] is not None and not isinstance(complete[name], kind):
+                raise MethodError(
+                    f'{name} must be a {"" if name == "memory" else "whole "}number, not {complete[name]!r}.'
+                )
         for name in ('batch_size', 'memory'):
             if complete[name] is not None and complete[name] <= 0:
                 raise MethodError(f'{name} must be more than 0, not {complete[name]}.')

@@ -121,3 +121,39 @@ def test_a_ratio_that_is_none_is_refused(made, ratio):
 def test_other_choices_are_refused(made, option):
     with pytest.raises(MethodError, match=r'ablated must be one of .*zero.*, and choose one of gradient, gradcam\.'):
         ablationcam(made.job('ablationcam', **{option: 'noise'}))
+
+
+def saturated(made, target):
+    """The job's targets, with one whose gradient vanishes at every level."""
+    gradients = made.gradients
+
+    def vanishing():
+        found = gradients()
+        found[target] = [None] * len(found[target])
+        return found
+
+    made.gradients = vanishing
+
+
+def test_a_saturated_target_is_explained_as_if_it_depended_on_every_cell(made):
+    saturated(made, 1)
+    maps = ablationcam(made.job('ablationcam'))
+    for level in range(2):
+        torch.testing.assert_close(maps[1][level], slow(made, 1, level), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(maps[2][0][:, :3], slow(made, 2, 0)[:, :3], rtol=1e-5, atol=1e-6)
+    assert not maps[2][0][:, 3:].any()
+
+
+def test_where_no_gradient_arrives_channels_are_chosen_as_in_pytorch_gradcam(made):
+    for target in range(3):
+        saturated(made, target)
+    plain, asked = (
+        ablationcam(made.job('ablationcam', ratio_channels_to_ablate=0.6, **options))
+        for options in ({}, {'choose': 'gradcam'})
+    )
+    assert torch.equal(plain[0][0], asked[0][0]) and plain[0][0].any()
+
+
+def test_classes_have_no_gradient_to_choose_channels_by(made):
+    with pytest.raises(MethodError, match="choose='gradient' is for boxes"):
+        ablationcam(made.job('ablationcam', spatial=False, ratio_channels_to_ablate=0.5, choose='gradient'))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmlens.attribution.methods.drise import drise, random_mask
-from mmlens.errors import MethodError
+from mmlens.errors import MethodError, OutputError
 
 SIZE = (8, 12)
 
@@ -83,7 +83,7 @@ def interrupted_at(number):
 @pytest.mark.parametrize('size', [1, 3, 4])
 @pytest.mark.parametrize('ends', [[5], [1, 9, 13]])
 def test_resumed_equals_uninterrupted_bit_for_bit(made, tmp_path, size, ends):
-    file = tmp_path / 'sums.npz'
+    file = tmp_path / 'masks.npz'
     whole, _ = run(made, size=size)
     for end in ends:
         _, job = run(made, size=size, resume=str(file), progress=interrupted_at(end))
@@ -96,11 +96,47 @@ def test_resumed_equals_uninterrupted_bit_for_bit(made, tmp_path, size, ends):
 
 
 def test_more_masks_go_on_where_fewer_ended(made, tmp_path):
-    file = str(tmp_path / 'sums.npz')
+    file = str(tmp_path / 'masks.npz')
     run(made, size=4, num_masks=8, resume=file)
     more, job = run(made, size=4, resume=file)
     assert job.runs.passes == 12
     assert np.array_equal(more, run(made, size=4)[0])
+
+
+def test_a_batch_that_was_not_full_is_run_again(made, tmp_path):
+    """Rounding may depend on which masks share a batch."""
+    file = str(tmp_path / 'masks.npz')
+    run(made, size=4, num_masks=10, resume=file)
+    more, job = run(made, size=4, resume=file)
+    assert job.runs.passes == 12
+    assert np.array_equal(more, run(made, size=4)[0])
+
+
+def test_fewer_masks_than_the_file_holds_are_enough(made, tmp_path):
+    file = tmp_path / 'masks.npz'
+    run(made, size=4, resume=str(file))
+    kept = file.read_bytes()
+    fewer, job = run(made, size=4, num_masks=8, resume=str(file))
+    assert job.runs.passes == 0 and job.done == job.total == 8
+    assert np.array_equal(fewer, run(made, size=4, num_masks=8)[0])
+    assert file.read_bytes() == kept
+
+
+def test_the_file_is_small(made, tmp_path):
+    file = tmp_path / 'masks.npz'
+    run(made, resume=str(file))
+    with np.load(file) as kept:
+        assert kept['weights'].shape == (20, 3)
+
+
+@pytest.mark.parametrize('name', ['', 'file/masks.npz'])
+def test_a_file_that_cannot_be_written_is_told_before_the_first_pass(made, tmp_path, name):
+    (tmp_path / 'file').write_text('')
+    job = made.job('drise', num_masks=20, grid=4, resume=str(tmp_path / name))
+    with pytest.raises(OutputError) as error:
+        drise(job)
+    assert str(error.value) == f'Cannot write {tmp_path / name}: name another file for D-RISE to go on from.'
+    assert job.runs.passes == 0
 
 
 def test_an_early_end_gives_the_estimate_so_far(made):
@@ -109,12 +145,12 @@ def test_an_early_end_gives_the_estimate_so_far(made):
     np.testing.assert_allclose(found, slow(made, 8, grid=4), rtol=1e-4, atol=1e-6)
 
 
-def test_sums_are_kept_when_a_pass_is_stopped(made, tmp_path, monkeypatch):
+def test_weights_are_kept_when_a_pass_is_stopped(made, tmp_path, monkeypatch):
     """Ctrl-C at any moment: what was written now and then is there."""
     from mmlens.attribution.methods import drise as module
 
     monkeypatch.setattr(module, '_SAVE_EVERY', 0.0)
-    file = str(tmp_path / 'sums.npz')
+    file = str(tmp_path / 'masks.npz')
     of_input, calls = made.of_input, []
 
     def stopping(one):
@@ -140,7 +176,7 @@ def write_nothing(file):
 
 
 def write_text(file):
-    file.write_text('no sums')
+    file.write_text('no weights')
 
 
 def write_array(file):
@@ -157,20 +193,20 @@ def cut_short(file):
 
 
 @pytest.mark.parametrize('spoil', [write_nothing, write_text, write_array, write_other_arrays, cut_short])
-def test_a_file_that_holds_no_sums_is_refused_in_a_sentence(made, tmp_path, spoil):
-    file = tmp_path / 'sums.npz'
+def test_a_file_that_holds_no_weights_is_refused_in_a_sentence(made, tmp_path, spoil):
+    file = tmp_path / 'masks.npz'
     run(made, resume=str(file))
     spoil(file)
     spoiled = file.read_bytes()
     with pytest.raises(MethodError) as error:
         run(made, resume=str(file))
-    assert str(error.value) == f'{file} holds no sums of D-RISE to go on with: delete it, or name another.'
+    assert str(error.value) == f'{file} holds no weights of D-RISE to go on with: delete it, or name another.'
     assert file.read_bytes() == spoiled
 
 
 @pytest.mark.parametrize('change', ['picture', 'boxes', 'seed', 'grid', 'keep', 'size'])
 def test_a_file_of_something_else_is_refused_in_a_sentence(made, tmp_path, change):
-    file = tmp_path / 'sums.npz'
+    file = tmp_path / 'masks.npz'
     run(made, resume=str(file))
     options = {'seed': {'seed': 1}, 'grid': {'grid': 5}, 'keep': {'keep': 0.4}, 'size': {'size': 5}}.get(change, {})
     if change == 'picture':
@@ -186,12 +222,14 @@ def test_a_file_of_something_else_is_refused_in_a_sentence(made, tmp_path, chang
 
 
 def test_a_folder_that_is_not_there_is_made(made, tmp_path):
-    file = tmp_path / 'new' / 'sums.npz'
+    file = tmp_path / 'new' / 'masks.npz'
     run(made, resume=str(file), num_masks=1)
-    assert [path.name for path in file.parent.iterdir()] == ['sums.npz']
+    assert [path.name for path in file.parent.iterdir()] == ['masks.npz']
 
 
-@pytest.mark.parametrize('options', [{'num_masks': 0}, {'grid': 0}, {'keep': 0}, {'keep': 1.0}])
+@pytest.mark.parametrize('options', [{'num_masks': 0}, {'grid': 0}, {'seed': -1}, {'keep': 0}, {'keep': 1.0}])
 def test_options_that_make_no_sense_are_refused(made, options):
-    with pytest.raises(MethodError, match='num_masks and grid must be at least 1 and keep between 0 and 1'):
+    with pytest.raises(
+        MethodError, match='num_masks and grid must be at least 1, seed at least 0 and keep between 0 and 1'
+    ):
         run(made, **options)
