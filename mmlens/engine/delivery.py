@@ -7,7 +7,7 @@ import traceback
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Set
+from typing import Any, Callable, Dict, Iterable, Optional, Set
 
 import cv2
 import numpy as np
@@ -85,6 +85,14 @@ def deliver(drawing: Drawing, runner: Any, step: int, folder: Optional[Path], fi
         except Exception as error:  # disks are full, trackers out of reach
             failed[name] = error
     return failed
+
+
+def remove_files(folders: Iterable[Path], is_one: Callable[[str], bool]) -> int:
+    """Remove the files in folders, which need not exist, whose names are the wanted ones; tell how many there were."""
+    files = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if is_one(path.name)]
+    for path in files:
+        path.unlink()
+    return len(files)
 
 
 def _write(drawing: Drawing, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Tuple
 
@@ -53,8 +54,9 @@ class Timing:
             )
 
     def begins(self, runner: Any) -> bool:
-        """Whether to draw before the first iteration; a resumed training has had it."""
-        return self.at_start and self.done(runner) == 0
+        """Whether no iteration has been done: not so in a resumed training, be it in its first epoch."""
+        loop = _train_loop(runner)
+        return loop.iter == 0 and loop.epoch == 0
 
     def after_epoch(self, runner: Any) -> bool:
         """Whether to draw right after an epoch that the Runner has not counted yet."""
@@ -76,6 +78,10 @@ class Timing:
     def file_name(self, step: int) -> str:
         """Name of a drawing's file: ``epoch_0003.png``, ``iter_000450.png``."""
         return f'epoch_{step:04d}.png' if self.by_epoch else f'iter_{step:06d}.png'
+
+    def has_named(self, file_name: str) -> bool:
+        """Whether :meth:`file_name` gives such a name."""
+        return re.fullmatch(r'epoch_\d{4,}\.png' if self.by_epoch else r'iter_\d{6,}\.png', file_name) is not None
 
     def _is_due(self, runner: Any, done: int) -> bool:
         loop = _train_loop(runner)

@@ -13,7 +13,7 @@ from torch import nn
 from ..errors import MmlensError, reason
 from ..models.network import Network
 from ..rendering.truth import draw_beside_truth
-from .delivery import Drawing, OnceLogger, deliver, kind_of
+from .delivery import Drawing, OnceLogger, deliver, kind_of, remove_files
 from .no_trace import no_trace
 from .subjects import Choice, Subject, dataset_of
 from .timing import Timing
@@ -84,6 +84,7 @@ class VisHook(Hook):
         self._subjects: Dict[str, List[Subject]] = {}
         self._networks: Dict[int, Network] = {}
         self._log = OnceLogger()
+        self._last = 0  # step of the training that was drawn last, or that it began with
 
     # ---------------------------------------------------------------- what subclasses say
 
@@ -127,13 +128,21 @@ class VisHook(Hook):
         self.timing.check_loop(runner._train_loop)
         for stage in stages if runner._val_loop is not None else stages[:1]:
             self._begin(runner, stage)
-        if 'train' in stages and self.timing.begins(runner):
-            self._draw_all(runner, 'train', 0)
+        self._last = self.timing.done(runner)
+        if self.timing.begins(runner):
+            self._remove_earlier(runner, stages)
+            if 'train' in stages and self.timing.at_start:
+                self._draw_all(runner, 'train', 0)
 
     def after_train_epoch(self, runner: Any) -> None:
         """Draw if it is time to."""
         if 'train' in self.timing.during and self.timing.after_epoch(runner):
             self._draw_all(runner, 'train', self.timing.done(runner) + 1)
+
+    def after_train(self, runner: Any) -> None:
+        """Draw the last weights of a training that was stopped early."""
+        if 'train' in self.timing.during and self.timing.done(runner) != self._last:
+            self._draw_all(runner, 'train', self.timing.done(runner))
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Optional[dict] = None
@@ -177,7 +186,7 @@ class VisHook(Hook):
             except MmlensError:
                 raise
             except Exception as error:
-                self._complain(runner, subjects[0], error)
+                self._complain(runner, kind_of('draw', error), f'draw {subjects[0].name}', error)
         self._subjects[stage] = subjects
 
     def _choose(self, runner: Any, stage: str) -> List[Subject]:
@@ -208,8 +217,29 @@ class VisHook(Hook):
             self._networks[id(model)] = self.wrap(model, cfg=runner.cfg, dataset_meta=meta)
         return self._networks[id(model)]
 
+    def _tag(self, stage: str) -> str:
+        return self.tag if stage == 'train' else f'{self.tag}_{stage}'
+
+    def _folder(self, runner: Any) -> Optional[Path]:
+        return None if self.out_dir is None else Path(runner.work_dir) / self.out_dir
+
+    def _remove_earlier(self, runner: Any, stages: Sequence[str]) -> None:
+        """Remove what an earlier training left of the histories that begin now."""
+        folder = self._folder(runner)
+        if folder is None or get_rank():
+            return
+        places = [folder / self._tag(stage) / each.name for stage in stages for each in self._subjects.get(stage, ())]
+        try:
+            removed = remove_files(places, self.timing.has_named)
+        except OSError as error:
+            self._complain(runner, 'remove', 'remove the drawings of an earlier training', error)
+        else:
+            if removed:
+                runner.logger.info(f'{type(self).__name__} removed {removed} drawings of an earlier training.')
+
     def _draw_all(self, runner: Any, stage: str, step: int) -> None:
         """Draw the pictures of a stage: all by the first process during training, else by turns."""
+        self._last = step if stage == 'train' else self._last
         rank, workers = get_rank(), 1 if stage == 'train' else get_world_size()
         if rank >= workers:
             return
@@ -222,33 +252,30 @@ class VisHook(Hook):
                 self._deliver(runner, drawing, step)
 
     def _drawing(self, runner: Any, model: nn.Module, stage: str, subject: Subject) -> Drawing:
-        tag = f'{self.tag if stage == "train" else f"{self.tag}_{stage}"}/{subject.name}'
+        tag = f'{self._tag(stage)}/{subject.name}'
         try:
             with no_trace(model):
                 return Drawing(tag, *self.draw(self._network(runner, model), subject))
         except Exception as error:  # heads, losses and pipelines are anybody's code
             if self.on_error == 'raise':
                 raise
-            return Drawing(tag, None, {kind_of('draw', error): self._sentence(subject, error)})
+            return Drawing(tag, None, {kind_of('draw', error): self._could_not(f'draw {subject.name}', error)})
 
     def _deliver(self, runner: Any, drawing: Drawing, step: int) -> None:
         for kind, sentence in drawing.notes.items():
             self._log.warn(runner.logger, kind, sentence)
         if drawing.picture is None:
             return
-        folder = None if self.out_dir is None else Path(runner.work_dir) / self.out_dir
+        folder = self._folder(runner)
         with no_trace():  # trackers are anybody's code, too
             failed = deliver(drawing, runner, step, folder, self.timing.file_name(step))
         for place, error in failed.items():
-            if self.on_error == 'raise':
-                raise error
-            words = f'could not hand {drawing.tag} over to {place}: {reason(error)} The run goes on.'
-            self._log.warn(runner.logger, f'to {place}', f'{type(self).__name__} {words}')
+            self._complain(runner, f'to {place}', f'hand {drawing.tag} over to {place}', error)
 
-    def _complain(self, runner: Any, subject: Subject, error: Exception) -> None:
+    def _complain(self, runner: Any, kind: str, what: str, error: Exception) -> None:
         if self.on_error == 'raise':
             raise error
-        self._log.warn(runner.logger, kind_of('draw', error), self._sentence(subject, error))
+        self._log.warn(runner.logger, kind, self._could_not(what, error))
 
-    def _sentence(self, subject: Subject, error: Exception) -> str:
-        return f'{type(self).__name__} could not draw {subject.name}: {reason(error)} The run goes on.'
+    def _could_not(self, what: str, error: Exception) -> str:
+        return f'{type(self).__name__} could not {what}: {reason(error)} The run goes on.'

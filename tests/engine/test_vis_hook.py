@@ -235,6 +235,61 @@ def test_a_resumed_training_goes_on_with_its_history(make_runner):
     assert drawn_by(second) == drawn_by(whole)
 
 
+def test_a_training_resumed_in_its_first_epoch_does_not_begin_anew(make_runner):
+    saving = dict(default_hooks__checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False, _delete_=True))
+    first = make_runner('mmpretrain', [cam(num=1)], **saving)
+    first.train()
+    drawings = {path: read_drawing(first, path) for path in drawn_by(first)}
+    (Path(first.work_dir) / 'last_checkpoint').write_text(f'{first.work_dir}/iter_1.pth')
+    second = make_runner('mmpretrain', [cam(num=1)], resume=True, **saving)
+    second.train()
+    assert drawn_by(second) == ['cam/000/epoch_0000', 'cam/000/epoch_0001', 'cam/000/epoch_0002']
+    assert np.array_equal(drawings['cam/000/epoch_0000'], read_drawing(second, 'cam/000/epoch_0000'))
+
+
+def test_a_new_training_does_not_mix_its_histories_with_those_before(make_runner):
+    """What it would draw anew is removed, and nothing else: other pictures, tags, units and files stay."""
+    first = make_runner('mmpretrain', [cam(during=('train', 'val')), cam(tag='other', num=1)], train_cfg__max_epochs=3)
+    first.train()
+    kept = ['cam/000/epoch_00.png', 'cam/000/iter_000003.png', 'cam/000/notes.png', 'cam/000/my_epoch_0001.png']
+    for name in kept:
+        Path(first.work_dir, 'mmlens', name).touch()
+    second = make_runner('mmpretrain', [cam(num=1, during=('train', 'val'), at_start=False)], train_cfg__max_epochs=1)
+    second.train()
+    assert drawn_by(second) == sorted(
+        [
+            *(name[:-4] for name in kept),
+            'cam/000/epoch_0001',
+            *(f'cam/001/epoch_000{step}' for step in range(4)),
+            'cam_val/000/epoch_0001',
+            *(f'cam_val/001/epoch_000{step}' for step in (1, 2, 3)),
+            *(f'other/000/epoch_000{step}' for step in range(4)),
+        ]
+    )
+
+
+def test_the_last_weights_of_a_training_that_stops_early_are_drawn(make_runner):
+    stopping = dict(type='EarlyStoppingHook', monitor='accuracy/top1', patience=0, min_delta=200, strict=False)
+    hooks = [
+        cam(num=1, interval=5),
+        cam(num=1, tag='every', interval=1),
+        cam(num=1, tag='iters', by_epoch=False, interval=3, at_start=False),
+        stopping,
+    ]
+    runner = make_runner('mmpretrain', hooks, train_cfg__max_epochs=9)
+    runner.train()
+    assert (runner.epoch, runner.iter) == (2, 4)
+    assert drawn_by(runner) == [
+        'cam/000/epoch_0000',
+        'cam/000/epoch_0002',
+        'every/000/epoch_0000',
+        'every/000/epoch_0001',
+        'every/000/epoch_0002',
+        'iters/000/iter_000003',
+        'iters/000/iter_000004',
+    ]
+
+
 def test_after_validation_and_test_the_weights_are_the_validated_ones(make_runner):
     """With use_ema the training's drawings show the averaged weights too, so the three agree."""
     ema = dict(type='EMAHook', momentum=0.01)
