@@ -229,6 +229,41 @@ def test_layers_add_up(yolox, picture):
         np.testing.assert_allclose(sum_.raw, a.raw + b.raw, rtol=1e-3, atol=1e-5 * float(sum_.raw.max() or 1))
 
 
+@pytest.mark.parametrize('method', ['gradcam', 'reciprocam'])
+def test_a_layer_named_twice_counts_once(yolox, picture, method):
+    names = ['neck.out_convs[-1]', 'neck.out_convs.2']
+    once = explain_boxes(yolox, picture, score_thr=THRESHOLD, layers=names[:1], method=method)
+    twice = explain_boxes(yolox, picture, score_thr=THRESHOLD, layers=names, method=method)
+    assert twice.layers == ('neck.out_convs[-1]',)
+    for a, b in zip(once, twice):
+        np.testing.assert_array_equal(a.raw, b.raw)
+
+
+def test_memory_that_one_pass_exceeds_is_said(yolox, picture):
+    options = dict(method='ablationcam', method_options=dict(memory=0.001, ratio_channels_to_ablate=0.1))
+    found = explain_boxes(yolox, picture, score_thr=THRESHOLD, **options)
+    assert [note for note in found.notes if 'MB, more than the 0.001 MB allowed' in note]
+
+
+def saturated(detector):
+    """A copy of a detector whose classes are all certain."""
+    detector = copy.copy(detector)
+    detector.model = copy.deepcopy(detector.model)
+    with torch.no_grad():
+        for layer in [*detector.model.bbox_head.multi_level_conv_cls, *detector.model.bbox_head.multi_level_conv_obj]:
+            layer.bias += 60
+    return detector
+
+
+@pytest.mark.parametrize('method', ['ablationcam', 'reciprocam'])
+def test_a_saturated_score_is_told(yolox, picture, method):
+    options = dict(method=method, score_thr=0.9, topk=1)
+    (plain,) = explain_boxes(saturated(yolox), picture, **{**options, 'method': 'gradcam'})
+    (found,) = explain_boxes(saturated(yolox), picture, **options)
+    assert 'the target is saturated' in plain.blank
+    assert 'no gradient arrives there: the target is saturated or does not come through' in found.blank
+
+
 # Detections
 
 

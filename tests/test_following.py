@@ -10,6 +10,7 @@ from torchvision.ops import box_iou
 
 from mmlens.attribution.altering import batch_axis
 from mmlens.attribution.layers import resolve_layer
+from mmlens.attribution.memory import Allocations
 from mmlens.attribution.replay import Replay
 from mmlens.attribution.tap import evaluating
 from mmlens.attribution.targets import box_measure
@@ -497,6 +498,36 @@ def test_an_error_of_the_model_is_not_taken_for_another_choice(yolox, picture):
             handle.remove()
         assert not runs.by_overlap
         torch.testing.assert_close(runs.at_level(level, level.tensor.clone())[0], runs.reference)
+
+
+def test_a_box_that_is_lost_is_worth_no_more_than_a_box_of_no_score(yolox, picture):
+    """As a logit too, where 0 would be an even chance."""
+    with following(yolox, picture, logits=True) as runs:
+        runs.by_overlap = True
+        lost = runs.at_input(torch.zeros_like(runs.prepared.batch['inputs']))
+        assert lost.min() < -15  # the logit of next to nothing
+        assert (lost == lost.min()).float().mean() > 0.5  # a black picture has boxes of its own
+
+
+def test_memory_is_budgeted_level_by_level(yolox, picture):
+    with following(yolox, picture) as runs:
+        needed = []
+        for level in runs.levels:
+            runs.batch_size(level)
+            with Allocations() as counted:
+                runs.replay(level, level.tensor.clone())
+            needed.append(counted.bytes)
+        assert needed[0] > needed[1] > needed[2] and runs.memory_of_one >= max(needed)
+    memory = 3.2 * needed[0] / 1e6
+    for order in ((0, 1, 2), (2, 1, 0)):
+        with following(yolox, picture, memory=memory) as runs:
+            for number in order:
+                size = runs.batch_size(runs.levels[number])
+                assert size * needed[number] <= memory * 1e6 and size > memory * 1e6 / needed[number] / 2 - 1
+                level = runs.levels[number]
+                again = runs.at_level(level, torch.cat([level.tensor] * 5))
+                torch.testing.assert_close(again, runs.reference.expand(5, -1), rtol=1e-4, atol=1e-5)
+            assert not runs.by_overlap
 
 
 # ---------------------------------------------------------------- the network as a black box

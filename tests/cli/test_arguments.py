@@ -98,6 +98,8 @@ def test_arguments_of_boxam():
         (['--cfg-options', '=3'], "'=3' is not of the form KEY=VALUE"),
         (['--target', 'class'], 'invalid choice'),
         (['--batch-size', '0'], "'0' is not a whole number above 0"),
+        (['--ratio-channels-to-ablate', '0'], "'0' is not a number above 0 and at most 1"),
+        (['--ratio-channels-to-ablate', 'all'], "'all' is not a number above 0 and at most 1"),
         (['--sc', '0.2'], 'unrecognized arguments'),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmlens.cli.progress import Passes
 from mmlens.cli.run import Drawn, Run
 from mmlens.cli.sources import Source
 from mmlens.cli.video import VideoReader
@@ -92,6 +93,34 @@ def test_interrupt_keeps_what_is_done_and_tells(tmp_path):
         run(events, ['a.png', 'b.png', 'c.png', 'd.png', 'e.png'], tmp_path)
     assert str(interrupt.value) == '2 of 5 pictures were done.'
     assert sorted(os.listdir(str(tmp_path))) == ['a.png', 'c.png']
+
+
+class Stopping(Passes):
+    """Ctrl-C comes in the last batch of a picture or frame of that number, too late to end it early."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.left = number
+
+    @property
+    def stopped(self):
+        self.left -= 1
+        return self.left == 0
+
+
+def test_an_interrupt_in_the_last_batch_of_a_picture_ends_the_run(tmp_path):
+    with pytest.raises(KeyboardInterrupt, match='2 of 3 pictures were done.'):
+        run({}, ['a.png', 'b.png', 'c.png'], tmp_path, passes=Stopping(2))
+    assert sorted(os.listdir(str(tmp_path))) == ['a.png', 'b.png']
+
+
+def test_an_interrupt_in_the_last_batch_of_all_has_nothing_to_end(tmp_path):
+    assert run({}, ['a.png', 'b.png'], tmp_path, passes=Stopping(2)) == 0
+
+
+def test_an_interrupt_in_the_last_batch_of_a_frame_ends_the_video(video, tmp_path):
+    with pytest.raises(KeyboardInterrupt, match='holds the first 2 frames'):
+        Run(drawing({}), passes=Stopping(2)).over([video], [tmp_path / 'a.mp4'])
 
 
 def test_maps_are_saved_beside_the_picture(tmp_path):
