@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from ..errors import PictureError
 from ..files import write_atomically
 from .arguments import Parser, parse, positive
-from .guard import DONE, guarded
+from .guard import DONE, FAILED, SOME_FAILED, guarded, say
 from .job import count
 from .outputs import DEFAULT_FOLDER, check_writable, write_picture
 
 if TYPE_CHECKING:
+    import argparse
+
     import numpy as np
     from PIL import Image
 
 FORMATS = ('sheet', 'gif')
+MOST_FRAMES = 200  # of an animation: 80 seconds, unless asked otherwise
 # What the hooks call their files: mmlens.engine.timing.Timing.file_name.
 _FILE = re.compile(r'(epoch|iter)_(\d+)\.png')
 _LAST_STAYS = 4  # times as long as the other frames
@@ -46,7 +49,7 @@ class History:
         return [f'{word} {step}' for step, _ in self.files]
 
     def spread(self, most: int) -> History:
-        """At most so many of the drawings, evenly spread, the last always among them."""
+        """At most so many of the drawings, evenly spread: the last, and if they are two or more the first."""
         last = len(self.files) - 1
         if last < most:
             return self
@@ -77,7 +80,7 @@ def build_parser() -> Parser:
         type=positive,
         default=400,
         metavar='N',
-        help='how long the animation shows each (default: 400)',
+        help=f'how long the animation shows each, {MOST_FRAMES} of them at most, evenly spread (default: 400)',
     )
     parser.add_argument(
         '--out-dir', default=DEFAULT_FOLDER, metavar='DIR', help=f'folder for the results (default: {DEFAULT_FOLDER})'
@@ -106,7 +109,7 @@ def find_histories(folder: Path, wanted: Optional[Sequence[str]] = None) -> List
         raise PictureError(
             f"No drawing in {folder}: give the out_dir of mmlens's hooks, where they write epoch_0001.png and so on."
         )
-    histories = [_history(folder.resolve(), place, unit, sorted(files)) for (place, unit), files in found.items()]
+    histories = _named(folder.resolve(), found)
     known = [name for history in histories for name in (history.name, history.picture)]
     missing = [name for name in wanted or () if name not in known]
     if missing:
@@ -115,35 +118,76 @@ def find_histories(folder: Path, wanted: Optional[Sequence[str]] = None) -> List
     return [history for history in histories if not wanted or history.name in wanted or history.picture in wanted]
 
 
-def _history(root: Path, place: Path, unit: str, files: List[Tuple[int, Path]]) -> History:
-    below = place.relative_to(root).parts
-    parts = below if len(below) > 1 else place.parts[-2:]
-    return History('_'.join(parts), place.name, unit, files)
+def _named(root: Path, found: Dict[Tuple[Path, str], List[Tuple[int, Path]]]) -> List[History]:
+    """Histories whose names, and so the files made of them, are unlike each other."""
+    histories: List[History] = []
+    taken: Set[str] = set()
+    for (place, unit), files in found.items():
+        below = place.relative_to(root).parts
+        name = '_'.join(below if len(below) > 1 else place.parts[-2:])
+        if {(place, 'epoch'), (place, 'iter')} <= found.keys():
+            name = f'{name}_{unit}'
+        unique, number = name, 1
+        while unique.lower() in taken:  # a_b/c and a/b_c; and some file systems take A and a for one name
+            number += 1
+            unique = f'{name}-{number}'
+        taken.add(unique.lower())
+        histories.append(History(unique, place.name, unit, sorted(files)))
+    return histories
 
 
-def read_drawings(history: History) -> List[np.ndarray]:
-    """Read what was drawn.
+def without_damaged(history: History) -> Tuple[History, List[Path]]:
+    """Leave out drawings that cannot be read: the disk was full, the training was killed. Gives these, too."""
+    from PIL import Image
+
+    sound, damaged = [], []
+    for step, path in history.files:
+        try:
+            with Image.open(path) as drawing:
+                drawing.verify()
+            sound.append((step, path))
+        except Exception:  # Pillow raises whatever it likes on a damaged file
+            damaged.append(path)
+    return replace(history, files=sound), damaged
+
+
+def read_drawings(history: History) -> Iterator[np.ndarray]:
+    """Read what was drawn, one after the other.
 
     Raises:
         PictureError: If a file is no picture.
     """
     import cv2
 
-    drawings = []
     for _, path in history.files:
         drawing = cv2.imread(str(path))
         if drawing is None:
             raise PictureError(f'Cannot read {path}: it is not a picture, or a damaged one.')
-        drawings.append(drawing)
-    return drawings
+        yield drawing
 
 
-def write_animation(path: Path, frames: Sequence[np.ndarray], milliseconds: int) -> None:
-    """Write a GIF that is shown again and again, with a rest at its end.
+def animate(history: History) -> Iterator[np.ndarray]:
+    """Make the frames of an animation, all of one size, one after the other: together they may not fit the memory."""
+    from PIL import Image
+
+    from ..rendering.history import animation_frames
+    from ..rendering.sheets import fit_canvas
+
+    sizes = []
+    for _, path in history.files:
+        with Image.open(path) as drawing:
+            sizes.append(drawing.size)
+    size = max(width for width, _ in sizes), max(height for _, height in sizes)
+    for drawing, title in zip(read_drawings(history), history.titles()):
+        yield from animation_frames([fit_canvas(drawing, size)], [title])
+
+
+def write_animation(path: Path, frames: Iterable[np.ndarray], milliseconds: Sequence[int]) -> None:
+    """Write a GIF that is shown again and again.
 
     Args:
         path: The file.
-        frames: uint8 BGR pictures of one size.
+        frames: uint8 BGR pictures of one size, at least one.
         milliseconds: How long each is shown.
 
     Raises:
@@ -152,10 +196,11 @@ def write_animation(path: Path, frames: Sequence[np.ndarray], milliseconds: int)
     import numpy as np
     from PIL import Image
 
-    first, *others = [_with_palette(Image.fromarray(np.ascontiguousarray(frame[..., ::-1]))) for frame in frames]
-    durations = [milliseconds] * len(others) + [milliseconds * _LAST_STAYS]
+    pictures = (_with_palette(Image.fromarray(np.ascontiguousarray(frame[..., ::-1]))) for frame in frames)
     with write_atomically(path) as temporary:
-        first.save(temporary, format='GIF', save_all=True, append_images=others, duration=durations, loop=0)
+        next(pictures).save(
+            temporary, format='GIF', save_all=True, append_images=pictures, duration=list(milliseconds), loop=0
+        )
 
 
 def _with_palette(frame: Image.Image) -> Image.Image:
@@ -170,19 +215,36 @@ def main(argv: Optional[List[str]] = None) -> int:
     out_dir = Path(args.out_dir)
     check_writable(out_dir)
     histories = find_histories(Path(args.folder), args.pictures)
-    from ..rendering.history import animation_frames, draw_contact_sheet
-
+    damaged: List[Path] = []
+    done = 0
     for history in histories:
-        written = []
-        if 'sheet' in args.format:
-            chosen = history.spread(args.most)
-            written.append(out_dir / f'{history.name}.png')
-            write_picture(written[-1], draw_contact_sheet(read_drawings(chosen), chosen.titles(), args.columns))
-        if 'gif' in args.format:
-            written.append(out_dir / f'{history.name}.gif')
-            frames = animation_frames(read_drawings(history), history.titles())
-            write_animation(written[-1], frames, args.milliseconds)
-        titles = history.titles()
-        names = ', '.join(str(path) for path in written)
-        print(f'{history.name}: {count(len(titles), "drawing")}, {titles[0]} to {titles[-1]} -> {names}')
-    return DONE
+        sound, left_out = without_damaged(history)
+        damaged += left_out
+        if sound.files:
+            written = _write(sound, args, out_dir)
+            names = ', '.join(str(path) for path in written)
+            titles = sound.titles()
+            print(f'{history.name}: {count(len(titles), "drawing")}, {titles[0]} to {titles[-1]} -> {names}')
+            done += 1
+    if not damaged:
+        return DONE
+    lines = [f'Cannot read {path}: it is not a picture, or a damaged one.' for path in damaged]
+    say('error', '\n  '.join([f'{count(len(damaged), "drawing")} left out:', *lines]))
+    return SOME_FAILED if done else FAILED
+
+
+def _write(history: History, args: argparse.Namespace, out_dir: Path) -> List[Path]:
+    """Write what is asked for, and tell the files."""
+    from ..rendering.history import draw_contact_sheet
+
+    written = []
+    if 'sheet' in args.format:
+        chosen = history.spread(args.most)
+        written.append(out_dir / f'{history.name}.png')
+        write_picture(written[-1], draw_contact_sheet(list(read_drawings(chosen)), chosen.titles(), args.columns))
+    if 'gif' in args.format:
+        chosen = history.spread(MOST_FRAMES)
+        written.append(out_dir / f'{history.name}.gif')
+        durations = [args.milliseconds] * (len(chosen.files) - 1) + [args.milliseconds * _LAST_STAYS]
+        write_animation(written[-1], animate(chosen), durations)
+    return written

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from mmlens.cli.history import find_histories
+from mmlens.cli.history import find_histories, write_animation
 from mmlens.cli.main import main
 from mmlens.errors import PictureError
 
@@ -81,7 +83,72 @@ def test_what_is_wrong_is_said_in_a_sentence(drawings, tmp_path, capsys):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(PictureError, match="^No drawing in .*: give the out_dir of mmlens's hooks"):
         find_histories(tmp_path / 'empty')
-    broken = drawings / 'boxam' / 'b' / 'epoch_0001.png'
-    broken.write_bytes(b'')
-    assert main(['history', str(drawings), '--pictures', 'b', '--out-dir', str(tmp_path / 'out')]) == 2
-    assert f'Cannot read {broken}' in capsys.readouterr().err
+
+
+def test_damaged_drawings_are_left_out_and_the_others_shown(drawings, tmp_path, capsys):
+    text = drawings / 'boxam' / 'b' / 'epoch_0001.png'
+    text.write_bytes(b'')
+    cut = drawings / 'boxam' / 'a' / 'epoch_0004.png'
+    cut.write_bytes(cut.read_bytes()[:-20])
+    out = tmp_path / 'out'
+    assert main(['history', str(drawings), '--out-dir', str(out)]) == 1
+    printed = capsys.readouterr()
+    lines = [line.split(' -> ')[0] for line in printed.out.splitlines()]
+    assert lines == [
+        'boxam_a: 14 drawings, epoch 0 to epoch 28',
+        'boxam_b: 1 drawing, epoch 0 to epoch 0',
+        'cam_a: 2 drawings, iteration 0 to iteration 1000000',
+    ]
+    assert len(list(out.iterdir())) == 6
+    assert printed.err.splitlines() == [
+        'mmlens: error: 2 drawings left out:',
+        f'  Cannot read {cut}: it is not a picture, or a damaged one.',
+        f'  Cannot read {text}: it is not a picture, or a damaged one.',
+    ]
+    (drawings / 'boxam' / 'b' / 'epoch_0000.png').write_text('x')
+    assert main(['history', str(drawings), '--pictures', 'b', '--out-dir', str(tmp_path / 'none')]) == 2
+    assert '2 drawings left out' in capsys.readouterr().err and not (tmp_path / 'none').exists()
+
+
+def test_no_history_takes_the_name_of_another(tmp_path):
+    for path in (
+        'both/a/epoch_0000',
+        'both/a/iter_000000',
+        'a_b/c/epoch_0000',
+        'a/b_c/epoch_0000',
+        'A/b_c/iter_000001',
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f'{path}.png').touch()
+    histories = {history.name: history.files[0][1] for history in find_histories(tmp_path)}
+    assert histories == {
+        'A_b_c': tmp_path / 'A/b_c/iter_000001.png',
+        'a_b_c-2': tmp_path / 'a/b_c/epoch_0000.png',
+        'a_b_c-3': tmp_path / 'a_b/c/epoch_0000.png',
+        'both_a_epoch': tmp_path / 'both/a/epoch_0000.png',
+        'both_a_iter': tmp_path / 'both/a/iter_000000.png',
+    }
+    assert [history.name for history in find_histories(tmp_path, ['a', 'a_b_c-2'])] == [
+        'a_b_c-2',
+        'both_a_epoch',
+        'both_a_iter',
+    ]
+
+
+def test_an_animation_is_short_and_its_frames_are_not_held_together(drawings, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmlens.cli.history.MOST_FRAMES', 6)
+    assert main(['history', str(drawings / 'boxam' / 'a'), '--format', 'gif', '--out-dir', str(tmp_path)]) == 0
+    assert Image.open(tmp_path / 'boxam_a.gif').n_frames == 6
+    frames, alive = [], []
+
+    def make():
+        for value in range(20):
+            frame = np.full((40, 30, 3), 10 * value, np.uint8)
+            frames.append(weakref.ref(frame))
+            yield frame
+            del frame
+            alive.append(sum(kept() is not None for kept in frames))
+
+    write_animation(tmp_path / 'made.gif', make(), [40] * 20)
+    assert Image.open(tmp_path / 'made.gif').n_frames == 20
+    assert len(alive) == 20 and max(alive) <= 2
