@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import textwrap
+import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..errors import MmlensError
+from .text import font_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,10 +21,11 @@ if TYPE_CHECKING:
 _SEABORN = ('darkgrid', 'whitegrid', 'dark', 'white', 'ticks')
 _DPI = 100
 _SMALLEST, _LARGEST = (4, 3), (100, 100)  # inches
-# Curves beyond so many get a line each in the legend, and shades of one colour map.
-_MOST_WITH_DETAIL = 8
-_MOST_LEGEND_LINES = 22
 _WIDE_ENOUGH = 8  # inches, for a legend beside the axes
+# Of legends: letters and lines an inch, and the inches that an entry's line takes and that the legend must leave.
+_BESIDE = dict(letters=11, lines=4, handle=0.6, rest=1.4)
+_BELOW = dict(letters=14, lines=1.3, handle=0.5, rest=0)  # a quarter of the height at most
+_FEWER_LINES_BELOW = 0.75  # an inch, where not all have room anyway
 _TITLE_LETTERS, _CAPTION_LETTERS = 8, 12  # an inch
 _THIN, _THICK = 1.6, 3.2
 _MARGIN = 0.01  # beside the curves
@@ -134,16 +138,14 @@ def curve_figure(
         figure = Figure(figsize=size, dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        beside = size[0] >= _WIDE_ENOUGH
-        detailed = beside and len(lines) <= _MOST_WITH_DETAIL
-        for line, colour, width in zip(lines, _colours(len(lines)), _widths(len(lines))):
-            label = f'{line.label}\n{line.detail}' if line.detail and detailed else line.label
-            axes.plot(x, line.values, color=colour, label=label, linewidth=width)
+        legend = _Legend.of(lines, size)
+        for place, (line, colour, width) in enumerate(zip(lines, legend.colours(), _widths(len(lines)))):
+            axes.plot(x, line.values, color=colour, label=legend.label(place), linewidth=width)
         _set_axes(axes, lines, axis, other_axis, y_name)
-        if len(lines) > 1:
-            _add_legend(axes, len(lines), beside, detailed)
-        figure.suptitle(textwrap.fill(title, int(_TITLE_LETTERS * size[0])), fontsize='x-large')
-        figure.supxlabel(textwrap.fill(caption, int(_CAPTION_LETTERS * size[0])), fontsize='medium')
+        _set_title(figure, title, int(_TITLE_LETTERS * size[0]))
+        caption = textwrap.fill(caption, int(_CAPTION_LETTERS * size[0]))
+        figure.supxlabel(caption, fontsize='medium', parse_math=False)
+        legend.add(figure, axes)
         figure.canvas.draw()  # words take their look from the style when they are first drawn
     return figure
 
@@ -182,33 +184,98 @@ def _shortly(value: float, _: int) -> str:
     return f'{value:g}'
 
 
-def _colours(number: int) -> List[Any]:
-    """Those of the style as far as they go, else shades of a colour map that stand out from the style's paper."""
-    from matplotlib import colormaps, colors, rcParams
-
-    cycle = rcParams['axes.prop_cycle'].by_key().get('color', ['C0'])
-    if number <= len(cycle):
-        return list(cycle[:number])
-    dark_paper = np.mean(colors.to_rgb(rcParams['axes.facecolor'])) < 0.5
-    low, high = (0.2, 1.0) if dark_paper else (0.0, 0.88)
-    return list(colormaps['viridis'](np.linspace(low, high, number)))
-
-
 def _widths(number: int) -> List[float]:
     """The first line thickest, so that it can be seen below one that takes the same way."""
     return [_THIN] if number == 1 else [float(width) for width in np.linspace(_THICK, _THIN, number)]
 
 
-def _add_legend(axes: Any, number: int, beside: bool, detailed: bool) -> None:
-    if not beside:
-        axes.legend(loc='best', fontsize='small', frameon=True)
-        return
-    axes.legend(
-        loc='upper left',
-        bbox_to_anchor=(1.01, 1.0),
-        ncols=-(-number // _MOST_LEGEND_LINES),
-        frameon=False,
-        fontsize='medium',
-        borderaxespad=0,
-        labelspacing=0.9 if detailed else 0.5,
+def _set_title(figure: Any, title: str, letters: int) -> None:
+    """Write the title as it stands, dollars and all, in a font that has its letters."""
+    path, title = font_for(title)
+    wide = sum(unicodedata.east_asian_width(letter) in 'WF' for letter in title)  # as two letters
+    drawn = figure.suptitle(
+        textwrap.fill(title, max(1, letters * len(title) // max(1, len(title) + wide))), parse_math=False
     )
+    if path:
+        drawn.set_fontproperties(Path(path))
+    drawn.set_fontsize('x-large')
+
+
+@dataclass(frozen=True)
+class _Legend:
+    """How many curves are named, and where.
+
+    Attributes:
+        labels: A name a line, shortened if need be.
+        named: Which lines are named: all, or some at equal distances, the first and the last among them.
+        beside: Whether the legend stands beside the axes; else below.
+        columns: How many it has.
+    """
+
+    labels: Sequence[str]
+    named: Sequence[int]
+    beside: bool
+    columns: int
+
+    @classmethod
+    def of(cls, lines: Sequence[Line], size: Tuple[float, float]) -> _Legend:
+        """The legend that has room in a figure of this width and height."""
+        beside, number = size[0] >= _WIDE_ENOUGH, len(lines)
+        measures = _BESIDE if beside else _BELOW
+        room = size[0] / 2 if beside else size[0] - 0.4
+        longest = int((room - measures['handle']) * measures['letters'])
+        labels = [textwrap.shorten(line.label, longest, placeholder='…') for line in lines]
+        columns = max(1, int(room / (measures['handle'] + max(map(len, labels)) / measures['letters'])))
+        rows = max(2, int((size[1] - measures['rest']) * measures['lines']))
+        if not beside and columns * rows < number:
+            rows = max(2, int(size[1] * _FEWER_LINES_BELOW))
+        named = np.unique(np.linspace(0, number - 1, min(number, columns * rows)).round().astype(int))
+        if beside and 2.6 * number <= rows:
+            labels = [f'{label}\n{line.detail}' if line.detail else label for label, line in zip(labels, lines)]
+            rows = number
+        columns = -(-len(named) // rows) if beside else min(columns, number)
+        return cls(labels, named.tolist(), beside, columns)
+
+    def label(self, place: int) -> str:
+        """What matplotlib's legend is to say of a line; with an underscore before it, nothing."""
+        return self.labels[place] if place in self.named else f'_{self.labels[place]}'
+
+    def colours(self) -> List[Any]:
+        """Those of the style if they suffice, else shades of a colour map that stand out from the style's paper."""
+        from matplotlib import colormaps, colors, rcParams
+
+        number = len(self.labels)
+        cycle = rcParams['axes.prop_cycle'].by_key().get('color', ['C0'])
+        if number <= len(cycle) and len(self.named) == number:
+            return list(cycle[:number])
+        dark_paper = np.mean(colors.to_rgb(rcParams['axes.facecolor'])) < 0.5
+        low, high = (0.2, 1.0) if dark_paper else (0.0, 0.88)
+        return list(colormaps['viridis'](np.linspace(low, high, number)))
+
+    def add(self, figure: Any, axes: Any) -> None:
+        """Draw it, if there is more than one line."""
+        number = len(self.labels)
+        if number < 2:
+            return
+        title = f'{len(self.named)} of {number} are named' if len(self.named) < number else None
+        options: Dict[str, Any] = dict(ncols=self.columns, frameon=False, title=title, title_fontsize='small')
+        if self.beside:
+            detailed = any('\n' in label for label in self.labels)
+            options.update(loc='upper left', bbox_to_anchor=(1.01, 1.0), borderaxespad=0, alignment='left')
+            legend = axes.legend(labelspacing=0.9 if detailed else 0.5, fontsize='medium', **options)
+        else:
+            legend = axes.legend(
+                fontsize='small', labelspacing=0.2, **_below_the_name_of_the_axis(figure, axes), **options
+            )
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+
+
+def _below_the_name_of_the_axis(figure: Any, axes: Any) -> Dict[str, Any]:
+    """Where a legend goes; the layout makes room for it, and moves the caption further down."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure.canvas.draw()  # the name has no place before
+    depth = (axes.bbox.y0 - axes.xaxis.label.get_window_extent().y0) / figure.dpi
+    down = ScaledTranslation(0, -depth, figure.dpi_scale_trans)
+    return dict(loc='upper center', bbox_to_anchor=(0.5, 0.0), bbox_transform=axes.transAxes + down)

@@ -6,7 +6,7 @@ import importlib.util
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
@@ -107,6 +107,17 @@ def _letters(text: str, size: int, bold: bool) -> np.ndarray:
     letters = np.asarray(image, np.float32) / 255
     letters.flags.writeable = False
     return letters
+
+
+def font_for(text: str) -> Tuple[Optional[str], str]:
+    """Find a font for matplotlib to write a text with.
+
+    Returns:
+        The file of the font that has all its characters, ``None`` if matplotlib's default has; and the text, with
+        ``?`` for what no font has.
+    """
+    font, text = _font_for(text, 16, False)
+    return (None if font.path == _default_font(False) else str(font.path)), text
 
 
 def _font_for(text: str, size: int, bold: bool) -> Tuple[Any, str]:

@@ -7,7 +7,7 @@ import pytest
 
 import mmlens
 from mmlens.errors import MmlensError
-from mmlens.rendering import Axis, Line, check_size, check_style, curve_figure, draw_curves
+from mmlens.rendering import Axis, Line, check_size, check_style, curve_figure, draw_curves, text
 
 X = np.linspace(0, 10, 101)
 EPOCHS, ITERATIONS = Axis('epoch', 10), Axis('iteration', 5000)
@@ -53,7 +53,17 @@ def test_one_line_needs_no_legend():
     assert axes_of(curve_figure(X, lines(), EPOCHS)).get_legend() is None
 
 
-SIZES = [((4, 3), 1), ((4, 3), 3), ((5, 20), 2), ((12, 7), 1), ((12, 7), 14), ((12, 7), 50)]
+SIZES = [
+    ((4, 3), 1),
+    ((4, 3), 3),
+    ((5, 4), 14),
+    ((7, 5), 14),
+    ((5, 20), 2),
+    ((12, 3), 40),
+    ((12, 7), 1),
+    ((12, 7), 14),
+    ((12, 7), 50),
+]
 
 
 @pytest.mark.parametrize(('size', 'number'), SIZES)
@@ -66,6 +76,55 @@ def test_all_words_are_inside_the_picture(number, size):
     legend = axes_of(figure).get_legend()
     for box in [word.get_window_extent() for word in [*words, *([legend] if legend else [])]]:
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+
+
+@pytest.mark.parametrize('size', [(4, 3), (5, 4), (7, 5), (8, 3), (12, 7), (30, 4)])
+@pytest.mark.parametrize('number', [3, 14, 60])
+def test_a_legend_covers_nothing_and_leaves_the_axes_room(number, size):
+    caption = '36 epochs of 58,633 iterations, batches of 2 on 1 GPU, 117,266 pictures'
+    named = [Line(line.values, f'{line.label}, norm weights', line.detail) for line in lines(number)]
+    figure = curve_figure(X, named, EPOCHS, ITERATIONS, y_name='lr', title='A title', caption=caption, size=size)
+    axes = axes_of(figure)
+    legend = axes.get_legend().get_window_extent()
+    others = [axes.bbox, axes.xaxis.label.get_window_extent(), figure._suptitle.get_window_extent()]
+    for other in [*others, figure._supxlabel.get_window_extent(), *(top.bbox for top in axes.child_axes)]:
+        assert not legend.overlaps(other)
+    assert axes.bbox.height >= 0.15 * figure.bbox.height and axes.bbox.width >= 0.4 * figure.bbox.width
+
+
+def test_of_too_many_lines_some_are_named_the_first_and_the_last_among_them():
+    long = [Line(line.values, f'{line.label}, norm weights') for line in lines(14)]
+    legend = axes_of(curve_figure(X, long, EPOCHS, size=(5, 4))).get_legend()
+    named = [text.get_text().split(',')[0] for text in legend.get_texts()]
+    assert named == ['line 0', 'line 6', 'line 13']
+    assert legend.get_title().get_text() == '3 of 14 are named'
+    assert len(axes_of(curve_figure(X, long, EPOCHS)).get_legend().get_texts()) == 14
+
+
+def test_dollars_are_dollars():
+    dollars = '$\\foo$ costs $2'
+    named = [Line(X, dollars), Line(X, 'b')]
+    figure = curve_figure(X, named, EPOCHS, title=dollars, caption=dollars)
+    texts = [figure._suptitle, figure._supxlabel, axes_of(figure).get_legend().get_texts()[0]]
+    assert [text.get_text() for text in texts] == [dollars] * 3
+
+
+def test_a_title_is_written_in_a_font_that_has_its_letters(monkeypatch, recwarn):
+    lacking = '\U000f0000'
+    figure = curve_figure(X, lines(), EPOCHS, title=f'学习率 {lacking}', size=(4, 3))
+    assert figure._suptitle.get_text().endswith(' ?')
+    assert not [warning for warning in recwarn if 'lyph' in str(warning.message)]
+    # A letter that the default font lacks and another has: as with Chinese where there is a Chinese font.
+    monkeypatch.setattr(text, '_has_glyph', lambda letter, path: letter != 'X' or 'STIX' in path)
+    stix = text._default_font(False).replace('DejaVuSans', 'STIXGeneral')
+    monkeypatch.setattr(text, '_FALLBACK_FONTS', (stix,))
+    assert curve_figure(X, lines(), EPOCHS, title='An X')._suptitle.get_fontproperties().get_file() == stix
+
+
+def test_wide_letters_count_for_two(monkeypatch):
+    monkeypatch.setattr(text, '_has_glyph', lambda letter, path: True)
+    figure = curve_figure(X, lines(), EPOCHS, title='学' * 60, size=(6, 4))
+    assert max(map(len, figure._suptitle.get_text().splitlines())) <= 24
 
 
 @pytest.mark.parametrize('number', [2, 10, 11, 40])
