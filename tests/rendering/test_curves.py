@@ -93,7 +93,7 @@ def test_a_legend_covers_nothing_and_leaves_the_axes_room(number, size):
 
 
 def test_of_too_many_lines_some_are_named_the_first_and_the_last_among_them():
-    long = [Line(line.values, f'{line.label}, norm weights') for line in lines(14)]
+    long = [Line(line.values, f'{line.label}, weights and norm weights') for line in lines(14)]
     legend = axes_of(curve_figure(X, long, EPOCHS, size=(5, 4))).get_legend()
     named = [text.get_text().split(',')[0] for text in legend.get_texts()]
     assert named == ['line 0', 'line 6', 'line 13']
