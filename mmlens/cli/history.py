@@ -143,8 +143,8 @@ def without_damaged(history: History) -> Tuple[History, List[Path]]:
     sound, damaged = [], []
     for step, path in history.files:
         try:
-            with Image.open(path) as drawing:
-                drawing.verify()
+            with Image.open(path) as file:
+                file.verify()
             sound.append((step, path))
         except Exception:  # Pillow raises whatever it likes on a damaged file
             damaged.append(path)
@@ -175,8 +175,8 @@ def animate(history: History) -> Iterator[np.ndarray]:
 
     sizes = []
     for _, path in history.files:
-        with Image.open(path) as drawing:
-            sizes.append(drawing.size)
+        with Image.open(path) as file:
+            sizes.append(file.size)
     size = max(width for width, _ in sizes), max(height for _, height in sizes)
     for drawing, title in zip(read_drawings(history), history.titles()):
         yield from animation_frames([fit_canvas(drawing, size)], [title])

@@ -12,6 +12,7 @@ from ..explain import explain_boxes
 from ..models.detector import Detector
 from ..models.network import Network
 from ..registry import HOOKS
+from .options import is_whole
 from .subjects import Subject
 from .vis_hook import Notes, VisHook
 
@@ -49,8 +50,8 @@ class BoxAMVisHook(VisHook):
         **options: Any,
     ) -> None:
         super().__init__(tag, **options)
-        if max_boxes == 0 or max_boxes < -1:
-            raise MmlensError(f'max_boxes must be -1 or at least 1, not {max_boxes}.')
+        if not is_whole(max_boxes, -1) or max_boxes == 0:
+            raise MmlensError(f'max_boxes must be -1 or at least 1, not {max_boxes!r}.')
         self.explaining: Dict[str, Any] = dict(
             method=method,
             layers=layers,

@@ -77,7 +77,7 @@ def deliver(drawing: Drawing, runner: Any, step: int, folder: Optional[Path], fi
         for name, backend in runner.visualizer._vis_backends.items()
     }
     if folder is not None:
-        places['its folder'] = partial(_write, drawing, folder / drawing.tag / file_name)
+        places['its folder'] = partial(_write, drawing.picture, folder / drawing.tag / file_name)
     failed: Dict[str, Exception] = {}
     for name, bring in places.items():
         try:
@@ -95,10 +95,10 @@ def remove_files(folders: Iterable[Path], is_one: Callable[[str], bool]) -> int:
     return len(files)
 
 
-def _write(drawing: Drawing, path: Path) -> None:
-    encoded, data = cv2.imencode('.png', drawing.picture)
+def _write(picture: np.ndarray, path: Path) -> None:
+    encoded, data = cv2.imencode('.png', picture)
     if not encoded:
-        raise OutputError(f'The drawing {drawing.tag} cannot be written as a PNG.')
+        raise OutputError(f'Cannot write {path}: the drawing cannot be made a PNG.')
     with write_atomically(path) as temporary:
         Path(temporary).write_bytes(data.tobytes())
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 from torch import nn
 
+from ..errors import MmlensError
 from ..feature_explain import feature_maps
 from ..models.classifier import Classifier
 from ..models.detector import Detector
 from ..models.network import Network
 from ..registry import HOOKS
 from ..rendering import check_arrangement
+from .options import listed
 from .subjects import Subject
 from .vis_hook import Notes, VisHook
 
@@ -43,6 +46,8 @@ class FeatmapVisHook(VisHook):
         **options: Any,
     ) -> None:
         super().__init__(tag, **options)
+        if arrangement is not None and len(listed('arrangement', arrangement, Integral, 'rows and columns')) != 2:
+            raise MmlensError(f'arrangement must be (rows, columns), not {arrangement!r}.')
         check_arrangement(0 if reduction else topk, arrangement)
         self.looking: Dict[str, Any] = dict(layers=layers, reduction=reduction, topk=topk, score_thr=score_thr)
         self.drawing: Dict[str, Any] = dict(arrangement=arrangement, alpha=alpha)

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from ..errors import MmlensError, PictureError
 from ..models.inputs import Picture
+from .options import is_whole
 
 
 @dataclass
@@ -60,9 +61,9 @@ class Choice:
     every: int = 1
 
     def __post_init__(self) -> None:
-        if self.num == 0 or self.num < -1 or self.every < 1:
+        if not is_whole(self.num, -1) or self.num == 0 or not is_whole(self.every, 1):
             raise MmlensError(
-                f'num must be at least 1, or -1 for all, and every at least 1: not {self.num}, {self.every}.'
+                f'num must be at least 1, or -1 for all, and every at least 1: not {self.num!r}, {self.every!r}.'
             )
 
     def of_files(self) -> List[Subject]:

@@ -9,6 +9,7 @@ from typing import Any, Tuple
 from mmengine.runner import BaseLoop, IterBasedTrainLoop
 
 from ..errors import MmlensError
+from .options import is_whole
 
 STAGES = ('train', 'val', 'test')
 
@@ -35,7 +36,7 @@ class Timing:
     at_start: bool
 
     def __post_init__(self) -> None:
-        if not isinstance(self.interval, int) or self.interval < 1:
+        if not is_whole(self.interval, 1):
             raise MmlensError(f'interval must be an integer of at least 1, not {self.interval!r}.')
         if not self.during or not set(self.during) <= set(STAGES):
             raise MmlensError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -15,6 +16,7 @@ from ..models.network import Network
 from ..rendering.truth import draw_beside_truth
 from .delivery import Drawing, OnceLogger, deliver, kind_of, remove_files
 from .no_trace import no_trace
+from .options import check_places, listed
 from .subjects import Choice, Subject, dataset_of
 from .timing import Timing
 from .weights import averaged, bare, validated
@@ -31,17 +33,17 @@ class VisHook(Hook):
 
     Args:
         tag: Beginning of the tags of drawings: ``<tag>/<stem of the picture>``, and ``<tag>_val/...`` and
-            ``<tag>_test/...`` after validation and test.
+            ``<tag>_test/...`` after validation and test. No two hooks may have the same.
         interval: Draw after every so many epochs (iterations), and after the last. Defaults to 1.
         by_epoch: Count epochs, or iterations. Defaults to ``True``.
         during: ``'train'``, ``'val'`` or ``'test'``, or several of them. Defaults to ``'train'``.
         at_start: Draw before the first iteration too. Defaults to ``True``.
-        pictures: Files to draw. Defaults to pictures of a dataset.
+        pictures: File or files to draw. Defaults to pictures of a dataset.
         dataset: Whose pictures are drawn during training: ``'val'``, ``'test'`` or ``'train'``. Defaults to the
             first of these that the config has. After validation and test it is the set that they went through.
         num: How many pictures of the dataset; -1 takes all. Defaults to 4.
         every: Take every n-th of the dataset only. Defaults to 1.
-        indexes: Places in the dataset, instead of ``num`` and ``every``.
+        indexes: Place or places in the dataset, instead of ``num`` and ``every``.
         use_ema: During training, draw the averaged weights of the config's EMAHook. After validation and test
             the weights are those that were validated. Defaults to ``False``.
         draw_gt: Draw the ground truth beside, where a dataset has one. Defaults to ``False``.
@@ -62,19 +64,22 @@ class VisHook(Hook):
         by_epoch: bool = True,
         during: Union[str, Sequence[str]] = 'train',
         at_start: bool = True,
-        pictures: Optional[Sequence[str]] = None,
+        pictures: Optional[Union[str, Path, Sequence[Union[str, Path]]]] = None,
         dataset: Optional[str] = None,
         num: int = 4,
         every: int = 1,
-        indexes: Optional[Sequence[int]] = None,
+        indexes: Optional[Union[int, Sequence[int]]] = None,
         use_ema: bool = False,
         draw_gt: bool = False,
-        out_dir: Optional[str] = 'mmlens',
+        out_dir: Optional[Union[str, Path]] = 'mmlens',
         on_error: str = 'log',
     ) -> None:
-        stages = (during,) if isinstance(during, str) else tuple(during)
+        stages = listed('during', during, str, "'train', 'val' or 'test'")
         self.timing = Timing(interval, by_epoch, stages, at_start)
-        self.choice = Choice(pictures, indexes, num, every)
+        files = None if pictures is None else listed('pictures', pictures, (str, Path), 'a file')
+        places = None if indexes is None else listed('indexes', indexes, Integral, 'a place in the dataset, from 0')
+        self.choice = Choice(files, places, num, every)
+        check_places(tag, out_dir)
         if dataset not in (None, 'train', 'val', 'test'):
             raise MmlensError(f"dataset must be 'train', 'val' or 'test', not {dataset!r}.")
         if on_error not in ('log', 'raise'):
@@ -178,6 +183,7 @@ class VisHook(Hook):
         """Choose the pictures of a stage and draw the first for a trial, in every process alike."""
         if stage in self._subjects:
             return
+        self._refuse_same_tags(runner, stage)
         model = self._model(runner, stage)
         with no_trace(model):
             subjects = self._choose(runner, stage)
@@ -188,6 +194,12 @@ class VisHook(Hook):
             except Exception as error:
                 self._complain(runner, kind_of('draw', error), f'draw {subjects[0].name}', error)
         self._subjects[stage] = subjects
+
+    def _refuse_same_tags(self, runner: Any, stage: str) -> None:
+        tag = self._tag(stage)
+        for other in runner.hooks:
+            if isinstance(other, VisHook) and other is not self and tag in map(other._tag, other.timing.during):
+                raise MmlensError(f"Two hooks would write to '{tag}': give one of them another tag='...'.")
 
     def _choose(self, runner: Any, stage: str) -> List[Subject]:
         if self.choice.pictures is not None:

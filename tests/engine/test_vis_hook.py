@@ -365,6 +365,22 @@ WRONG = [
     (dict(colormap='truebo'), 'truebo'),
     (dict(max_boxes=0), '^max_boxes must be -1 or at least 1, not 0.$'),
     (dict(dataset='vla'), "^dataset must be 'train', 'val' or 'test', not 'vla'.$"),
+    (dict(num='4'), "^num must be at least 1, or -1 for all, and every at least 1: not '4', 1.$"),
+    (dict(num=None), 'every at least 1: not None, 1.$'),
+    (dict(every=1.5), 'every at least 1: not 4, 1.5.$'),
+    (dict(interval=True), '^interval must be an integer of at least 1, not True.$'),
+    (dict(during=None), "^during must be 'train', 'val' or 'test', or a list of such, not None.$"),
+    (dict(pictures=7), '^pictures must be a file, or a list of such, not 7.$'),
+    (dict(indexes='3'), "^indexes must be a place in the dataset, from 0, or a list of such, not '3'.$"),
+    (dict(indexes=9), '^There is no picture 9: the val set has 5, from 0.$'),
+    (dict(pictures='gone.jpg'), '^No picture gone.jpg: check the path.$'),
+    (dict(max_boxes='3'), "^max_boxes must be -1 or at least 1, not '3'.$"),
+    (dict(out_dir=5), '^out_dir must be a folder, or None to write no files, not 5.$'),
+    (dict(tag='../../x'), "^tag must be a name without '..', such as 'boxam' or 'neck/boxam', not '../../x'.$"),
+    (dict(tag='/x'), "not '/x'.$"),
+    (dict(tag=''), "not ''.$"),
+    (dict(tag=3), 'not 3.$'),
+    (dict(type='mmlens.FeatmapVisHook', arrangement=3), r'^arrangement must be \(rows, columns\), not 3.$'),
     (dict(on_error='ignore'), "^on_error must be 'log' or 'raise', not 'ignore'.$"),
     (dict(type='mmlens.CAMVisHook'), 'is not a classifier of mmpretrain'),
     (dict(type='mmlens.FeatmapVisHook', arrangement=(1, 2), reduction=None), '^The arrangement 1 x 2 has 2 places'),
@@ -376,10 +392,40 @@ def test_what_is_wrong_in_the_config_stops_the_training_at_its_start(make_runner
     with pytest.raises(MmlensError, match="layer 'nekc'"):
         runner.train()
     assert runner.iter == 0
+    runner = make_runner('mmdet')
+    runner.train_loop  # noqa: B018  builds it
     for options, sentence in WRONG:
         with pytest.raises(MmlensError, match=sentence) as raised:
             HOOKS.build({'type': 'mmlens.BoxAMVisHook', **options}).before_train(runner)
         assert '\n' not in str(raised.value)
+
+
+def test_one_value_is_a_list_of_one(pictures):
+    path = pictures / 'val' / 'pictures' / '001.png'
+    for given in (str(path), path, [path]):
+        (subject,) = HOOKS.build(cam(pictures=given)).choice.of_files()
+        assert (subject.name, subject.read()) == ('001', path)
+    assert HOOKS.build(cam(indexes=3)).choice.indexes == (3,)
+
+
+@pytest.mark.parametrize(
+    ('one', 'other', 'tag'),
+    [
+        (dict(), dict(method='layercam'), 'cam'),
+        (dict(during=('train', 'val')), dict(during=('val', 'test')), 'cam_val'),
+        (dict(during='val'), dict(tag='cam_val'), 'cam_val'),
+        (dict(), dict(during='val'), None),
+        (dict(), dict(tag='layercam'), None),
+    ],
+)
+def test_two_hooks_of_one_tag_are_refused(make_runner, one, other, tag):
+    runner = make_runner('mmpretrain', [cam(num=1, **one), cam(num=1, **other)], train_cfg__max_epochs=1)
+    if tag is None:
+        runner.train()
+        return
+    with pytest.raises(MmlensError, match=f"^Two hooks would write to '{tag}': give one of them another tag='...'.$"):
+        runner.train()
+    assert runner.iter == 0 and not drawn_by(runner)
 
 
 def test_a_training_without_epochs_is_told_how_to_count(make_runner):

@@ -1,0 +1,50 @@
+"""What hooks are told in a config, checked before a model is looked at."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral
+from pathlib import PurePath
+from typing import Any, Optional, Tuple, Type, Union
+
+from ..errors import MmlensError
+
+Kind = Union[Type, Tuple[Type, ...]]
+
+
+def listed(name: str, given: Any, kind: Kind, what: str) -> Tuple[Any, ...]:
+    """Take one value for a list of one.
+
+    Args:
+        name: What the option is called.
+        given: A value, or a list of them.
+        kind: What a value is an instance of.
+        what: The same in words.
+
+    Raises:
+        MmlensError: If it is neither.
+    """
+    try:
+        values = (given,) if isinstance(given, kind) else tuple(given)
+    except TypeError:
+        values = (None,)
+    if not all(isinstance(value, kind) and not isinstance(value, bool) for value in values):
+        raise MmlensError(f'{name} must be {what}, or a list of such, not {given!r}.')
+    return values
+
+
+def is_whole(number: Any, least: int) -> bool:
+    """Whether something is an integer of at least so much."""
+    return isinstance(number, Integral) and not isinstance(number, bool) and number >= least  # type: ignore[operator]
+
+
+def check_places(tag: Any, out_dir: Optional[Any]) -> None:
+    """Make sure that drawings of a tag stay in the folder for them.
+
+    Raises:
+        MmlensError: If they do not, or there can be no such folder.
+    """
+    if not isinstance(tag, str) or not tag.strip('/') or PurePath(tag).is_absolute() or '..' in PurePath(tag).parts:
+        raise MmlensError(f"tag must be a name without '..', such as 'boxam' or 'neck/boxam', not {tag!r}.")
+    if out_dir is not None and not isinstance(out_dir, (str, os.PathLike)):
+        raise MmlensError(f'out_dir must be a folder, or None to write no files, not {out_dir!r}.')
