@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, List
+
 
 class MmlensError(Exception):
     """Something the user can put right: the message says what is wrong and what to do.
@@ -43,3 +45,15 @@ def reason(error: BaseException) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     lines = text.strip().splitlines()
     return ' '.join(lines[0].split()).rstrip('.') + '.' if lines else type(error).__name__ + '.'
+
+
+def missing_file(error: BaseException) -> str:
+    """The file or folder that an error is about, if it is not there; else ``''``. Causes of the error count, too."""
+    seen: List[BaseException] = []
+    cause: Any = error
+    while cause is not None and cause not in seen:
+        if isinstance(cause, FileNotFoundError) and cause.filename:
+            return str(cause.filename)
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return ''

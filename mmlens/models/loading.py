@@ -15,6 +15,7 @@ from torch import nn
 
 from .. import compat
 from ..errors import MmlensError, MmlensWarning, ModelError, reason
+from .config_checks import check_sections, warn_of_unknown
 
 ConfigLike = Union[str, Path, Config]
 
@@ -28,18 +29,20 @@ def read_config(config: ConfigLike, cfg_options: Optional[Dict[str, Any]] = None
     Args:
         config: A file, a name inside an installed package
             (``mmdet::yolox/yolox_nano_8xb8-300e_coco.py``), or a :class:`Config`, which is copied.
-        cfg_options: Values to override, by dotted keys.
+        cfg_options: Values to override, by dotted keys. There is a warning of those that nothing knows.
 
     Raises:
-        ModelError: If there is no such config, or it cannot be read.
+        ModelError: If there is no such config, it cannot be read, or a section of it is none.
     """
     compat.prepare()
     cfg = copy.deepcopy(config) if isinstance(config, Config) else _read_file(str(config))
     if cfg_options:
+        warn_of_unknown(cfg, cfg_options)
         try:
             cfg.merge_from_dict(dict(cfg_options))
         except (KeyError, TypeError, AssertionError, IndexError) as error:
             raise ModelError(f'--cfg-options do not fit the config: {reason(error)}') from error
+    check_sections(cfg)
     return cfg
 
 

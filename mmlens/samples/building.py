@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from .. import compat
-from ..errors import ModelError
+from ..errors import ModelError, missing_file
 from ..models.inputs import default_scope
 
 PHASES = ('train', 'val', 'test')
@@ -133,7 +133,7 @@ def _empty(phase: str) -> str:
 
 def _cannot_build(error: Exception, phase: str, config: Dict[str, Any]) -> str:
     start = f'The {phase} dataset of the config cannot be built'
-    missing = _missing_file(error)
+    missing = missing_file(error)
     if missing:
         return (
             f'{start}: there is no {missing}; put the data there, or say where they are: '
@@ -153,18 +153,6 @@ def _key_of_leaf(config: Dict[str, Any]) -> str:
     if config.get('datasets'):
         return f'dataset.datasets.0{_key_of_leaf(config["datasets"][0])[len("dataset") :]}'
     return 'dataset'
-
-
-def _missing_file(error: BaseException) -> str:
-    """The file or folder that an error is about, if that is the reason."""
-    seen: List[BaseException] = []
-    cause: Any = error
-    while cause is not None and cause not in seen:
-        if isinstance(cause, FileNotFoundError) and cause.filename:
-            return str(cause.filename)
-        seen.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    return ''
 
 
 def first_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from torch import distributed
 from torch.utils.data import DataLoader, Dataset
 
-from ..errors import ModelError, reason
+from ..errors import ModelError, missing_file, reason
 from ..pipelines import unwrap_dataset
 
 # Wrappers whose length is not that of what they wrap.
@@ -45,8 +45,10 @@ def build_training_set(cfg: Config) -> Any:
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
     except Exception as error:  # a dataset is anybody's code
+        missing = missing_file(error)
+        why = f'there is no {missing}.' if missing else reason(error)
         raise ModelError(
-            f'The training set of the config cannot be read: {reason(error)} '
+            f'The training set of the config cannot be read: {why} '
             'To do without it, give the number of its pictures: --dataset-size N.'
         ) from error
     dataset.__deepcopy__ = lambda memo: dataset  # the Runner copies a loader's config, and this may be large

@@ -117,15 +117,19 @@ def _check_sections(cfg: Config) -> None:
     ):
         if not cfg.get(key):
             raise ModelError(f'{name} has no {key}, so {purpose}: give a config to train with.')
-    if not _batch_size(cfg):
+    size = _batch_size(cfg)
+    if size is None:
         raise ModelError(
             f'{name}: train_dataloader has no batch_size; add --cfg-options train_dataloader.batch_size=N.'
         )
+    if not isinstance(size, int) or size < 1:
+        raise ModelError(f'{name}: the batch_size of train_dataloader is {size!r}, not a whole number above 0.')
 
 
-def _batch_size(cfg: Config) -> int:
+def _batch_size(cfg: Config) -> Any:
     loader = cfg.train_dataloader
-    return int(loader.get('batch_size') or (loader.get('batch_sampler') or {}).get('batch_size') or 0)
+    own, sampler = loader.get('batch_size'), loader.get('batch_sampler')
+    return sampler.get('batch_size') if own is None and isinstance(sampler, dict) else own
 
 
 def _model(cfg: Config, ngpus: int) -> Tuple[nn.Module, List[str]]:

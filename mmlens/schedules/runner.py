@@ -93,6 +93,11 @@ class Rehearsal(Runner):
             raise ModelError(
                 f'{type(loop).__name__} of train_cfg counts neither epochs nor iterations as mmengine does.'
             )
+        if loop.max_iters < 1:
+            length = (
+                f'{loop.max_epochs} epochs' if isinstance(loop, EpochBasedTrainLoop) else f'{loop.max_iters} iterations'
+            )
+            raise ModelError(f'The train_cfg of the config asks for {length} of training: give at least one.')
         return loop
 
     def _build_optimizer(self) -> OptimWrapper:

@@ -23,7 +23,8 @@ test_pipeline = [
     dict(type='Resize', scale=(96, 96), keep_ratio=True),
     dict(type='Pad', pad_to_square=True, pad_val=dict(img=(114.0, 114.0, 114.0))),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))]
-test_dataloader = dict(dataset=dict(type='CocoDataset', pipeline=test_pipeline))
+classes = ('ant', 'bee', 'cow')
+test_dataloader = dict(dataset=dict(type='CocoDataset', metainfo=dict(classes=classes), pipeline=test_pipeline))
 """
 
 

@@ -188,7 +188,18 @@ def test_wrong_words(words, said, capsys):
         (['--save-path', 'curve.gif'], 'must end with .png'),
         (['--save-path', 'curve'], 'must end with .png'),
         (['--save-path', 'trained.py/lr.png'], 'is a file, not a folder'),
-        ([], "none.json'. To do without it, give the number of its pictures: --dataset-size N."),
+        ([], 'annotations/none.json. To do without it, give the number of its pictures: --dataset-size N.'),
+        (
+            ['-d', '6', '--cfg-options', 'train_cfg.max_epochs=0'],
+            'train_cfg of the config asks for 0 epochs of training',
+        ),
+        (['-d', '6', '--cfg-options', 'train_cfg.max_epochs=-3'], 'asks for -3 epochs of training: give at least one.'),
+        (
+            ['-d', '6', '--cfg-options', 'train_dataloader.batch_size=abc'],
+            "batch_size of train_dataloader is 'abc', not",
+        ),
+        (['-d', '6', '--cfg-options', 'train_dataloader.batch_size=-1'], 'is -1, not a whole number above 0'),
+        (['-d', '6', '--cfg-options', 'train_dataloader=3'], "The config's train_dataloader is 3, not a section"),
         (['-d', '6', '--cfg-options', 'optim_wrapper=None'], 'has no optim_wrapper'),
         (['-d', '6', '--cfg-options', 'train_cfg=None'], 'has no train_cfg'),
         (['-d', '6', '--cfg-options', 'optim_wrapper.optimizer.type=SDG'], 'SDG'),
@@ -198,6 +209,13 @@ def test_wrong_words(words, said, capsys):
 def test_what_can_be_wrong(words, said, config, capsys):
     assert said in fails([config, *words], capsys)
     assert not Path('output').exists()
+
+
+def test_settings_that_nothing_knows_are_told(config, capsys):
+    assert main([config, '-d', '6', '--cfg-options', 'optim_wraper.optimizer.lr=9', 'load_from=none.pth']) == 0
+    assert capsys.readouterr().err == (
+        'mmlens: warning: --cfg-options: the config has no optim_wraper; did you mean optim_wrapper?\n'
+    )
 
 
 def test_missing_config(capsys):

@@ -1,0 +1,64 @@
+"""Settings in the wrong place, and of the wrong kind."""
+
+import warnings
+
+import pytest
+from mmengine.config import Config
+
+from mmlens.errors import MmlensWarning, ModelError
+from mmlens.models.loading import read_config
+
+CONFIG = Config(dict(model=dict(type='A'), train_cfg=dict(max_epochs=3), learning_rate=0.1))
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'train_cfg.val_interval': 2, 'model.neck.type': 'B'},  # new below a section
+        {'learning_rate': 0.2},
+        {'load_from': 'a.pth', 'randomness.seed': 1, 'env_cfg.cudnn_benchmark': True, 'visualizer.name': 'b'},
+        {'custom_imports.imports': ['os'], 'custom_hooks': [], 'auto_scale_lr.enable': True, 'default_scope': 'mmdet'},
+        {'test_pipeline': [], 'param_scheduler': None, 'optim_wrapper.optimizer.lr': 1.0},
+    ],
+)
+def test_what_the_config_or_mmengine_knows_may_be_set(options):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        read_config(CONFIG, options)
+
+
+@pytest.mark.parametrize(
+    ('options', 'sentences'),
+    [
+        ({'modle.type': 'B', 'modle.neck': 1}, ['the config has no modle; did you mean model?']),
+        ({'learningrate': 1}, ['the config has no learningrate; did you mean learning_rate?']),
+        ({'foo.bar': 1, 'train_cgf': 2}, ['no foo; nothing may read it.', 'no train_cgf; did you mean train_cfg?']),
+    ],
+)
+def test_what_nothing_knows_is_told(options, sentences):
+    with pytest.warns(MmlensWarning) as told:
+        read_config(CONFIG, options)
+    assert len(told) == len(sentences)
+    assert all(sentence in str(warning.message) for sentence, warning in zip(sentences, told))
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ({'model': 3}, "The config's model is 3, not a section: write it as a dict; --cfg-options changes one of its"),
+        ({'train_dataloader': 'a'}, "train_dataloader is 'a', not a section"),
+        ({'default_hooks': [1]}, r'default_hooks is \[1\], not a section'),
+        ({'custom_hooks': 5}, "The config's custom_hooks is 5, not a list: write a list of dicts."),
+        ({'param_scheduler': '[(a'}, "param_scheduler is '\\[\\(a', not a scheduler's settings"),
+        ({'param_scheduler': [3, 4]}, r"param_scheduler is \[3, 4\], not a scheduler's"),
+    ],
+)
+def test_a_section_that_is_none(options, said):
+    with pytest.raises(ModelError, match=said):
+        read_config(CONFIG, options)
+
+
+def test_schedulers_by_the_name_of_the_optimizer_are_settings():
+    one = dict(type='StepLR', step_size=1)
+    for schedulers in (one, [one, one], dict(generator=[one], discriminator=one)):
+        read_config(Config(dict(param_scheduler=schedulers)))
