@@ -138,14 +138,16 @@ def check_options(sources: Sequence[Source], args: argparse.Namespace) -> None:
     """Check that the options suit each other and what is to be drawn.
 
     Raises:
-        MmlensError: If there is a video, or an overlay of several classes.
+        MmlensError: If there is a video, or an overlay that would leave out what is asked for.
     """
     check_resume(args, sources)
     for source in sources:
         if source.is_video:
             raise MmlensError(f'mmlens cam takes pictures, and {source.path} is a video: save its frames as pictures.')
-    if args.layout == 'overlay' and len(args.target_category or []) > 1:
-        raise MmlensError('--layout overlay shows one class: name one, or use --layout sheet.')
+    if args.layout == 'overlay' and args.guided_backprop:
+        raise MmlensError(
+            '--guided-backprop is drawn in a panel of its own: use --layout sheet, or leave out --layout.'
+        )
 
 
 def describe(each: ClassMap) -> str:
@@ -175,6 +177,16 @@ def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any
     )
 
 
+def check_classifier(args: argparse.Namespace) -> None:
+    """Check the options that mean something else to detectors.
+
+    Raises:
+        MmlensError: If several classes are asked for in an overlay, which shows all boxes of a detector, but one class.
+    """
+    if args.layout == 'overlay' and len(args.target_category or []) > 1:
+        raise MmlensError('--layout overlay shows one class: name one, or use --layout sheet.')
+
+
 def check_detector(args: argparse.Namespace) -> None:
     """Check that no option was given that concerns classifiers only.
 
@@ -190,6 +202,16 @@ def check_detector(args: argparse.Namespace) -> None:
     }
     for option in (option for option, is_given in given.items() if is_given):
         raise MmlensError(f'{option} concerns classifiers, and {args.config} is none: leave it out.')
+
+
+def load(args: argparse.Namespace) -> Union[Classifier, Detector]:
+    """Load what the arguments name, and check that the others suit it."""
+    network = load_classifier_or_detector(args)
+    from ..models.detector import Detector
+
+    if not args.preview_model:
+        (check_detector if isinstance(network, Detector) else check_classifier)(args)
+    return network
 
 
 @guarded
@@ -221,7 +243,6 @@ def main(argv: Optional[List[str]] = None) -> int:
     def of_boxes(detector: Detector, picture: Picture) -> Drawn:
         from ..explain import explain_boxes
 
-        check_detector(args)
         explanation = explain_boxes(
             detector,
             picture,
@@ -244,6 +265,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         draw,
         same_size=True,
         check_sources=lambda sources: check_options(sources, args),
-        load=load_classifier_or_detector,
+        load=load,
         passes=passes,
+        option='--save-path',
     )

@@ -66,6 +66,7 @@ def run_job(
     check_sources: Callable[[List[Source]], None] = lambda sources: None,
     load: Callable[[argparse.Namespace], Network] = load,
     passes: Optional[Passes] = None,
+    option: str = '--out-file',
 ) -> int:
     """Draw every source that ``args.img`` stands for, or list the layers with ``--preview-model``.
 
@@ -78,6 +79,7 @@ def run_job(
         check_sources: Raises if the options do not suit the sources.
         load: Loads the model. Defaults to a detector's.
         passes: See :class:`mmlens.cli.run.Run`.
+        option: See :func:`mmlens.cli.outputs.plan_outputs`.
 
     Returns:
         The exit status.
@@ -89,7 +91,7 @@ def run_job(
 
             return print_layers(load(args), sources[0])
         check_sources(sources)
-        places = plan_outputs(sources, args.out_dir, args.out_file, args.show)
+        places = plan_outputs(sources, args.out_dir, args.out_file, args.show, option)
         if args.show:
             check_display()
         network = load(args)

@@ -25,7 +25,11 @@ def folder_of_results(out_dir: Optional[str], out_file: Optional[str]) -> Path:
 
 
 def plan_outputs(
-    sources: List[Source], out_dir: Optional[str] = None, out_file: Optional[str] = None, show: bool = False
+    sources: List[Source],
+    out_dir: Optional[str] = None,
+    out_file: Optional[str] = None,
+    show: bool = False,
+    option: str = '--out-file',
 ) -> List[Optional[Path]]:
     """Settle where the result of each source goes.
 
@@ -34,6 +38,7 @@ def plan_outputs(
         out_dir: Folder for the results. Defaults to ``./output``.
         out_file: File for the one result there is. Defaults to ``None``.
         show: Whether results are shown, and so only written if one of the others is given.
+        option: What the command's users call ``out_file``. Defaults to ``'--out-file'``.
 
     Returns:
         A path a source, no two with the same stem (``a.jpg`` and ``a.png`` would share ``a.npz``); or
@@ -43,12 +48,12 @@ def plan_outputs(
         OutputError: If a place cannot be written to, holds the source itself, or does not fit the source.
     """
     if out_dir and out_file:
-        raise OutputError('--out-dir and --out-file exclude each other; give one of them.')
+        raise OutputError(f'--out-dir and {option} exclude each other; give one of them.')
     if show and not out_dir and not out_file:
         return [None] * len(sources)
     folder = folder_of_results(out_dir, out_file)
     check_writable(folder)
-    places = [_checked_file(sources, Path(out_file))] if out_file else _names(sources, folder)
+    places = [_checked_file(sources, Path(out_file), option)] if out_file else _names(sources, folder)
     for source, place in zip(sources, places):
         if place.exists() and source.path.exists() and place.samefile(source.path):
             raise OutputError(f'The result would replace the picture {source.path} itself; choose another place.')
@@ -91,14 +96,14 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
         Path(temporary).write_bytes(data.tobytes())
 
 
-def _checked_file(sources: List[Source], file: Path) -> Path:
+def _checked_file(sources: List[Source], file: Path, option: str) -> Path:
     if len(sources) > 1:
-        raise OutputError(f'--out-file takes one picture, but there are {len(sources)}; use --out-dir.')
+        raise OutputError(f'{option} takes one picture, but there are {len(sources)}; use --out-dir.')
     endings = ('.mp4',) if sources[0].is_video else RESULTS
     if file.suffix.lower() not in endings:
-        raise OutputError(f'--out-file {file}: the name must end with {" or ".join(endings)}.')
+        raise OutputError(f'{option} {file}: the name must end with {" or ".join(endings)}.')
     if file.is_dir():
-        raise OutputError(f'--out-file {file} is a folder; use --out-dir.')
+        raise OutputError(f'{option} {file} is a folder; use --out-dir.')
     return file
 
 

@@ -26,6 +26,8 @@ PHASES = ('train', 'val', 'test')
 MODES = ('original', 'transformed', 'concat', 'pipeline')
 # More sentences than this say nothing new: the pictures' folder is missing, as a rule.
 _MOST_FAILURES_TOLD = 10
+# Pixels. A sheet may hold dozens of pictures of that size.
+_LONGEST_EDGE = 4096
 
 
 def build_parser() -> Parser:
@@ -73,8 +75,8 @@ def _add_drawing(parser: Parser) -> None:
     group.add_argument(
         '--adaptive', action='store_true', help='scale each picture to the edge lengths below, small ones up'
     )
-    group.add_argument('--min-edge-length', type=positive, default=200, metavar='PIXELS', help='default: 200')
-    group.add_argument('--max-edge-length', type=positive, default=800, metavar='PIXELS', help='default: 800')
+    group.add_argument('--min-edge-length', type=_edge_length, default=200, metavar='PIXELS', help='default: 200')
+    group.add_argument('--max-edge-length', type=_edge_length, default=800, metavar='PIXELS', help='default: 800')
     group.add_argument('--bgr2rgb', action='store_true', help='swap the channels of what is drawn')
 
 
@@ -87,6 +89,12 @@ def _add_results(parser: Parser) -> None:
     group.add_argument(
         '--window-size', type=window_size, default=(12, 7), metavar='W*H', help='of the window, in inches (12*7)'
     )
+
+
+def _edge_length(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _LONGEST_EDGE:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of pixels from 1 to {_LONGEST_EDGE}')
+    return int(text)
 
 
 def _seed(text: str) -> int:

@@ -104,6 +104,7 @@ def test_preview_model_lists_layers(place, capsys):
         (['--target-category', 'spoon'], "no class 'spoon'"),
         (['--method', 'GradCAMM'], "Unknown method 'GradCAMM'"),
         (['--layout', 'overlay', '--target-category', '0', '1'], 'shows one class'),
+        (['--layout', 'overlay', '--guided-backprop'], '--guided-backprop is drawn in a panel of its own'),
         (['--num-extra-tokens', '-3'], 'not a whole number from 0 up'),
     ],
 )
@@ -144,3 +145,23 @@ def test_a_detector_is_explained_by_its_boxes(model, pictures, capsys):
 def test_what_only_classifiers_have_is_told_of_a_detector(words, option, model, pictures, capsys):
     assert main(['cam', 'pics/a.png', *model, *words]) == 2
     assert f'{option} concerns classifiers, and ' in capsys.readouterr().err
+
+
+def test_an_overlay_shows_the_boxes_of_several_classes(model, pictures, capsys):
+    arguments = ['--target-category', 'ant', 'bee', 'cow', '--layout', 'overlay', '--method', 'EigenCAM']
+    assert main(['cam', 'pics/a.png', *model, *arguments]) == 0
+    assert {line.split()[1] for line in capsys.readouterr().out.splitlines()[1:-1]} == {'ant', 'bee', 'cow'}
+    assert cv2.imread('output/a.png') is not None
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['--save-path', 'a.gif'], '--save-path a.gif: the name must end with'),
+        (['--save-path', 'pics'], '--save-path pics: the name'),
+        (['--save-path', 'a.png', '--out-dir', 'b'], '--out-dir and --save-path exclude each other'),
+    ],
+)
+def test_the_option_is_called_as_it_is_here(words, said, model, pictures, capsys):
+    assert main(['cam', 'pics/a.png', *model, *words]) == 2
+    assert said in capsys.readouterr().err

@@ -174,6 +174,16 @@ def test_shown_only(workplace, monkeypatch):
     assert not Path('output').exists()
 
 
+@pytest.mark.parametrize('length', ['0', '4097', '40000000', '-5', 'all'])
+def test_edges_that_cannot_be_drawn(workplace, capsys, length):
+    for option in ('--min-edge-length', '--max-edge-length'):
+        with pytest.raises(SystemExit) as end:
+            run('detection.py', '--adaptive', option, length)
+        assert end.value.code == 2
+        said = sentence_of(capsys)
+        assert f"argument {option}: '{length}' is not a whole number of pixels from 1 to 4096" in said
+
+
 @pytest.mark.parametrize(
     ('words', 'sentence'),
     [
