@@ -12,9 +12,10 @@ from ..explain import explain_boxes
 from ..models.detector import Detector
 from ..models.network import Network
 from ..registry import HOOKS
+from .delivery import Notes, notes_of
 from .options import is_whole
 from .subjects import Subject
-from .vis_hook import Notes, VisHook
+from .vis_hook import VisHook
 
 
 @HOOKS.register_module()
@@ -70,12 +71,8 @@ class BoxAMVisHook(VisHook):
 
     def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture's boxes. See :meth:`VisHook.draw`."""
-        found = explain_boxes(network, subject.read(), **self.explaining)
+        found = self.look(network, subject, explain_boxes, **self.explaining)
         picture = found.draw(**self.drawing)
         is_sheet = self.drawing['layout'] == 'panels' and len(found) > 0
         picture = self.beside_truth(network, subject, found.picture, picture, is_sheet)
-        return picture, {
-            box.blank: f'{type(self).__name__}: the map of {box.class_name} in {subject.name} is blank: {box.blank}.'
-            for box in found
-            if box.blank
-        }
+        return picture, notes_of(type(self).__name__, subject.name, found)

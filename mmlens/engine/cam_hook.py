@@ -11,8 +11,9 @@ from ..class_explain import explain_classes
 from ..models.classifier import Classifier
 from ..models.network import Network
 from ..registry import HOOKS
+from .delivery import Notes, notes_of
 from .subjects import Subject
-from .vis_hook import Notes, VisHook
+from .vis_hook import VisHook
 
 
 @HOOKS.register_module()
@@ -68,15 +69,11 @@ class CAMVisHook(VisHook):
     def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture's classes. See :meth:`VisHook.draw`."""
         wanted = self._wanted(subject)
-        found = explain_classes(network, subject.read(), categories=wanted, **self.explaining)
+        found = self.look(network, subject, explain_classes, categories=wanted, **self.explaining)
         picture = found.draw(**self.drawing)
         is_sheet = len(found) > 1 or self.drawing['layout'] == 'sheet'
         picture = self.beside_truth(network, subject, found.picture, picture, is_sheet)
-        return picture, {
-            each.blank: f'{type(self).__name__}: the map of {each.class_name} in {subject.name} is blank: {each.blank}.'
-            for each in found
-            if each.blank
-        }
+        return picture, notes_of(type(self).__name__, subject.name, found)
 
     def _wanted(self, subject: Subject) -> Any:
         if self.categories != 'truth':

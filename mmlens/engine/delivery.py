@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Optional, Set
+from typing import Any, Callable, Dict, Iterable, Optional, Set, Union
 
 import cv2
 import numpy as np
 from mmengine.visualization import LocalVisBackend, MLflowVisBackend
 
+from ..class_results import ClassExplanation
 from ..errors import OutputError
 from ..files import write_atomically
+from ..results import BoxExplanation
+
+Notes = Dict[str, str]
 
 
 @dataclass
@@ -29,7 +34,24 @@ class Drawing:
 
     tag: str
     picture: Optional[np.ndarray] = None
-    notes: Dict[str, str] = field(default_factory=dict)
+    notes: Notes = field(default_factory=dict)
+
+
+def notes_of(hook: str, picture: str, found: Union[BoxExplanation, ClassExplanation]) -> Notes:
+    """What the log should say of an explanation, by kind: why maps are blank, and what else its notes tell.
+
+    Args:
+        hook: Whose drawing it is.
+        picture: What was explained.
+        found: The explanation.
+    """
+    blank: Notes = {
+        each.blank: f'{hook}: the map of {each.class_name} in {picture} is blank: {each.blank}.'
+        for each in found
+        if each.blank
+    }
+    others = [note for note in found.notes if not any(why in note for why in blank)]
+    return {**blank, **{re.sub(r'\d+', '', note): f'{hook}: {picture}: {note}' for note in others}}
 
 
 class OnceLogger:

@@ -15,9 +15,10 @@ from ..models.detector import Detector
 from ..models.network import Network
 from ..registry import HOOKS
 from ..rendering import check_arrangement
+from .delivery import Notes
 from .options import listed
 from .subjects import Subject
-from .vis_hook import Notes, VisHook
+from .vis_hook import VisHook
 
 
 @HOOKS.register_module()
@@ -59,5 +60,5 @@ class FeatmapVisHook(VisHook):
 
     def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture. See :meth:`VisHook.draw`."""
-        found = feature_maps(network, subject.read(), **self.looking)
+        found = self.look(network, subject, feature_maps, **self.looking)
         return self.beside_truth(network, subject, found.picture, found.draw(**self.drawing), is_sheet=True), {}

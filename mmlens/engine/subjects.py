@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence, Set
+from typing import Any, Callable, List, Optional, Sequence, Set, Tuple, Union
 
+import cv2
 import numpy as np
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader
 
-from ..errors import MmlensError, PictureError
+from ..errors import MmlensError, PictureError, reason
 from ..models.inputs import Picture
 from .options import is_whole
 
@@ -29,19 +30,35 @@ class Truth:
     labels: List[int]
 
 
+class SubjectError(PictureError):
+    """A picture that a dataset names and cannot give."""
+
+
 @dataclass
 class Subject:
     """A picture to draw again and again.
 
     Attributes:
         name: Stem of its file, unlike that of any other subject.
-        read: Gives the file name or the array.
+        read: Gives the file name, or an array (H, W, 3) of uint8, its channels in the order in which files are
+            read: blue, green, red; those of ``held`` ones in the order in which the dataset holds them.
         truth: ``None`` if nothing is annotated.
+        held: How many channels there are in the dataset's own array (CIFAR, MNIST); ``None`` if it has a file.
     """
 
     name: str
     read: Callable[[], Picture]
     truth: Optional[Truth] = None
+    held: Optional[int] = None
+
+    def shown(self, picture: np.ndarray, preprocessor: Any) -> np.ndarray:
+        """The picture (H, W, 3) that was read, in the right colours: BGR.
+
+        Nothing tells the order in which a dataset holds channels but what is done with them: a data preprocessor
+        that turns BGR into RGB is given BGR. Where it does not, they are RGB already, as CIFAR's are.
+        """
+        given_bgr = getattr(preprocessor, 'to_rgb', False) or getattr(preprocessor, '_channel_conversion', False)
+        return picture if self.held is None or given_bgr else np.ascontiguousarray(picture[..., ::-1])
 
 
 @dataclass(frozen=True)
@@ -55,7 +72,7 @@ class Choice:
         every: Take every n-th only.
     """
 
-    pictures: Optional[Sequence[str]] = None
+    pictures: Optional[Sequence[Union[str, Path]]] = None
     indexes: Optional[Sequence[int]] = None
     num: int = 4
     every: int = 1
@@ -94,7 +111,7 @@ class Choice:
         infos = [dataset.get_data_info(index) for index in indexes]
         names = _unlike([_name(info, stage, index) for info, index in zip(infos, indexes)])
         return [
-            Subject(name, _reader(dataset, index, info), _truth(info))
+            Subject(name, _reader(dataset, index, info), _truth(info), _held(info))
             for name, index, info in zip(names, indexes, infos)
         ]
 
@@ -143,26 +160,53 @@ def _unlike(names: Sequence[str]) -> List[str]:
 
 def _reader(dataset: Any, index: int, info: Any) -> Callable[[], Picture]:
     path = info.get('img_path')
-    if isinstance(path, str) and '://' not in path:
-        return lambda: path
-    return lambda: _load(dataset, index)
+
+    def read() -> Picture:
+        # What is no file here is one for the loading step's file backend: in an archive, or on a server.
+        return path if isinstance(path, str) and Path(path).is_file() else _load(dataset, index)
+
+    return read
+
+
+def _held(info: Any) -> Optional[int]:
+    img = info.get('img')
+    return None if isinstance(info.get('img_path'), str) or not isinstance(img, np.ndarray) else _channels(img)
+
+
+def _channels(img: np.ndarray) -> int:
+    return 1 if img.ndim == 2 else img.shape[-1]
 
 
 def _load(dataset: Any, index: int) -> np.ndarray:
-    """A picture that the dataset holds itself, or that its own loading step fetches from elsewhere.
+    """A picture that the dataset holds itself, or that its own loading step fetches: (H, W, 3), uint8.
 
     Raises:
-        PictureError: If neither is so.
+        SubjectError: If neither is so, or it is no picture.
     """
-    info = dataset.get_data_info(index)
-    while 'img' not in info and hasattr(dataset, 'dataset'):
-        dataset = dataset.dataset
-    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
-    if 'img' not in info and steps:
-        info = steps[0](info)
-    if not isinstance(info.get('img'), np.ndarray):
-        raise PictureError(f'Picture {index} of {type(dataset).__name__} has no file: give files by pictures=[...].')
-    return info['img']
+    kind, number = type(dataset).__name__, index
+    try:
+        info = dataset.get_data_info(index)
+        while 'img' not in info and (hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets')):
+            dataset, index = _within(dataset, index)
+        steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+        if 'img' not in info and steps:
+            info = steps[0](info) or {}
+    except Exception as error:  # file backends and loading steps are anybody's code
+        raise SubjectError(f'Picture {number} of {kind} cannot be loaded: {reason(error)}') from error
+    img = info.get('img')
+    if not isinstance(img, np.ndarray):
+        raise SubjectError(f'Picture {number} of {kind} has no file: give files by pictures=[...].')
+    if img.ndim not in (2, 3) or _channels(img) not in (1, 3):
+        raise SubjectError(f'Picture {number} of {kind} is an array {img.shape}: only gray and colours can be shown.')
+    if img.dtype != np.uint8:
+        img = np.clip(img // 257 if img.dtype == np.uint16 else img, 0, 255).astype(np.uint8)
+    return cv2.cvtColor(img, cv2.COLOR_GRAY2BGR) if _channels(img) == 1 else img
+
+
+def _within(dataset: Any, index: int) -> Tuple[Any, int]:
+    """The dataset inside a wrapper, and the place there."""
+    place: Any = dataset._get_ori_dataset_idx(index) if hasattr(dataset, '_get_ori_dataset_idx') else index
+    return (dataset.datasets[place[0]], place[1]) if hasattr(dataset, 'datasets') else (dataset.dataset, place)
 
 
 def _truth(info: Any) -> Optional[Truth]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
 import numpy as np
 from mmengine.dist import all_gather_object, get_rank, get_world_size
@@ -14,14 +14,15 @@ from torch import nn
 from ..errors import MmlensError, reason
 from ..models.network import Network
 from ..rendering.truth import draw_beside_truth
-from .delivery import Drawing, OnceLogger, deliver, kind_of, remove_files
+from .delivery import Drawing, Notes, OnceLogger, deliver, kind_of, remove_files
 from .no_trace import no_trace
 from .options import check_places, listed
-from .subjects import Choice, Subject, dataset_of
+from .processes import alike_everywhere
+from .subjects import Choice, Subject, SubjectError, dataset_of
 from .timing import Timing
 from .weights import averaged, bare, validated
 
-Notes = Dict[str, str]
+Found = TypeVar('Found')
 
 
 class VisHook(Hook):
@@ -101,6 +102,23 @@ class VisHook(Hook):
         """Draw one picture: uint8 BGR, and what the log should say, by what it is about."""
         raise NotImplementedError
 
+    def look(self, network: Network, subject: Subject, explain: Callable[..., Found], **options: Any) -> Found:
+        """Explain a picture.
+
+        Args:
+            network: What to explain.
+            subject: The picture.
+            explain: Such as :func:`mmlens.explain_boxes`.
+            **options: Its options.
+
+        Returns:
+            What it found, over the picture in its right colours.
+        """
+        network.pipeline.gray |= subject.held == 1
+        found: Any = explain(network, subject.read(), **options)
+        found.picture = subject.shown(found.picture, network.model.data_preprocessor)
+        return found
+
     def beside_truth(
         self, network: Network, subject: Subject, picture: np.ndarray, drawn: np.ndarray, is_sheet: bool
     ) -> np.ndarray:
@@ -128,7 +146,10 @@ class VisHook(Hook):
     def before_train(self, runner: Any) -> None:
         """Find what is wrong with the arguments, and draw the weights that the training begins with."""
         stages = [stage for stage in ('train', 'val') if stage in self.timing.during]
-        if not stages:
+        if not stages:  # a test, perhaps days later: what can be known before is told now
+            choice = self.choice if self.choice.pictures is not None else Choice(num=1)
+            with alike_everywhere(), no_trace():
+                self._try(runner, self._model(runner, 'test'), self._choose(runner, 'train', choice)[0])
             return
         self.timing.check_loop(runner._train_loop)
         for stage in stages if runner._val_loop is not None else stages[:1]:
@@ -180,20 +201,26 @@ class VisHook(Hook):
     # ---------------------------------------------------------------- how
 
     def _begin(self, runner: Any, stage: str) -> None:
-        """Choose the pictures of a stage and draw the first for a trial, in every process alike."""
-        if stage in self._subjects:
+        """Choose the pictures of a stage and draw the first for a trial."""
+        if stage not in self._subjects:
+            with alike_everywhere():
+                self._refuse_same_tags(runner, stage)
+                with no_trace():
+                    subjects = self._choose(runner, stage, self.choice)
+                self._try(runner, self._model(runner, stage), subjects[0])
+            self._subjects[stage] = subjects
+
+    def _try(self, runner: Any, model: nn.Module, subject: Subject) -> None:
+        """Draw for a trial, in the first process: the arguments are the same in all of them."""
+        if get_rank():
             return
-        self._refuse_same_tags(runner, stage)
-        model = self._model(runner, stage)
-        with no_trace(model):
-            subjects = self._choose(runner, stage)
-            try:
-                self.draw(self._network(runner, model), subjects[0])
-            except MmlensError:
+        try:
+            with no_trace(model):
+                self.draw(self._network(runner, model), subject)
+        except Exception as error:
+            if isinstance(error, MmlensError) and not isinstance(error, SubjectError):
                 raise
-            except Exception as error:
-                self._complain(runner, kind_of('draw', error), f'draw {subjects[0].name}', error)
-        self._subjects[stage] = subjects
+            self._complain(runner, kind_of('draw', error), f'draw {subject.name}', error)
 
     def _refuse_same_tags(self, runner: Any, stage: str) -> None:
         tag = self._tag(stage)
@@ -201,14 +228,14 @@ class VisHook(Hook):
             if isinstance(other, VisHook) and other is not self and tag in map(other._tag, other.timing.during):
                 raise MmlensError(f"Two hooks would write to '{tag}': give one of them another tag='...'.")
 
-    def _choose(self, runner: Any, stage: str) -> List[Subject]:
-        if self.choice.pictures is not None:
-            return self.choice.of_files()
+    def _choose(self, runner: Any, stage: str, choice: Choice) -> List[Subject]:
+        if choice.pictures is not None:
+            return choice.of_files()
         source = stage
         if stage == 'train':
             known = [name for name in ('val', 'test', 'train') if getattr(runner, f'_{name}_dataloader')]
             source = self.dataset or known[0]
-        subjects = self.choice.of_dataset(dataset_of(runner, source), source)
+        subjects = choice.of_dataset(dataset_of(runner, source), source)
         if not subjects:
             raise MmlensError(f'The {source} set has no picture to draw.')
         return subjects

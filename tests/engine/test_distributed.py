@@ -40,7 +40,7 @@ for name in ('without', 'with'):
         cfg.default_hooks.cam = dict(type='mmlens.CAMVisHook', num=-1, during=('train', 'test'), on_error='raise')
         cfg.default_hooks.featmap = dict(type='mmlens.FeatmapVisHook', num=3, during='val', on_error='raise')
     runner = Runner.from_cfg(cfg)
-    drawn, backend = [], runner.visualizer.get_backend('LocalVisBackend')
+    drawn, backend = [], runner.visualizer._vis_backends['LocalVisBackend']
     add_image = backend.add_image
     backend.add_image = lambda tag, *rest: drawn.append(tag) or add_image(tag, *rest)
     runner.train()
@@ -51,6 +51,13 @@ for name in ('without', 'with'):
         runner.test()
         torch.save(dict(own=own, drawn=drawn), out / f'rank{{rank}}.pth')
     torch.save(runner.model.module.state_dict(), out / f'{{name}}{{rank}}.pth')
+cfg.merge_from_dict(dict(work_dir=str(out / 'wrong'), experiment_name='wrong'))
+cfg.default_hooks.cam.layers = ['nekc']
+runner = Runner.from_cfg(cfg)
+try:
+    runner.train()
+except Exception as error:
+    (out / f'wrong{{rank}}.txt').write_text(f'{{runner.iter}}: {{error}}')
 """
 
 
@@ -74,10 +81,16 @@ def test_weights_are_those_without_hooks_in_each_process(run):
         assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
+def test_what_is_wrong_ends_both_processes_before_the_first_iteration(run):
+    """Only one of them tries the layer."""
+    one, other = ((run / f'wrong{rank}.txt').read_text() for rank in (0, 1))
+    assert one == other and one.startswith("0: No layer 'nekc': ")
+
+
 def test_pictures_of_the_test_set_are_shared_and_none_is_drawn_twice(run):
     first, second = (torch.load(run / f'rank{rank}.pth') for rank in (0, 1))
-    # The first of each share is drawn for a trial by each process before the test begins.
-    assert first['own'] == ['000', '000', '002', '004'] and second['own'] == ['000', '001', '003']
+    # The first picture is drawn for a trial before the test begins, by one process.
+    assert first['own'] == ['000', '000', '002', '004'] and second['own'] == ['001', '003']
     tags = [f'cam/00{n}' for n in range(5)] * 2
     validated = [f'featmap_val/00{n}' for n in range(3)]
     assert sorted(first['drawn']) == sorted(tags + validated + [f'cam_test/00{n}' for n in range(5)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,16 @@ from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 
 from mmlens.engine.subjects import Choice, dataset_of
 from mmlens.errors import MmlensError, PictureError
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    """Five pictures in each of three folders, named from where the tests run."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ('pictures', 'a', 'b'):
+        Path(folder).mkdir()
+        for number in range(5):
+            Path(folder, f'{number:03d}.png').touch()
 
 
 class Listed(BaseDataset):
@@ -47,6 +58,8 @@ class Arrays(Listed):
 
 
 def load_elsewhere(info):
+    if info['img_path'].startswith('gone'):
+        raise ConnectionError('no such bucket\nlong story')
     return dict(info, img=np.full((4, 6, 3), int(info['img_path'][-5]), np.uint8))
 
 
@@ -91,8 +104,43 @@ def test_pictures_without_files_come_from_the_set_or_its_loading_step():
     assert subjects[1].read().tolist() == np.ones((4, 6, 3)).tolist()
     far = RepeatDataset(Listed('s3://bucket', pipeline=[load_elsewhere]), 2)
     assert Choice(indexes=[7]).of_dataset(far, 'val')[0].read().max() == 2
+    both = ConcatDataset([Listed('a'), Listed('in_an_archive', pipeline=[load_elsewhere])])
+    subjects = Choice(indexes=[1, 8]).of_dataset(both, 'val')
+    assert subjects[0].read() == 'a/001.png' and subjects[1].read().max() == 3
     with pytest.raises(PictureError, match='^Picture 0 of Listed has no file: give files by pictures'):
         Choice(num=1).of_dataset(Listed('s3://bucket'), 'val')[0].read()
+    with pytest.raises(PictureError, match='^Picture 1 of Listed cannot be loaded: no such bucket.$'):
+        Choice(indexes=[1]).of_dataset(Listed('gone', pipeline=[load_elsewhere]), 'val')[0].read()
+
+
+@pytest.mark.parametrize(
+    ('held', 'channels', 'read'),
+    [
+        (np.full((4, 6), 7, np.uint8), 1, [7, 7, 7]),
+        (np.full((4, 6, 1), 257 * 9, np.uint16), 1, [9, 9, 9]),
+        (np.tile(np.float32([1, 2, 300]), (4, 6, 1)), 3, [1, 2, 255]),
+    ],
+)
+def test_arrays_of_the_set_are_read_as_pictures(held, channels, read):
+    dataset = Arrays('a')
+    dataset.get_data_info = lambda index: dict(img=held)
+    (subject,) = Choice(num=1).of_dataset(dataset, 'val')
+    picture = subject.read()
+    assert subject.held == channels
+    assert picture.shape == (4, 6, 3) and picture.dtype == np.uint8 and (picture == read).all()
+    # What is made RGB on its way to the model was BGR, what is not is RGB: mmpretrain's and mmengine's preprocessors.
+    for given_bgr in (SimpleNamespace(to_rgb=True), SimpleNamespace(_channel_conversion=True)):
+        assert (subject.shown(picture, given_bgr) == read).all()
+    assert (subject.shown(picture, SimpleNamespace(to_rgb=False)) == read[::-1]).all()
+    (file,) = Choice(num=1).of_dataset(Listed('a'), 'val')
+    assert file.shown(picture, SimpleNamespace(to_rgb=False)) is picture
+
+
+def test_arrays_that_are_no_pictures_are_told():
+    dataset = Arrays('a')
+    dataset.get_data_info = lambda index: dict(img=np.zeros((4, 6, 5)))
+    with pytest.raises(PictureError, match=r'^Picture 0 of Arrays is an array \(4, 6, 5\): only gray and colours'):
+        Choice(num=1).of_dataset(dataset, 'val')[0].read()
 
 
 def test_what_is_wrong_is_said():

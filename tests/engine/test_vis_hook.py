@@ -15,12 +15,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import BaseDataset
+from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
-from mmengine.registry import HOOKS, MODELS, OPTIM_WRAPPERS, VISBACKENDS
+from mmengine.registry import DATASETS, HOOKS, MODELS, OPTIM_WRAPPERS, VISBACKENDS
 from mmengine.runner import autocast
 from mmengine.visualization import LocalVisBackend
 
+from mmlens import explain_classes
 from mmlens.engine import VisHook
 from mmlens.engine.subjects import Choice
 from mmlens.engine.weights import averaged
@@ -346,6 +349,80 @@ def test_compiled_models_are_drawn_as_their_own_code(make_runner):
     assert runner.model.forward is compiled
 
 
+class Held(BaseDataset):
+    """Pictures that the set holds itself, as CIFAR and MNIST do: of one class each."""
+
+    METAINFO = dict(classes=('dark', 'light'))
+
+    def __init__(self, shape, **options):
+        self.shape = tuple(shape)
+        super().__init__(**options)
+
+    def load_data_list(self):
+        rng = np.random.default_rng(0)
+        pictures = rng.integers(0, 120, (4, *self.shape)).astype(np.uint8)
+        pictures[::2] += 100
+        return [dict(img=picture, gt_label=np.array(1 - number % 2)) for number, picture in enumerate(pictures)]
+
+
+@pytest.mark.parametrize(('shape', 'to_rgb'), [((28, 28), False), ((32, 32, 3), False), ((32, 32, 3), True)])
+def test_what_a_set_holds_is_drawn_in_its_colours_and_explained_as_the_model_sees_it(make_runner, shape, to_rgb):
+    DATASETS.register_module(module=Held, force=True)
+    channels = 1 if len(shape) == 2 else 3
+    held = dict(type='Held', shape=shape, pipeline=[dict(type='Resize', scale=48), dict(type='PackInputs')])
+    preprocessor = dict(mean=[90.0] * channels, std=[40.0] * channels, to_rgb=to_rgb)
+    options = {f'{stage}_dataloader__dataset': dict(held, _delete_=True) for stage in ('train', 'val', 'test')}
+    options.update({f'model__data_preprocessor__{name}': value for name, value in preprocessor.items()})
+    runner = make_runner('mmpretrain', [cam(num=1, during='val')], model__backbone__in_channels=channels, **options)
+    runner.train()
+    dataset = runner.val_dataloader.dataset
+    picture = dataset.get_data_info(0)['img']
+    picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if channels == 1 else picture
+    assert drawn_by(runner) == ['cam_val/val_000000/epoch_0001', 'cam_val/val_000000/epoch_0002']
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
+    network, (subject,) = hook._network(runner, runner.model), hook._subjects['val']
+    shown = hook.look(network, subject, explain_classes).picture
+    assert np.array_equal(shown, picture[..., :: 1 if to_rgb else -1])
+    expected = runner.model.data_preprocessor({key: [value] for key, value in dataset[0].items()})['inputs']
+    assert torch.equal(network.prepare(subject.read()).batch['inputs'], expected)
+
+
+class Mapped(LocalBackend):
+    """Files that only the loading step finds: in an archive, a data base, on a server."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def get(self, path):
+        return super().get(str(path).replace('virtual', self.root))
+
+
+@pytest.mark.parametrize('reached', [True, False])
+def test_pictures_that_only_the_loading_step_reaches_are_drawn_and_stop_nothing(
+    make_runner, pictures, monkeypatch, reached
+):
+    register_backend('Mapped', Mapped, force=True)
+    root = str(pictures / 'val')
+    mapped = dict(type='LoadImageFromFile', backend_args=dict(backend='Mapped', root=root if reached else '/nowhere'))
+    options = dict(data_root='', data_prefix='virtual/pictures', ann_file=f'{root}/labels.txt')
+    options['pipeline'] = [mapped, dict(type='CenterCrop', crop_size=56), dict(type='PackInputs')]
+    hook = dict(type='mmlens.CAMVisHook', num=2, dataset='test', at_start=False)
+    options = {f'test_dataloader__dataset__{name}': value for name, value in options.items()}
+    runner = make_runner('mmpretrain', [hook], **options)
+    said = warnings_of(runner, monkeypatch)
+    runner.train()
+    failed = [sentence for sentence in said if 'could not' in sentence]
+    if reached:
+        assert not failed
+        (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
+        (subject,) = Choice(pictures=[f'{root}/pictures/001.png']).of_files()
+        expected, _ = hook.draw(hook._network(runner, runner.model), subject)
+        assert np.array_equal(read_drawing(runner, 'cam/001/epoch_0002'), expected)
+    else:
+        (sentence,) = failed
+        assert sentence.startswith('CAMVisHook could not draw 000: Picture 0 of CustomDataset cannot be loaded: ')
+
+
 # ---------------------------------------------------------------- what goes wrong
 
 
@@ -506,6 +583,44 @@ def test_what_fails_on_the_way_stops_nothing_and_nobody_else(make_runner, monkey
     hook = dict(hook, on_error='raise')
     with pytest.raises(ConnectionError, match='no route to the tracker for cam/000 at 0'):
         make_runner('mmpretrain', [hook], visualizer__vis_backends=[dict(type='OutOfReach')]).train()
+
+
+def test_a_model_that_cannot_be_looked_at_stops_nothing(make_runner, monkeypatch):
+    """Setting the stage can fail, too: on a device without one of the things that no_trace asks for."""
+    runner = make_runner('mmpretrain', [cam(on_error='log')])
+    said = warnings_of(runner, monkeypatch)
+
+    @contextlib.contextmanager
+    def fail(*models):
+        if models:
+            raise RuntimeError('no such thing on this device')
+        yield
+
+    monkeypatch.setattr('mmlens.engine.vis_hook.no_trace', fail)
+    runner.train()
+    assert runner.epoch == 2 and not drawn_by(runner)
+    assert said == ['CAMVisHook could not draw 000: no such thing on this device. The run goes on.']
+
+
+@pytest.mark.parametrize('during', ['val', 'test', ('val', 'test')])
+def test_what_is_wrong_is_found_before_the_training_whenever_is_drawn(make_runner, during):
+    for options, sentence in ((dict(layers=['nekc']), "layer 'nekc'"), (dict(method='gradcm'), "method 'gradcm'")):
+        runner = make_runner('mmpretrain', [dict(type='mmlens.CAMVisHook', during=during, **options)])
+        with pytest.raises(MmlensError, match=sentence):
+            runner.train()
+        assert runner.iter == 0
+    good = make_runner('mmpretrain', [cam(during='test', indexes=[4])], train_cfg__max_epochs=1)
+    good.train()
+    assert not drawn_by(good)
+
+
+def test_that_no_box_scores_enough_is_said_once(make_runner, monkeypatch):
+    runner = make_runner('mmdet', [boxam(score_thr=0.99, num=2)])
+    said = warnings_of(runner, monkeypatch)
+    runner.train()
+    assert [sentence for sentence in said if sentence.startswith('BoxAMVisHook')] == [
+        'BoxAMVisHook: 000: No detection was selected: none of the wanted kind scores 0.99 or more.'
+    ]
 
 
 def test_why_a_map_is_blank_is_said_once(make_runner, monkeypatch):
