@@ -149,7 +149,7 @@ def explain_boxes(
         passes=explained.passes,
         unfinished=explained.unfinished,
     )
-    result.notes = explained.notes + _notes(result, chosen, score_thr)
+    result.notes = explained.notes + _notes(result, chosen, score_thr, len(explained.found))
     return result
 
 
@@ -271,9 +271,11 @@ def _why_nothing_shows(laid: np.ndarray) -> str:
     return 'its evidence lies outside the picture, in the padding; choose another layer'
 
 
-def _notes(result: BoxExplanation, method: Union[Method, PassMethod], score_thr: float) -> List[str]:
+def _notes(result: BoxExplanation, method: Union[Method, PassMethod], score_thr: float, found: int) -> List[str]:
     notes = []
-    if not result.boxes:
+    if not found:
+        notes.append('The detector found nothing: its own score threshold lets no box through.')
+    elif not result.boxes:
         notes.append(f'No detection was selected: none of the wanted kind scores {score_thr} or more.')
     if result.boxes and isinstance(method, Method) and not method.uses_gradients:
         notes.append(f'{method.name} shows what the layer reacts to; its map is the same for every box and class.')

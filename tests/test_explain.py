@@ -335,7 +335,8 @@ def test_nothing_selected_is_said_and_is_no_error(yolox, picture, everything, tm
 
 def test_a_picture_without_a_single_box_is_explained(yolox, picture):
     detector = load_detector(yolox.model.cfg, device='cpu', cfg_options={'model.test_cfg.score_thr': 0.9999})
-    assert len(explain_boxes(detector, picture, score_thr=0.0)) == 0
+    found = explain_boxes(detector, picture, score_thr=0.0)
+    assert len(found) == 0 and 'The detector found nothing' in found.notes[0]
     assert feature_maps(detector, picture).detections.boxes.shape == (0, 4)
 
 

@@ -32,15 +32,12 @@ def without_channels(
     Returns:
         Shape of ``level.tensor``, with the number of channels in place of the 1 of its batch axis.
     """
-    axis, index = batch_axis(level), _index(level)
-    activation = level.activation[0]
-    copies = []
-    for rank, channel in enumerate(channels, first):
-        flat = level.tensor.reshape(-1).clone()
+    index, activation = _index(level), level.activation[0]
+    copies = level.tensor.reshape(1, -1).repeat(len(channels), 1)
+    for position, channel in enumerate(channels):
         where = index[channel].reshape(-1) if cells_only else _whole_channel(level, index, channel)
-        flat[where] = _constant(level, activation[channel], value, rank)
-        copies.append(flat.reshape(level.tensor.shape))
-    return torch.cat(copies, axis)
+        copies[position, where] = _constant(level, activation[channel], value, first + position)
+    return _laid_out(copies, level)
 
 
 def _constant(level: Level, channel: Tensor, value: str, rank: int) -> Tensor:
@@ -63,8 +60,14 @@ def with_cells(level: Level, masks: Tensor) -> Tensor:
     index = _index(level)
     factors = torch.ones(len(masks), level.tensor.numel(), dtype=level.tensor.dtype, device=level.tensor.device)
     factors[:, index.reshape(len(index), -1)] = masks.to(factors).reshape(len(masks), 1, -1)
-    altered = factors * level.tensor.reshape(1, -1)
-    return torch.cat([one.reshape(level.tensor.shape) for one in altered], batch_axis(level))
+    return _laid_out(factors.mul_(level.tensor.reshape(1, -1)), level)
+
+
+def _laid_out(copies: Tensor, level: Level) -> Tensor:
+    """Flattened copies (B, numbers) in a level's own layout, with B in place of the 1 of its batch axis."""
+    axis = batch_axis(level)
+    shape = [size for dimension, size in enumerate(level.tensor.shape) if dimension != axis]
+    return copies.reshape(len(copies), *shape).movedim(0, axis)
 
 
 def batch_axis(level: Level) -> int:

@@ -57,7 +57,7 @@ class Runs:
 
 
 # Bytes of activations that a batch may take where nothing else was asked for. On a CPU more saves no time.
-MEMORY_ON_CPU = 64_000_000
+MEMORY_ON_CPU = 32_000_000
 MEMORY_ON_GPU = 1_000_000_000
 
 

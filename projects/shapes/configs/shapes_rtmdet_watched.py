@@ -15,6 +15,9 @@ default_hooks = dict(
         # Before the training all scores are low: the best boxes are shown whatever they are worth.
         score_thr=0.0,
         max_boxes=3,
+        # Where marks are still seen as marks: in the neck the evidence has moved to the box's own cell.
+        method='layercam',
+        layers=['backbone.stage1'],
     ),
     featmap=dict(_base_.featmap_vis_hook, layers=['backbone', 'neck'], num=2),
 )

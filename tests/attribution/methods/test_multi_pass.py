@@ -16,7 +16,7 @@ MB = 1_000_000
 @pytest.mark.parametrize(
     ('asked', 'memory', 'each', 'number'),
     [
-        (None, None, 8 * MB, 8),  # 64 MB
+        (None, None, 8 * MB, 4),  # 32 MB
         (None, None, 1, 16),
         (None, None, 100 * MB, 1),
         (None, 100, 8 * MB, 12),
