@@ -100,11 +100,13 @@ class ClassExplanation:
             ``raw`` and ``normalised`` (N, H, W) float32; ``covered`` (H, W) bool; ``categories``,
             ``ranks`` (N,) int64; ``scores``, ``logits`` (N,) float32; ``classes``, ``blank`` (N,) text;
             ``to_input`` (3, 3) float64; ``layers``, ``method``, ``notes``, ``versions`` (``name==version``)
-            text; ``unfinished`` bool.
+            text; ``unfinished`` bool; with guided gradients ``guided`` (N, H, W, 3) float32, BGR.
         """
         height, width = self.picture.shape[:2]
         classes = self.classes
+        guided = [c.guided for c in classes if c.guided is not None]
         return {
+            **({'guided': np.array(guided, np.float32)} if guided else {}),
             'raw': np.array([c.raw for c in classes], np.float32).reshape(-1, height, width),
             'normalised': np.array([c.normalised for c in classes], np.float32).reshape(-1, height, width),
             'covered': self.covered,

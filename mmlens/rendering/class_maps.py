@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from ..errors import MmlensError
 from .blend import blend_map, check_alpha
 from .boxes import font_size
 from .colours import colormap_table
-from .sheets import ColourBar, Panel, compose, panel_size, resize, with_note
+from .sheets import HEADER, MARGIN, NARROWEST, ColourBar, Panel, compose, grid_columns, panel_size, resize, with_note
 
 CLASS_LAYOUTS = ('overlay', 'sheet')
 FRAMES = ('picture', 'input')
@@ -46,7 +46,7 @@ def draw_class_maps(
     Raises:
         MmlensError: Unknown layout, frame or colour map, or ``alpha`` out of range.
     """
-    several = len(explanation) > 1 or any(each.guided is not None for each in explanation)
+    several = len(explanation) > 1 or _has_guided(explanation)
     layout = layout or ('sheet' if several else 'overlay')
     if layout not in CLASS_LAYOUTS:
         raise MmlensError(f"Unknown layout '{layout}': choose one of {', '.join(CLASS_LAYOUTS)}.")
@@ -56,7 +56,8 @@ def draw_class_maps(
     colormap_table(colormap)
     plain = _in_frame(explanation, _dimmed(explanation.picture, explanation.covered), on)
     if layout == 'sheet':
-        return compose(_panels(explanation, plain, on, colormap, alpha))
+        panels = _panels(explanation, plain, on, colormap, alpha)
+        return compose(panels, _columns_of_pairs(panels) if _has_guided(explanation) else None)
     first = explanation[0]
     blended = blend_map(plain, _in_frame(explanation, first.normalised, on), colormap, alpha)
     if first.blank:
@@ -64,12 +65,19 @@ def draw_class_maps(
     return blended
 
 
-def _panels(explanation: ClassExplanation, plain: np.ndarray, on: str, colormap: str, alpha: float) -> List[Panel]:
-    guided = any(each.guided is not None for each in explanation)
+def _has_guided(explanation: ClassExplanation) -> bool:
+    return any(each.guided is not None for each in explanation)
+
+
+def _panels(
+    explanation: ClassExplanation, plain: np.ndarray, on: str, colormap: str, alpha: float
+) -> List[Optional[Panel]]:
+    """The plain picture, then each class; with guided gradients, two places a class."""
+    guided = _has_guided(explanation)
     size = panel_size(plain, len(explanation) * (2 if guided else 1) + 1)
     plain = resize(plain, size)
     count = f'{len(explanation)} class' + ('es' if len(explanation) > 1 else '')
-    panels = [Panel(plain, count, detail=' · '.join([explanation.method, *explanation.layers]))]
+    panels: List[Optional[Panel]] = [Panel(plain, count, detail=' · '.join([explanation.method, *explanation.layers]))]
     for each in explanation:
         heat = np.clip(resize(_in_frame(explanation, each.normalised, on), size), 0, 1)
         panels.append(
@@ -81,22 +89,44 @@ def _panels(explanation: ClassExplanation, plain: np.ndarray, on: str, colormap:
                 note=f'no map: {each.blank}' if each.blank else '',
             )
         )
-        if each.guided is not None and not each.blank:
-            combined = _in_frame(explanation, combine_guided(each), on)
-            panels.append(Panel(resize(combined, size), title=_name(each), detail='guided backprop × map'))
+        if guided:
+            panels.append(_guided_panel(explanation, each, on, size))
     return panels
 
 
-def combine_guided(each: ClassMap) -> np.ndarray:
+def _guided_panel(explanation: ClassExplanation, each: ClassMap, on: str, size: Tuple[int, int]) -> Optional[Panel]:
+    if each.guided is None or each.blank:
+        return None
+    covered = explanation.covered
+    combined = _in_frame(explanation, _dimmed(combine_guided(each, covered), covered), on)
+    return Panel(resize(combined, size), title=_name(each), detail='guided backprop × map')
+
+
+def _columns_of_pairs(panels: List[Optional[Panel]]) -> int:
+    """Leave places below the plain picture empty, so that no pair is torn apart; the number of columns."""
+    height, width = next(panel.picture.shape[:2] for panel in panels if panel)
+    pairs = len(panels) // 2
+    across = grid_columns(pairs, 2 * (max(width, NARROWEST) + MARGIN), height + HEADER + 2 * MARGIN)
+    for done in reversed(range(across, pairs, across)):
+        panels.insert(1 + 2 * done, None)
+    return 1 + 2 * across
+
+
+def combine_guided(each: ClassMap, covered: Optional[np.ndarray] = None) -> np.ndarray:
     """Guided gradients times the class's map, as pytorch-grad-cam shows them: mid-grey is no evidence.
+
+    Args:
+        each: The class.
+        covered: Shape (H, W), bool: over which pixels mean and spread are taken. Defaults to all.
 
     Returns:
         Shape (H, W, 3), uint8, BGR.
     """
     if each.guided is None:
         raise MmlensError('The class has no guided gradients: ask explain_classes for guided_backprop.')
-    product = each.guided * each.normalised[..., None]
-    scaled = (product - product.mean()) / (product.std() + 1e-5) * 0.1 + 0.5
+    product = each.guided.astype(np.float64) * each.normalised[..., None]
+    seen = product if covered is None else product[covered]
+    scaled = (product - seen.mean()) / (seen.std() or 1.0) * 0.1 + 0.5
     return (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
 
 

@@ -56,28 +56,29 @@ class Panel:
     note: str = ''
 
 
-def compose(panels: Sequence[Panel], columns: Optional[int] = None) -> np.ndarray:
+def compose(panels: Sequence[Optional[Panel]], columns: Optional[int] = None) -> np.ndarray:
     """Arrange panels on white paper, row by row.
 
     Args:
-        panels: At least one.
+        panels: At least one; ``None`` leaves a place empty.
         columns: How many panels stand in a row. Defaults to as many as make the sheet roughly landscape.
 
     Returns:
         A new uint8 BGR picture.
     """
-    width = max(NARROWEST, *(panel.picture.shape[1] for panel in panels))
-    panels = [_with_detail_in_place(panel, width) for panel in panels]
-    usual = HEADER + MARGIN + round(np.mean([panel.picture.shape[0] + _foot_height(panel, width) for panel in panels]))
-    columns = columns or grid_columns(len(panels), width + MARGIN, usual)
-    rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
-    heights = [HEADER + max(p.picture.shape[0] + _foot_height(p, width) for p in row) for row in rows]
+    width = max(NARROWEST, *(panel.picture.shape[1] for panel in panels if panel))
+    placed = [panel and _with_detail_in_place(panel, width) for panel in panels]
+    usual = HEADER + MARGIN + round(np.mean([_body_height(panel, width) for panel in placed if panel]))
+    columns = columns or grid_columns(len(placed), width + MARGIN, usual)
+    rows = [placed[start : start + columns] for start in range(0, len(placed), columns)]
+    heights = [HEADER + max((_body_height(panel, width) for panel in row if panel), default=0) for row in rows]
     sheet = _paper(MARGIN + columns * (width + MARGIN), MARGIN + sum(height + MARGIN for height in heights))
     y = MARGIN
     for row, height in zip(rows, heights):
         for column, panel in enumerate(row):
             x = MARGIN + column * (width + MARGIN)
-            _draw_panel(sheet[y : y + height, x : x + width], panel)
+            if panel:
+                _draw_panel(sheet[y : y + height, x : x + width], panel)
         y += height + MARGIN
     return sheet
 
@@ -180,6 +181,10 @@ def grid_columns(count: int, width: int, height: int) -> int:
 
 def _paper(width: int, height: int) -> np.ndarray:
     return np.full((height, width, 3), PAPER, np.uint8)
+
+
+def _body_height(panel: Panel, width: int) -> int:
+    return panel.picture.shape[0] + _foot_height(panel, width)
 
 
 def _foot_height(panel: Panel, width: int) -> int:

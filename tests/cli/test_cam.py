@@ -93,6 +93,17 @@ def test_published_spellings_are_taken(place, tmp_path, arguments):
     assert (tmp_path / 'one.png').exists()
 
 
+def test_guided_gradients_are_saved_with_the_maps(place, tmp_path):
+    arguments = ['--save-path', str(tmp_path / 'one.png'), '--save-maps', '--target-category', '0', '1']
+    assert run(place, *arguments, '--guided-backprop') == 0
+    with np.load(tmp_path / 'one.npz') as saved:
+        assert saved['guided'].shape == (2, 90, 120, 3) and saved['guided'].dtype == np.float32
+        assert saved['guided'].any()
+    assert run(place, *arguments) == 0
+    with np.load(tmp_path / 'one.npz') as saved:
+        assert 'guided' not in saved
+
+
 def test_preview_model_lists_layers(place, capsys):
     assert run(place, '--preview-model') == 0
     assert 'backbone.layer4[1].bn2  ' in capsys.readouterr().out
