@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..compat import gradcam as compat
 from ..errors import LayerError, MethodError, reason
 from .tap import unchanged
-from .tokens import layouts_of
+from .tokens import layouts_of, why_no_map
 from .trees import map_tensors, tensors_of
 
 
@@ -143,7 +143,7 @@ def _as_maps(input_size: Sequence[int], extra_tokens: Optional[int]) -> Callable
         tensor = next(iter(tensors_of(output)))
         layouts = layouts_of((1, *tensor.shape[1:]), size, (), extra_tokens)
         if not layouts:
-            raise LayerError(f'The layer returns {tuple(tensor.shape)}, which is no map over the picture.')
+            raise LayerError(f'The layer {why_no_map([tensor.shape], size, extra_tokens)}')
         return torch.cat([layouts[0](one[None]) for one in tensor])
 
     return reshape

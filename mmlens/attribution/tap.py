@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LayerError
-from .tokens import Layout, layouts_of
+from .tokens import Layout, layouts_of, why_no_map
 from .trees import map_tensors
 
 
@@ -146,11 +146,8 @@ def levels_of(
         (tensor, layout) for tensor in outputs for layout in layouts_of(tensor.shape, input_size, inside, extra_tokens)
     ]
     if not found:
-        shapes = ', '.join(str(tuple(tensor.shape)) for tensor in outputs[:3]) or 'no tensor of numbers'
-        raise LayerError(
-            f"Layer '{name}' returns {shapes}, which is no map over the picture: choose a layer of the "
-            'backbone or the neck.'
-        )
+        why = why_no_map([tensor.shape for tensor in outputs], input_size, extra_tokens)
+        raise LayerError(f"Layer '{name}' {why}")
     return [Level(name, index, tensor, layout) for index, (tensor, layout) in enumerate(found)]
 
 

@@ -54,6 +54,26 @@ def layouts_of(
     return []
 
 
+def why_no_map(shapes: Sequence[Sequence[int]], input_size: Grid, extra_tokens: Optional[int] = None) -> str:
+    """Why a layer's output tensors hold no map, and what to choose: to go on with after a layer's name.
+
+    Args:
+        shapes: Their shapes.
+        input_size, extra_tokens: See :func:`layouts_of`.
+    """
+    told = ', '.join(str(tuple(shape)) for shape in shapes[:3]) or 'no tensor of numbers'
+    if extra_tokens is None or len(shapes) != 1 or len(shapes[0]) != 3 or 1 not in shapes[0][:2]:
+        return f'returns {told}, which is no map over the picture: choose a layer of the backbone or the neck.'
+    left = max(shapes[0][:2]) - extra_tokens
+    which = f'{left} tokens are left, which make' if left > 0 else 'no token is left, so it makes'
+    height, width = input_size
+    extra = f'{extra_tokens} extra token{"" if extra_tokens == 1 else "s"}'
+    return (
+        f'returns {told}: with {extra} {which} no grid over an input of {width} x {height}; choose another number of '
+        'extra tokens, or a layer of the backbone or the neck.'
+    )
+
+
 def token_grid(length: int, input_size: Grid, extra: int = 0) -> Optional[Grid]:
     """The grid of ``length - extra`` tokens whose cells are squares over the input.
 

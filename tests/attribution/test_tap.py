@@ -277,6 +277,29 @@ def test_a_layer_without_a_map_is_refused(x, function, shapes):
     )
 
 
+@pytest.mark.parametrize(
+    ('extra', 'said'),
+    [
+        (3, 'with 3 extra tokens 15 tokens are left, which make no grid over an input of 8 x 8'),
+        (1, 'with 1 extra token 17 tokens are left, which make no grid over an input of 8 x 8'),
+        (0, 'with 0 extra tokens 18 tokens are left, which make no grid over an input of 8 x 8'),
+        (18, 'with 18 extra tokens no token is left, so it makes no grid over an input of 8 x 8'),
+    ],
+)
+def test_extra_tokens_that_leave_no_grid_are_told(x, extra, said):
+    """A grid of 4 x 4 behind two tokens."""
+    net = nn.Sequential(Return(lambda t: t.new_zeros(1, 18, 5)))
+    with Tap(net, {'norm': net[0]}) as tap:
+        net(x)
+        assert len(tap.levels(SIZE, 2)) == 1
+        with pytest.raises(LayerError) as error:
+            tap.levels(SIZE, extra)
+    assert str(error.value) == (
+        f"Layer 'norm' returns (1, 18, 5): {said}; choose another number of extra tokens, or a layer of the backbone "
+        'or the neck.'
+    )
+
+
 def test_a_layer_that_does_not_run_is_refused(x):
     net = nn.Sequential(conv([[1.0]]))
     net.unused = nn.ModuleDict({'aux': conv([[1.0]]), 'p4': nn.Identity()})
