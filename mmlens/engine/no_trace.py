@@ -18,7 +18,8 @@ def no_trace(*models: nn.Module) -> Iterator[None]:
 
     That is, of each model: training flags, ``requires_grad``, ``.grad``, buffers, plain attributes of its modules
     (heads keep the anchors of the last input size); random states of Python, NumPy and torch; autocast and grad
-    mode, and mmengine's message hub. Inside, autocast is off and nothing that was compiled is run as such.
+    mode, and mmengine's message hub. Inside, models are in eval mode, autocast is off and nothing that was compiled is
+    run as such.
 
     Args:
         *models: Without wrappers; see :func:`mmlens.engine.weights.bare`.
@@ -26,6 +27,9 @@ def no_trace(*models: nn.Module) -> Iterator[None]:
     with contextlib.ExitStack() as undo:
         for model in models or (nn.Identity(),):  # without a model the random states are kept all the same
             undo.enter_context(attributes_kept(undo.enter_context(unchanged(model))))
+            # Also where it is in eval mode: LeViT and its like made what they predict with from the weights that
+            # they had when they were told, and an EMAHook swaps weights around a validation.
+            model.eval()
             _run_eagerly(model)
         for device in sorted({parameter.device.type for model in models for parameter in model.parameters()}):
             with contextlib.suppress(RuntimeError):  # a device that knows no autocast is not within one

@@ -10,6 +10,7 @@ import torch
 from mmengine.logging import MessageHub
 from torch import nn
 
+from mmlens.attribution.tap import Tap
 from mmlens.engine.no_trace import no_trace
 
 
@@ -98,6 +99,33 @@ def test_what_was_compiled_is_run_as_it_was_written_and_stays_compiled():
     with no_trace(model):
         model(torch.ones(1, 2))
     assert model[0].forward is compiled
+
+
+class Told(nn.Linear):
+    """Makes what it predicts with when it is told to predict."""
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.__dict__.pop('made', None)
+        if not mode:
+            self.made = self.weight.detach().clone()
+        return self
+
+
+@pytest.mark.parametrize('mode', [True, False])
+@pytest.mark.parametrize('within', [no_trace, lambda model: Tap(model, {})], ids=['no_trace', 'Tap'])
+def test_what_a_model_makes_when_it_is_told_to_predict_is_new_inside_and_as_it_was_after(mode, within):
+    model = nn.Sequential(Told(2, 2)).train(mode)
+    before = dict(vars(model[0]))
+    with torch.no_grad():
+        model[0].weight += 1.0
+    with within(model):
+        assert not model[0].training
+        if mode or within is no_trace:  # a tap believes a model that is in eval mode
+            assert torch.equal(model[0].made, model[0].weight)
+    after = vars(model[0])
+    assert before.keys() == after.keys() and all(after[name] is value for name, value in before.items())
+    assert ('made' in after) is not mode
 
 
 def test_a_device_that_knows_no_autocast_is_no_matter():

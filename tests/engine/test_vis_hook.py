@@ -602,16 +602,13 @@ def test_a_model_that_cannot_be_looked_at_stops_nothing(make_runner, monkeypatch
     assert said == ['CAMVisHook could not draw 000: no such thing on this device. The run goes on.']
 
 
-@pytest.mark.parametrize('during', ['val', 'test', ('val', 'test')])
+@pytest.mark.parametrize('during', ['val', 'test'])
 def test_what_is_wrong_is_found_before_the_training_whenever_is_drawn(make_runner, during):
     for options, sentence in ((dict(layers=['nekc']), "layer 'nekc'"), (dict(method='gradcm'), "method 'gradcm'")):
         runner = make_runner('mmpretrain', [dict(type='mmlens.CAMVisHook', during=during, **options)])
         with pytest.raises(MmlensError, match=sentence):
             runner.train()
         assert runner.iter == 0
-    good = make_runner('mmpretrain', [cam(during='test', indexes=[4])], train_cfg__max_epochs=1)
-    good.train()
-    assert not drawn_by(good)
 
 
 def test_that_no_box_scores_enough_is_said_once(make_runner, monkeypatch):
