@@ -356,7 +356,7 @@ def test_non_square_grids_come_from_the_inputs_size():
     cam = GradCAM(wrapped, [layer], reshape_transform=lambda out: out[:, 1:].reshape(-1, 3, 5, 48).permute(0, 3, 1, 2))
     expected = cam(classifier.prepare(flat).batch['inputs'], [ClassifierOutputTarget(1)])[0]
     np.testing.assert_allclose(found[0].normalised, expected, rtol=1e-4, atol=1e-5)
-    with pytest.raises(LayerError, match='no map over the picture'):
+    with pytest.raises(LayerError, match='with 3 extra tokens 13 tokens are left'):
         explain_classes(classifier, flat, layers=['backbone.layers[-1].ln1'], num_extra_tokens=3)
 
 
