@@ -4,10 +4,13 @@ import contextlib
 import copy
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torchvision.ops import box_iou
 
+from mmlens import explain_boxes
+from mmlens.attribution import windows
 from mmlens.attribution.altering import batch_axis
 from mmlens.attribution.layers import resolve_layer
 from mmlens.attribution.memory import Allocations
@@ -204,6 +207,20 @@ def test_altered_detections_are_those_of_the_whole_detector(detector, picture):
             assert same(instances, expected)
             differing += len(expected) != len(plain) or not torch.equal(expected.scores, plain.scores)
         assert differing  # not every level's boxes are among the best
+
+
+@every_kind
+def test_windows_change_no_map(detector, picture, monkeypatch):
+    """Backward passes that visit what a box depends on only, in each of the detector's layers however small."""
+    options = dict(score_thr=0.0, topk=3, target='both')
+    monkeypatch.setattr(windows, 'WORTH_IT', float('inf'))
+    whole = explain_boxes(detector, picture, **options)
+    monkeypatch.setattr(windows, 'WORTH_IT', 0)
+    found = explain_boxes(detector, picture, **options)
+    assert len(found) == len(whole) > 0
+    for one, other in zip(found, whole):
+        np.testing.assert_array_equal(one.box, other.box)
+        np.testing.assert_allclose(one.raw, other.raw, rtol=1e-3, atol=1e-4 * other.raw.max())
 
 
 @every_kind

@@ -98,7 +98,9 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.set_materialize_grads(False)
-        return F.linear(input, weight, bias)
+        result = F.linear(input, weight, bias)
+        # Rows of more than two axes come as a view, which layers that work in place (ReLU) could not change.
+        return result.clone() if input.ndim > 2 else result
 
     @staticmethod
     @once_differentiable
