@@ -11,6 +11,7 @@ from mmlens.attribution.graph import live_graph
 @pytest.fixture(autouse=True)
 def worth_it(monkeypatch):
     monkeypatch.setattr(windows, 'WORTH_IT', 0)
+    torch.manual_seed(0)
 
 
 def gradients(run, start, place, mode):
@@ -86,14 +87,14 @@ def test_layers_that_learn_or_are_small_stay_torchs_own(monkeypatch):
 
 @pytest.mark.parametrize('shape', [(5, 6), (2, 5, 6), (1, 2, 5, 6)])
 def test_what_a_linear_layer_returns_may_be_changed_in_place(shape):
-    start, weight, bias = torch.randn(*shape), torch.randn(3, 6), torch.randn(3)
+    start, weight, bias = (torch.randn(*size, dtype=torch.float64) for size in (shape, (3, 6), (3,)))
     _, found, _ = gradients(lambda x: F.relu_(F.linear(x, weight, bias)) * 2, start, 0, mode=True)
     _, expected, _ = gradients(lambda x: F.relu_(F.linear(x, weight, bias)) * 2, start, 0, mode=False)
     torch.testing.assert_close(found, expected)
 
 
 def test_what_a_convolution_returns_may_be_changed_in_place():
-    start, weight = torch.randn(1, 2, 8, 8), torch.randn(3, 2, 3, 3)
+    start, weight = (torch.randn(*size, dtype=torch.float64) for size in ((1, 2, 8, 8), (3, 2, 3, 3)))
     place = (0, slice(None), 2, 2)
     _, found, _ = gradients(lambda x: F.relu_(torch.conv2d(x, weight)) * 2, start, place, mode=True)
     _, expected, _ = gradients(lambda x: F.relu_(torch.conv2d(x, weight)) * 2, start, place, mode=False)
