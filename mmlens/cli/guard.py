@@ -32,6 +32,7 @@ def guarded(command: Command) -> Command:
             with warnings.catch_warnings():
                 # Hundreds of heads call it the old way; it is nothing that the user can put right.
                 warnings.filterwarnings('ignore', message='torch.meshgrid')
+                warnings.simplefilter('always', MmlensWarning)  # ours are for users, whatever Python's are set to
                 warnings.showwarning = _show_ours_in_a_line(warnings.showwarning)
                 status = command(argv)
             sys.stdout.flush()

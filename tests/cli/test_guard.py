@@ -39,6 +39,19 @@ def test_our_warnings_are_sentences_and_those_of_others_are_not(capsys):
     assert warnings.showwarning is before
 
 
+def test_our_warnings_do_not_depend_on_pythons_settings(capsys):
+    @guarded
+    def command(argv):
+        warnings.warn('Mind the gap.', MmlensWarning, stacklevel=1)
+        return 0
+
+    for action in ('ignore', 'error'):
+        with warnings.catch_warnings():
+            warnings.simplefilter(action)
+            assert command([]) == 0
+        assert capsys.readouterr().err == 'mmlens: warning: Mind the gap.\n'
+
+
 def test_our_own_errors_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
         raising(ZeroDivisionError())([])
