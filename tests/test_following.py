@@ -15,7 +15,7 @@ from mmlens.attribution.altering import batch_axis
 from mmlens.attribution.layers import resolve_layer
 from mmlens.attribution.memory import Allocations
 from mmlens.attribution.replay import Replay
-from mmlens.attribution.tap import evaluating
+from mmlens.attribution.restore import evaluating
 from mmlens.attribution.targets import box_measure
 from mmlens.attribution.trees import map_tensors
 from mmlens.following import Follower

@@ -119,7 +119,7 @@ def try_layer(model: Any, layer: Any, run: Callable[[int], List[Any]], prepared:
 
     from mmlens.attribution.altering import batch_axis
     from mmlens.attribution.replay import Replay
-    from mmlens.attribution.tap import evaluating
+    from mmlens.attribution.restore import evaluating
 
     taken = []
     with Replay(model, {'layer': layer}, run) as replay:

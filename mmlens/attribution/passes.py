@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..compat import gradcam as compat
 from ..errors import LayerError, MethodError, reason
-from .tap import unchanged
+from .restore import unchanged
 from .tokens import layouts_of, why_no_map
 from .trees import map_tensors, tensors_of
 

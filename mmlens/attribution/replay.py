@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ..errors import LayerError
 from .recording import Call, Counter, Key, Recorder, Watcher, calls_within
-from .tap import Level, evaluating, levels_of, swapped_forwards
+from .restore import evaluating, swapped_forwards
+from .tap import Level, levels_of
 from .trees import map_tensors, tensors_of
 
 Result = TypeVar('Result')

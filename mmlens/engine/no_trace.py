@@ -9,7 +9,7 @@ import torch
 from mmengine.logging import MessageHub
 from torch import nn
 
-from ..attribution.tap import attributes_kept, unchanged
+from ..attribution.restore import attributes_kept, unchanged
 
 
 @contextlib.contextmanager

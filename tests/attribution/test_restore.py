@@ -11,7 +11,8 @@ from mmlens.attribution.attribute import attribute
 from mmlens.attribution.graph import live_graph
 from mmlens.attribution.layers import resolve_layer
 from mmlens.attribution.methods import Method, available_methods, get_method
-from mmlens.attribution.tap import Tap, observe_outputs, unchanged
+from mmlens.attribution.restore import unchanged
+from mmlens.attribution.tap import Tap, observe_outputs
 from mmlens.errors import LayerError
 
 
