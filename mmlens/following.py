@@ -162,7 +162,10 @@ class Follower(Runs):
         size = fitting(self._options, counted.bytes, self.found.scores.device, of_inputs=level is None)
         if not self.replay.batches or self.by_overlap:
             self._size = 1
-        elif not size // 2 < self._size <= size:  # recording costs as much as what a little more at a time saves
+            return
+        # Where choices are known, recording them again costs as much as what a little more at a time would save.
+        will_do = size < 4 * self._size <= 4 * size if recorded else size == self._size
+        if not will_do:
             self._size = size
             self._record(level)
 

@@ -31,6 +31,8 @@ def fuse_levels(maps: Sequence[Tensor], size: Size, max_shape: Optional[Size] = 
     total = torch.zeros(size, dtype=torch.float32, device=maps[0].device if maps else None)
     for level in maps:
         level = level.float().clamp_min(0)[None, None]
+        if not bool(level.any()):  # most boxes depend on one level
+            continue
         if max_shape is not None:
             height, width = (min(n, m) if m > 0 else n for n, m in zip(level.shape[-2:], max_shape))
             level = F.adaptive_avg_pool2d(level, (height, width))

@@ -57,7 +57,7 @@ class Runs:
 
 
 # Bytes of activations that a batch may take where nothing else was asked for. On a CPU more saves no time.
-MEMORY_ON_CPU = 32_000_000
+MEMORY_ON_CPU = 48_000_000
 MEMORY_ON_GPU = 1_000_000_000
 
 
@@ -74,8 +74,10 @@ def fitting(options: Dict[str, Any], each: int, device: torch.device, of_inputs:
     asked, memory = options['batch_size'], options['memory']
     free = MEMORY_ON_GPU if device.type == 'cuda' else 0 if of_inputs else MEMORY_ON_CPU
     fits = max(1, int((free if memory is None else memory * 1e6) // max(each, 1)))
-    if asked is None:
-        return min(fits, most)
+    if (
+        asked is None
+    ):  # a power of two, as numbers of channels are multiples of one: batches that are not full cost as much
+        return 2 ** (min(fits, most).bit_length() - 1)
     return asked if memory is None else min(asked, fits)
 
 
