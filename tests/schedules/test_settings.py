@@ -129,7 +129,7 @@ def test_config_not_to_train_with(key, make_config):
         ({'train_dataloader.dataset.size': 0}, 'is empty'),
         ({'train_dataloader.sampler.type': 'NoSuchSampler'}, 'NoSuchSampler'),
         ({'train_dataloader.batch_size': 20, 'train_dataloader.drop_last': True}, 'no full batch'),
-        ({'train_dataloader.batch_size': 0}, 'no batch_size'),
+        ({'train_dataloader.batch_size': 0}, 'the batch_size of train_dataloader is 0, not a whole number above 0'),
         ({'optim_wrapper.optimizer.type': 'NoSuchOptimizer'}, 'names NoSuchOptimizer, .* registry of optimizers'),
         ({'param_scheduler': [dict(type='NoSuchLR')]}, 'NoSuchLR'),
         ({'param_scheduler': [dict(type='LinearLR', start_factor=7)]}, 'param_scheduler .* between 0 and 1'),

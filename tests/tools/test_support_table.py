@@ -58,7 +58,7 @@ def test_a_probe_says_what_is_wrong(tools, yolox_config, capsys):
     _, probe = tools
     nothing = probe.probe(probe.Entry('tiny', yolox_config, {'model.test_cfg.score_thr': 1.0}))
     assert (nothing.works, nothing.box_map, nothing.gradient) == (False, False, False)
-    assert 'No detection' in nothing.remark
+    assert 'The detector found nothing' in nothing.remark
 
     probe.probe_and_print(probe.Entry('none', 'mmdet::no/such.py'))
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
