@@ -68,7 +68,7 @@ class BoxJob:
         """Maps by activations and gradients."""
         scalar_of = box_target(self.target)
         with Tap(self.detector.model, self.layers) as tap:
-            prepared, found = self._predict()
+            prepared, found = self._predict(tap)
             explained = Explained(prepared, found, self.select(found))
             levels = tap.levels(prepared.input_size)
             for position, rank in enumerate(explained.ranks):
@@ -111,9 +111,9 @@ class BoxJob:
         explained.notes = _notes(job, runs)
         return explained
 
-    def _predict(self) -> Tuple[Prepared, Predictions]:
+    def _predict(self, tap: Tap) -> Tuple[Prepared, Predictions]:
         prepared = self.detector.prepare(self.picture)
-        with live_graph():
+        with live_graph() as graph, tap.before_layers(graph.paused):
             return prepared, self.detector.predict(prepared)
 
     def _dependences(self, layers: Dict[str, nn.Module]) -> Tuple[Prepared, List[List[Optional[Dependence]]]]:
@@ -122,7 +122,7 @@ class BoxJob:
         with Tap(self.detector.model, layers) as tap:
             if not layers:
                 return self.detector.prepare(self.picture), []
-            prepared, found = self._predict()
+            prepared, found = self._predict(tap)
             levels = tap.levels(prepared.input_size)
             scalars = [scalar_of(found.scores[rank], found.boxes[rank]) for rank in self.select(found)]
             gradients = (gradients_at(scalar, levels, keep_graph=True) for scalar in scalars)

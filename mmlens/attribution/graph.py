@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+import contextlib
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
 from .windows import WINDOWED
 
@@ -44,6 +45,18 @@ class live_graph(TorchFunctionMode):
     A root's slope at 0 is infinite: scores of 0 beside the one that is explained, such as a padded
     class, would make its gradient NaN. What gets no gradient sends none here.
     """
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the context for a while, if it is the innermost of torch's function modes: each call in it costs."""
+        if _get_current_function_mode() is not self:
+            yield
+            return
+        self.__exit__(None, None, None)
+        try:
+            yield
+        finally:
+            self.__enter__()
 
     def __torch_function__(
         self, function: Callable, types: Iterable, args: Tuple = (), kwargs: Optional[Dict[str, Any]] = None

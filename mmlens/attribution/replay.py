@@ -55,9 +55,9 @@ class Replay:
 
     def __enter__(self) -> Replay:
         with contextlib.ExitStack() as undo:
-            undo.enter_context(evaluating(self.model))
+            inner = [module for module in undo.enter_context(evaluating(self.model)) if module is not self.model]
             undo.enter_context(torch.no_grad())
-            undo.enter_context(swapped_forwards(self.model, self._steer))
+            undo.enter_context(swapped_forwards(inner, self._steer))
             self._undo = undo.pop_all()
         return self
 

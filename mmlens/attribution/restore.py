@@ -15,24 +15,23 @@ Forward = Callable[..., Any]
 
 @contextlib.contextmanager
 def swapped_forwards(
-    model: nn.Module, steer: Callable[[nn.Module, Forward, Tuple, Dict[str, Any]], Any]
+    modules: Sequence[nn.Module], steer: Callable[[nn.Module, Forward, Tuple, Dict[str, Any]], Any]
 ) -> Iterator[None]:
-    """Call ``steer(module, forward, args, kwargs)`` instead of the forward of every module within a model."""
+    """Call ``steer(module, forward, args, kwargs)`` instead of the forward of these modules."""
 
     def swapped(module: nn.Module) -> Forward:
         forward = module.forward
         return lambda *args, **kwargs: steer(module, forward, args, kwargs)
 
-    inner = [module for module in model.modules() if module is not model]
     # A forward of the module's own, beside its class's, is somebody else's patch: it is kept, and put back.
-    patched = {id(module): module.__dict__['forward'] for module in inner if 'forward' in module.__dict__}
-    wrappers = [swapped(module) for module in inner]
+    patched = {id(module): module.__dict__['forward'] for module in modules if 'forward' in module.__dict__}
+    wrappers = [swapped(module) for module in modules]
     try:
-        for module, wrapper in zip(inner, wrappers):
+        for module, wrapper in zip(modules, wrappers):
             module.__dict__['forward'] = wrapper
         yield
     finally:
-        for module in inner:
+        for module in modules:
             module.__dict__.pop('forward', None)
             if id(module) in patched:
                 module.__dict__['forward'] = patched[id(module)]

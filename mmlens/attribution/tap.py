@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import LayerError
-from .restore import evaluating, parameters_of
+from .restore import evaluating, parameters_of, swapped_forwards
 from .tokens import Layout, layouts_of, why_no_map
 from .trees import map_tensors
 
@@ -77,6 +77,21 @@ class Tap:
     def __exit__(self, *error: Any) -> None:
         self._undo.__exit__(*error)
         self._outputs = {}
+
+    @contextlib.contextmanager
+    def before_layers(self, context: Callable[[], ContextManager[None]]) -> Iterator[None]:
+        """Run the model's children that end before the layers begin, such as a neck's backbone, within a context."""
+        tapped = {id(module) for module in self.layers.values()}
+        others = [child for child in self.model.children() if all(id(inner) not in tapped for inner in child.modules())]
+
+        def steer(module: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+            if self.tensors:
+                return forward(*args, **kwargs)
+            with context():
+                return forward(*args, **kwargs)
+
+        with swapped_forwards(others, steer):
+            yield
 
     def _swap(self, name: str) -> Callable[[nn.Module, Any, Any], Any]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> Any:

@@ -307,3 +307,19 @@ def test_whether_a_scalar_depends_on_a_tensor(x):
     assert not depends_on(scalar.detach(), [x])
     assert not depends_on(scalar, [])
     assert not depends_on(scalar, [middle + 1])
+
+
+def test_paused_it_is_as_if_it_were_not_there(x):
+    with live_graph() as graph:
+        with graph.paused():
+            assert modes() == [] and not (x * 2).detach().requires_grad
+        assert modes() == [graph] and (x * 2).detach().requires_grad
+        with pytest.raises(ZeroDivisionError), graph.paused():
+            raise ZeroDivisionError
+        assert modes() == [graph]
+    assert modes() == []
+
+
+def test_it_is_not_paused_under_somebody_elses_mode(x):
+    with live_graph() as graph, torch.device('cpu'), graph.paused():
+        assert modes()[0] is graph and (x * 2).detach().requires_grad

@@ -1,5 +1,6 @@
 """The tap: where the graph begins, what levels it yields, and that the model is given back as it was."""
 
+import contextlib
 from collections import namedtuple
 
 import pytest
@@ -329,3 +330,38 @@ def test_a_tap_may_be_used_again(x):
             (level,) = tap.levels(SIZE)
             torch.testing.assert_close(level.activation, 2 * factor * x)
     assert tap.tensors == []
+
+
+def test_what_ends_before_the_layers_runs_in_a_context_of_its_own():
+    inside, log = [False], []
+
+    @contextlib.contextmanager
+    def context():
+        inside[0] = True
+        try:
+            yield
+        finally:
+            inside[0] = False
+
+    def noting(name):
+        return lambda x: log.append((name, inside[0])) or x
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.head = Return(noting('stem')), Return(noting('head'))
+            self.body = nn.Sequential(Return(noting('body')), conv([[1.0]]))
+
+        def forward(self, x):
+            return self.head(self.stem(self.body(self.stem(x))))
+
+    net = Net().eval()
+    forwards = [vars(module).get('forward') for module in net.modules()]
+    with Tap(net, {'body[1]': net.body[1]}) as tap, tap.before_layers(context):
+        net(torch.ones(1, 1, 8, 8))
+    # The stem runs a second time behind the layer, and the body holds it.
+    assert log == [('stem', True), ('body', False), ('stem', False), ('head', False)]
+    with pytest.raises(TypeError), Tap(net, {'head': net.head}) as tap, tap.before_layers(context):
+        net.stem.function = None
+        net(torch.ones(1, 1, 8, 8))
+    assert not inside[0] and [vars(module).get('forward') for module in net.modules()] == forwards

@@ -69,10 +69,13 @@ def test_one_command_draws_every_picture(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in PICTURES.iterdir()}
     for path in tmp_path.iterdir():
         drawn, kept = cv2.imread(str(path)), cv2.imread(str(PICTURES / path.name))
+        plotted = path.stem in ('schedule', 'layer_decay', 'benchmark')
+        if plotted and abs(len(drawn) - len(kept)) <= 2:  # matplotlib crops a figure to what it found to be in it
+            drawn, kept = drawn[: len(kept)], kept[: len(drawn)]
         assert drawn.shape == kept.shape, f'{path.name} is out of date: run tools/draw_docs_pictures.py'
         # Two stacks differ by rounding everywhere; another map or label differs a lot in one place.
         difference = cv2.blur(cv2.absdiff(drawn, kept), (16, 16)).max()
-        if path.stem in ('schedule', 'layer_decay', 'benchmark'):
+        if plotted:
             # No two versions of matplotlib lay a figure out alike to the pixel.
             difference = cv2.absdiff(cv2.blur(drawn, (40, 40)), cv2.blur(kept, (40, 40))).max()
         assert difference < 20, f'{path.name} is out of date: run tools/draw_docs_pictures.py'

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from mmlens import compat
+
 
 @pytest.fixture(scope='module')
 def tools(tool):
     """The files of the benchmark."""
+    tool('measure_speed')  # imported when it is needed
     parts = {name: tool(f'benchmark_{name}') for name in ('cell', 'figure', 'others', 'rows')}
     return SimpleNamespace(main=tool('benchmark'), **parts)
 
@@ -186,6 +189,7 @@ def test_one_channel_of_one_level_is_ablated_in_each_picture_of_a_batch(tools):
 
 
 def test_mmyolo_says_what_it_misses(tools, capsys):
+    compat.prepare('mmyolo')  # before the first import, which fails without under a newer mmcv
     pytest.importorskip('mmyolo')
     from pytorch_grad_cam.base_cam import BaseCAM
 
