@@ -13,7 +13,7 @@ from .attribution.fuse import fuse_layers
 from .attribution.memory import Allocations
 from .attribution.methods import PassJob, PassMethod, Progress
 from .attribution.methods.activation import first_component
-from .attribution.methods.multi_pass import Runs, fitting, note_of_memory
+from .attribution.methods.multi_pass import Runs, fitting, note_of_memory, place_of
 from .attribution.replay import Replay
 from .attribution.tap import Level
 from .models.classifier import Classifier
@@ -48,7 +48,7 @@ class ClassRuns(Runs):
 
     def batch_size(self, level: Optional[Level] = None) -> int:
         """See :class:`Runs`."""
-        place = ('', 0) if level is None else (level.layer, level.index)
+        place = place_of(level)
         if place not in self._sizes:
             with Allocations() as counted:
                 self.replay(level, level.tensor.clone()) if level else self.classifier.logits_of(self.inputs)

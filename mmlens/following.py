@@ -11,7 +11,7 @@ from torchvision.ops import box_iou
 
 from .attribution.altering import batch_axis
 from .attribution.memory import Allocations
-from .attribution.methods.multi_pass import Runs, fitting
+from .attribution.methods.multi_pass import Runs, fitting, place_of
 from .attribution.replay import Replay
 from .attribution.selection import Diverged, Selection
 from .attribution.tap import Level
@@ -80,7 +80,7 @@ class Follower(Runs):
 
     def batch_size(self, level: Optional[Level] = None) -> int:
         """See :class:`Runs`."""
-        place = ('', 0) if level is None else (level.layer, level.index)
+        place = place_of(level)
         if self._settled != place:
             same_layer = self._settled is not None and self._settled[0] == place[0]
             self._settled = place

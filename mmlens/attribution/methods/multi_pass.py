@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, TypeVar
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,11 @@ Progress = Callable[[int, int], bool]
 # One signed map (h, w) a level; None where nothing was measured.
 Maps = List[Optional[Tensor]]
 Item = TypeVar('Item')
+
+
+def place_of(level: Optional[Level]) -> Tuple[str, int]:
+    """Tell levels from each other, and from the input (``None``): layer and position among its levels."""
+    return ('', 0) if level is None else (level.layer, level.index)
 
 
 class Runs:
