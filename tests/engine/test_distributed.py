@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 
 # mmlens is imported by nothing here but the configs' own names: mmlens.CAMVisHook.
 SCRIPT = f"""
-import importlib.util, sys
+import importlib.util, os, sys
 from pathlib import Path
 
 import torch
@@ -58,6 +58,9 @@ try:
     runner.train()
 except Exception as error:
     (out / f'wrong{{rank}}.txt').write_text(f'{{runner.iter}}: {{error}}')
+# Gloo's threads abort an interpreter that ends while they still hold tensors, also where there is no mmlens.
+sys.stdout.flush()
+os._exit(0)
 """
 
 
