@@ -15,7 +15,7 @@ from .attribution.methods import Method, PassMethod, Progress, available_methods
 from .attribution.passes import guided_gradients, multi_pass_method
 from .attribution.tap import Tap
 from .compat.gradcam import looks_everywhere
-from .errors import MmlensError
+from .errors import LayerError, MmlensError
 
 compat.prepare()  # before the first import of mmpretrain
 
@@ -139,6 +139,8 @@ def explain_classes(
     everywhere = looks_everywhere(how) if isinstance(how, type) else isinstance(how, PassMethod) and not how.uses_layers
     if isinstance(how, PassMethod) and everywhere:
         check_black_box(how, layers)
+    elif everywhere and layers is not None:
+        raise LayerError(f'{method} finds its layers by itself: name none.')
     names = () if everywhere else _layer_names(layers, classifier, prepared)
     wanted = classifier.categories(categories, logits)
     extra = classifier.extra_tokens if num_extra_tokens is None else num_extra_tokens

@@ -261,6 +261,11 @@ def test_every_other_method_of_the_package_works_or_says_why(classifiers, square
         assert found.draw(layout='sheet').ndim == 3
 
 
+def test_a_method_that_finds_its_layers_is_given_none(classifiers, square):
+    with pytest.raises(LayerError, match=r'^FullGrad finds its layers by itself: name none\.$'):
+        explain_classes(classifiers('resnet'), square, method='FullGrad', layers=['backbone.layer2'])
+
+
 def test_the_map_lies_right_through_resize_and_centre_crop(picture):
     classifier = build('resnet', CROPPED)
     found = explain_classes(classifier, picture, layers=['backbone.layer2'], method='eigencam')
