@@ -1,3 +1,4 @@
+import functools
 import os
 import signal
 import subprocess
@@ -11,7 +12,10 @@ MESSAGE = 'mmlens: interrupted: '
 
 def interrupt(words, started):
     """Run a command, press Ctrl-C as soon as ``started()``, and give its status and stderr."""
-    process = subprocess.Popen([sys.executable, '-m', 'mmlens', *words], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, '-m', 'mmlens', *words]
+    # Shells let what runs in their background ignore Ctrl-C, and its children with it.
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeding)
     end = time.monotonic() + 120
     while not started() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.02)
