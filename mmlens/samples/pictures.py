@@ -10,6 +10,8 @@ import numpy as np
 
 # A float picture whose values stay below this has been scaled or normalised: 0..255 reaches further.
 _DARK = 16.0
+# Their mean and to_rgb say with which colour they fill; no value or channel of the picture moves.
+_FILLING = {'Expand', 'RandomCenterCropPad'}
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Colours:
     def after(self, transform: Any) -> Colours:
         """How to read what a transform of mmcv, mmpretrain or torchvision leaves."""
         inner = getattr(transform, 't', transform)  # mmpretrain's wrapper of torchvision's transforms
+        if any(kind.__name__ in _FILLING for kind in type(inner).__mro__):
+            return self
         rgb = True if getattr(inner, 'to_rgb', False) else self.rgb
         rgb = False if getattr(inner, 'to_bgr', False) else rgb
         mean, std = getattr(inner, 'mean', None), getattr(inner, 'std', None)

@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mmdet.datasets.transforms import Expand, RandomCenterCropPad
 
 from mmlens.samples.pictures import Colours, to_picture
 
@@ -99,3 +100,11 @@ def test_transforms_between_rgb_and_bgr():
     assert Colours().after(to_rgb).rgb
     assert Colours().after(to_rgb).after(other).rgb
     assert not Colours().after(to_rgb).after(to_bgr).rgb
+
+
+def test_the_colour_that_a_transform_fills_with_is_none_of_the_pictures():
+    # Those of mmdet's SSD and CornerNet.
+    mean, std = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+    expand = Expand(mean=mean, to_rgb=True)
+    crop = RandomCenterCropPad((511, 511), mean=mean, std=std, to_rgb=True, test_pad_mode=None)
+    assert Colours().after(expand).after(crop) == Colours()
