@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import JSONDecodeError
 from typing import Any, List
 
 
@@ -43,6 +44,8 @@ def reason(error: BaseException) -> str:
     """The first line of another library's error, its gaps closed, to end a sentence of ours with."""
     # str() of a KeyError shows its message in quotes
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if isinstance(error, JSONDecodeError):
+        text = f'a file that should hold JSON does not ({text})'
     lines = text.strip().splitlines()
     return ' '.join(lines[0].split()).rstrip('.') + '.' if lines else type(error).__name__ + '.'
 

@@ -40,7 +40,7 @@ def read_config(config: ConfigLike, cfg_options: Optional[Dict[str, Any]] = None
         warn_of_unknown(cfg, cfg_options)
         try:
             cfg.merge_from_dict(dict(cfg_options))
-        except (KeyError, TypeError, AssertionError, IndexError) as error:
+        except (KeyError, TypeError, AssertionError, IndexError, AttributeError) as error:
             raise ModelError(f'--cfg-options do not fit the config: {reason(error)}') from error
     check_sections(cfg)
     return cfg

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from .. import compat
-from ..errors import ModelError, missing_file
+from ..errors import ModelError, missing_file, reason
 from ..models.inputs import default_scope
 
 PHASES = ('train', 'val', 'test')
@@ -143,7 +143,7 @@ def _cannot_build(error: Exception, phase: str, config: Dict[str, Any]) -> str:
     package = re.search(r'(\S+) is not installed', str(error))
     if package:
         return f'{start}: {package[1]} is not installed; install it, or leave out what needs it with --skip-type.'
-    return f'{start}: {first_line(error)}'
+    return f'{start}: {reason(error)}'
 
 
 def _key_of_leaf(config: Dict[str, Any]) -> str:
@@ -153,9 +153,3 @@ def _key_of_leaf(config: Dict[str, Any]) -> str:
     if config.get('datasets'):
         return f'dataset.datasets.0{_key_of_leaf(config["datasets"][0])[len("dataset") :]}'
     return 'dataset'
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error, as the end of a sentence."""
-    lines = str(error).strip().splitlines()
-    return f'{lines[0].rstrip(".")}.' if lines else f'{type(error).__name__}.'

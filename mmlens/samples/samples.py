@@ -9,11 +9,11 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 import torch
 
-from ..errors import ModelError, PictureError
+from ..errors import ModelError, PictureError, missing_file, reason
 from ..models.inputs import default_scope
 from ..models.loading import ConfigLike, read_config
 from ..steps import SampleSteps
-from .building import build_dataset, first_line, kinds_in, phase_config
+from .building import build_dataset, kinds_in, phase_config
 from .chain import leaf_of, rejections, way_of_sample
 from .recording import Record, recording, transforms_of
 
@@ -136,12 +136,15 @@ def _class_names(dataset: Any) -> Tuple[str, ...]:
 def _why_not(index: int, error: Exception, record: Record) -> str:
     call = record.failed
     if call is None or call.of_dataset:
-        return f'Sample {index} cannot be loaded: {first_line(error)}'
+        return f'Sample {index} cannot be loaded: {reason(error)}'
     path = call.given.get('img_path') if isinstance(call.given, dict) else None
     which = f'Sample {index} ({path})' if path else f'Sample {index}'
-    if isinstance(error, FileNotFoundError):
-        return f'{which}: there is no such picture file.' if path else f'{which}: {first_line(error)}'
-    return f'{which}: the transform {call.name} fails: {first_line(error)}'
+    missing = missing_file(error)
+    if missing:
+        return f'{which}: there is no {"such picture file" if missing == str(path) else missing}.'
+    if isinstance(error, KeyError) and error.args and str(error.args[0]).isidentifier():
+        return f"{which}: the transform {call.name} finds no '{error.args[0]}' in what those before it left."
+    return f'{which}: the transform {call.name} fails: {reason(error)}'
 
 
 @contextlib.contextmanager

@@ -139,6 +139,7 @@ def test_options_take_effect(yolox_config):
         {'test_dataloader.dataset.pipeline.9.scale': (64, 64)},
         {'test_dataloader.dataset.pipeline.first.scale': 3},
         {'model.type.x': 1},
+        {'test_dataloader.dataset.pipeline.0': 7},
         {'model.test_cfg': 5, 'model.test_cfg.score_thr': 0.3},
     ],
     ids=str,

@@ -75,6 +75,17 @@ def test_a_missing_annotation_file(detection, wrap, key):
         assert len(build_dataset(cfg, 'train')) == 6
 
 
+def test_an_annotation_file_of_something_else(detection, tmp_path):
+    (tmp_path / 'notes.json').write_text('Notes')
+    with pytest.raises(ModelError, match=r'built: a file that should hold JSON does not \(Expecting value: line 1 '):
+        build_dataset(detection(LOAD, ann_file=str(tmp_path / 'notes.json')), 'train')
+
+
+def test_a_transform_that_is_not_registered(detection):
+    with pytest.raises(ModelError, match='^The train dataset of the config cannot be built: Foo is not in the '):
+        build_dataset(detection([dict(type='Foo')]), 'train')
+
+
 def test_a_missing_folder_of_a_classifier(classification):
     cfg = classification([dict(type='LoadImageFromFile')])
     cfg.train_dataloader.dataset.data_root = 'nowhere'

@@ -104,6 +104,21 @@ def test_a_picture_that_is_not_there(detection):
         samples.record(2)
 
 
+def test_another_file_that_is_not_there(detection):
+    load = [LOAD[0], dict(type='LoadAnnotations', with_bbox=False, with_seg=True)]
+    samples = Samples(detection(load, data_prefix=dict(img='train/', seg='gone/')))
+    with pytest.raises(PictureError, match=r'^Sample 2 \(.*train/2.png\): there is no .*gone/2.png\.$'):
+        samples.record(2)
+
+
+def test_what_a_transform_misses(detection):
+    samples = Samples(detection([dict(type='ImageToTensor', keys=['img'])]))
+    with pytest.raises(
+        PictureError, match=r": the transform ImageToTensor finds no 'img' in what those before it left\.$"
+    ):
+        samples.record(0)
+
+
 def test_a_picture_that_is_none(detection, tmp_path, coco):
     for number in range(6):
         (tmp_path / f'{number}.png').write_bytes(b'no picture')
