@@ -90,7 +90,7 @@ class BoxJob:
             progress: See :func:`mmlens.explain_boxes`.
         """
         layers = self.layers if method.uses_layers else {}
-        prepared, depends = self._dependences(layers if method.uses_gradients else {})
+        prepared, by_gradient, depends = self._dependences(layers if method.uses_gradients else {})
 
         def run(copies: int) -> List[Any]:
             return self.detector.samples(prepared, copies)
@@ -101,6 +101,11 @@ class BoxJob:
             if not explained.ranks:
                 return explained
             runs.choose(explained.ranks, box_measure(self.target, runs.boxes_of(explained.ranks), method.logits))
+            if by_gradient is not None:
+                # Passes with and without gradients round differently, which may change the order, or who scores enough.
+                unknown: List[Optional[Dependence]] = [None] * len(runs.levels)
+                ranks = by_gradient.ranks_of(runs.found.at(explained.ranks))
+                depends = [unknown if rank < 0 else depends[rank] for rank in ranks]
             job = PassJob(runs.levels, runs, prepared.batch['inputs'], depends, True, options, progress)
             maps = method.explain(job)
         for target, of_target in enumerate(maps):
@@ -116,17 +121,20 @@ class BoxJob:
         with live_graph() as graph, tap.before_layers(graph.paused):
             return prepared, self.detector.predict(prepared)
 
-    def _dependences(self, layers: Dict[str, nn.Module]) -> Tuple[Prepared, List[List[Optional[Dependence]]]]:
-        """The picture, and what each selected detection depends on at each level."""
+    def _dependences(
+        self, layers: Dict[str, nn.Module]
+    ) -> Tuple[Prepared, Optional[Predictions], List[List[Optional[Dependence]]]]:
+        """The picture, the selected detections, and what each of them depends on at each level."""
         scalar_of = box_target(self.target)
         with Tap(self.detector.model, layers) as tap:
             if not layers:
-                return self.detector.prepare(self.picture), []
+                return self.detector.prepare(self.picture), None, []
             prepared, found = self._predict(tap)
             levels = tap.levels(prepared.input_size)
-            scalars = [scalar_of(found.scores[rank], found.boxes[rank]) for rank in self.select(found)]
+            ranks = self.select(found)
+            scalars = [scalar_of(found.scores[rank], found.boxes[rank]) for rank in ranks]
             gradients = (gradients_at(scalar, levels, keep_graph=True) for scalar in scalars)
-            return prepared, [dependences(levels, each) for each in gradients]
+            return prepared, found.at(ranks), [dependences(levels, each) for each in gradients]
 
     def _why_blank(self, job: PassJob, method: PassMethod, target: int) -> str:
         if job.interrupted:

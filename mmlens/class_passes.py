@@ -46,7 +46,12 @@ class ClassRuns(Runs):
         """Shape (N,): the logits of the unaltered input."""
         return self._reference
 
-    def batch_size(self, level: Optional[Level] = None) -> int:
+    @property
+    def identity(self) -> str:
+        """See :class:`Runs`."""
+        return repr([self._categories, self._reference.tolist()])
+
+    def batch_size(self, level: Optional[Level] = None, items: Optional[int] = None) -> int:
         """See :class:`Runs`."""
         place = place_of(level)
         if place not in self._sizes:

@@ -15,7 +15,7 @@ from .attribution.methods.multi_pass import Runs, fitting, place_of
 from .attribution.replay import Replay
 from .attribution.selection import Diverged, Selection
 from .attribution.tap import Level
-from .models.detector import Detector, Predictions
+from .models.detector import Detector
 from .models.network import Prepared
 
 # (scores (N,), boxes (N, 4)) -> values (N,)
@@ -61,16 +61,11 @@ class Follower(Runs):
 
     def boxes_of(self, ranks: Sequence[int]) -> Tensor:
         """Boxes (N, 4) of detections of the unaltered picture, in picture pixels."""
-        return self.found.boxes[torch.as_tensor(list(ranks), dtype=torch.int64, device=self.found.boxes.device)]
+        return self.found.at(ranks).boxes
 
     def choose(self, ranks: Sequence[int], measure: Measure) -> None:
         """Set which detections are followed, and what is measured of each."""
-        index = torch.as_tensor(list(ranks), dtype=torch.int64, device=self.found.scores.device)
-        found = self.found
-        assert found.positions is not None
-        self._wanted = Predictions(
-            found.boxes[index], found.scores[index], found.labels[index], None, found.positions[index]
-        )
+        self._wanted = self.found.at(ranks)
         self._measure = measure
 
     @property
@@ -78,13 +73,20 @@ class Follower(Runs):
         """Shape (N,): what is measured on the unaltered picture."""
         return self._measure(self._wanted.scores, self._wanted.boxes)
 
-    def batch_size(self, level: Optional[Level] = None) -> int:
+    @property
+    def identity(self) -> str:
+        """See :class:`Runs`: boxes, labels and scores of the detections, and the settings of post-processing."""
+        wanted = self._wanted
+        parts = [each.tolist() for each in (wanted.boxes, wanted.labels, wanted.scores)]
+        return repr([parts, list(_settings_of(self.detector.model))])
+
+    def batch_size(self, level: Optional[Level] = None, items: Optional[int] = None) -> int:
         """See :class:`Runs`."""
         place = place_of(level)
         if self._settled != place:
             same_layer = self._settled is not None and self._settled[0] == place[0]
             self._settled = place
-            self._settle(level, same_layer)
+            self._settle(level, same_layer, items)
         return self._size
 
     def at_level(self, level: Level, altered: Tensor) -> Tensor:
@@ -107,7 +109,8 @@ class Follower(Runs):
         values = []
         for sample in samples:
             found = self.detector.in_picture(self.prepared, sample)
-            alike = box_iou(wanted.boxes, found.boxes) * found.scores * (wanted.labels[:, None] == found.labels)
+            overlap = box_iou(wanted.boxes, found.boxes).nan_to_num(0.0)  # two boxes without area have none
+            alike = overlap * found.scores * (wanted.labels[:, None] == found.labels)
             values.append(alike.amax(1) if len(found) else torch.zeros_like(wanted.scores))
         return torch.stack(values)
 
@@ -145,12 +148,13 @@ class Follower(Runs):
             return self._one_batch(level, part, axis)
         return torch.stack([self._values(sample, self._of_copies[i]) for i, sample in enumerate(samples[:number])])
 
-    def _settle(self, level: Optional[Level], recorded: bool) -> None:
+    def _settle(self, level: Optional[Level], recorded: bool, items: Optional[int]) -> None:
         """Find how many passes to run at a time, and record the choices made for as many unaltered copies.
 
         Args:
             level: Where outputs are altered; ``None`` for the input.
             recorded: Whether choices were recorded at another level of the layer, which are the same here.
+            items: See :meth:`Runs.batch_size`.
         """
         with Allocations() as counted:
             if recorded:
@@ -159,12 +163,14 @@ class Follower(Runs):
                 self._size = 1
                 self._record(level)
         self.memory_of_one = max(self.memory_of_one, counted.bytes)
-        size = fitting(self._options, counted.bytes, self.found.scores.device, of_inputs=level is None)
+        fits = fitting(self._options, counted.bytes, self.found.scores.device, of_inputs=level is None)
+        size = fits if items is None else min(fits, items)
         if not self.replay.batches or self.by_overlap:
             self._size = 1
             return
-        # Where choices are known, recording them again costs as much as what a little more at a time would save.
-        will_do = size < 4 * self._size <= 4 * size if recorded else size == self._size
+        # Where choices are known, recording them again costs as much as what a few more or less at a time would save.
+        near = size / 4 < self._size < 4 * size
+        will_do = near and self._size <= fits if recorded else size == self._size
         if not will_do:
             self._size = size
             self._record(level)

@@ -253,6 +253,59 @@ def test_batches_of_any_size_measure_the_same(detector, picture):
     assert (measured[0] - runs.reference).abs().max() > 1e-3 * runs.reference.max()
 
 
+def test_no_more_copies_are_run_than_there_are_alterations(yolox, picture):
+    seen = []
+    options = dict(score_thr=0.5, method='ablationcam')
+    handle = yolox.model.bbox_head.register_forward_pre_hook(lambda head, args: seen.append(len(args[0][0])))
+    try:
+        found = explain_boxes(yolox, picture, method_options=dict(batch_size=10**9), **options)
+        with following(yolox, picture, batch_size=10**9) as runs:
+            first, second, third = runs.levels
+            assert runs.batch_size(first, 7) == runs.batch_size(first) == 7
+            assert runs.batch_size(second, 3) == 7  # choices were recorded for so many: a few in vain cost less
+            assert runs.batch_size(third, 1) == 1
+    finally:
+        handle.remove()
+    assert max(seen) == 16  # as many as there are channels
+    expected = explain_boxes(yolox, picture, method_options=dict(batch_size=1), **options)
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one.raw, other.raw, rtol=1e-3, atol=1e-4 * other.raw.max())
+
+
+# ---------------------------------------------------------------- with and without gradients
+
+
+@pytest.mark.parametrize(
+    ('score_thr', 'less', 'alike'),
+    [
+        (0.44, (0.0, 0.3, 0.0), 6),  # other boxes are fourth and fifth where gradients are taken
+        (0.46, (0.0, 0.0, 0.05), 4),  # the fifth scores too little there
+    ],
+)
+def test_maps_do_not_hang_on_the_order_of_the_pass_with_gradients(yolox, picture, score_thr, less, alike):
+    """The two passes differ by rounding; here by so much that all comes in another order."""
+
+    def differ(head, args, output):
+        classes, edges, objectness = output
+        if torch.is_grad_enabled():
+            objectness = [logit - by for logit, by in zip(objectness, less)]
+        return classes, edges, objectness
+
+    options = dict(score_thr=score_thr, method='ablationcam')
+    expected = explain_boxes(yolox, picture, **options)
+    handle = yolox.model.bbox_head.register_forward_hook(differ)
+    try:
+        with_gradients = explain_boxes(yolox, picture, score_thr=score_thr)
+        found = explain_boxes(yolox, picture, **options)
+    finally:
+        handle.remove()
+    assert [box.box.tolist() for box in with_gradients] != [box.box.tolist() for box in found]
+    assert [box.box.tolist() for box in expected] == [box.box.tolist() for box in found]
+    for one, other in zip(found[:alike], expected[:alike]):
+        np.testing.assert_array_equal(one.raw, other.raw)
+    assert not any(box.blank for box in found)
+
+
 # ---------------------------------------------------------------- the same candidate, read from the head by hand
 
 
@@ -574,6 +627,33 @@ def test_similarity_is_the_best_product_of_overlap_and_score_within_the_class(yo
                     best = max(best, box_iou(box[None], other[None]).item() * score.item())
             assert value.item() == pytest.approx(best, abs=1e-5)
     assert 0 < measured[0].max() <= 1
+
+
+def test_a_box_without_area_overlaps_nothing(yolox, picture):
+    detector = copy.copy(yolox)
+    detector.model = copy.deepcopy(yolox.model)
+    with torch.no_grad():
+        for edges in detector.model.bbox_head.multi_level_conv_reg:
+            edges.bias[2:] = -200
+    with following(detector, picture) as runs:
+        assert (runs.found.boxes[:, :2] == runs.found.boxes[:, 2:]).all()
+        assert runs.similarity(runs.prepared.batch['inputs']).tolist() == [[0.0] * len(runs.found)]
+
+
+def test_what_is_measured_has_an_identity(yolox, picture):
+    detector = copy.copy(yolox)
+    detector.model = copy.deepcopy(yolox.model)
+    with following(yolox, picture) as runs, following(detector, picture) as again:
+        assert runs.identity == again.identity
+        for ranks in ([0], [1], [1, 0]):
+            again.choose(ranks, lambda scores, boxes: torch.ones_like(scores))  # scores that are sure are all the same
+            assert runs.identity != again.identity
+            runs.choose(ranks, lambda scores, boxes: torch.ones_like(scores))
+            assert runs.identity == again.identity
+    detector.model.bbox_head.test_cfg['nms']['iou_threshold'] = 0.6
+    with following(detector, picture) as again:
+        again.choose([1, 0], lambda scores, boxes: torch.ones_like(scores))
+        assert runs.identity != again.identity
 
 
 # ---------------------------------------------------------------- what is left behind

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -35,6 +36,30 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def at(self, ranks: Sequence[int]) -> Predictions:
+        """Some of them, without graph and masks."""
+        index = torch.as_tensor(list(ranks), dtype=torch.int64, device=self.scores.device)
+        parts = (self.boxes, self.scores, self.labels)
+        boxes, scores, labels = (part.detach()[index] for part in parts)
+        return Predictions(boxes, scores, labels, None, None if self.positions is None else self.positions[index])
+
+    def ranks_of(self, others: Predictions) -> List[int]:
+        """Find detections that another pass made.
+
+        Args:
+            others: N detections.
+
+        Returns:
+            N ranks among these detections: that of the same class, edges within 0.1 pixels and the nearest score; -1
+            for what is not among them.
+        """
+        if not len(self):
+            return [-1] * len(others)
+        apart = (self.boxes.detach() - others.boxes[:, None]).abs().amax(2)
+        is_other = (apart > 0.1) | (self.labels != others.labels[:, None])
+        least, ranks = (self.scores.detach() - others.scores[:, None]).abs().masked_fill(is_other, math.inf).min(1)
+        return ranks.masked_fill(least.isinf(), -1).tolist()
 
 
 class Detector(Network):

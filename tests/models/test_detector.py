@@ -11,7 +11,7 @@ from mmengine.structures import InstanceData
 
 from mmlens import load_detector
 from mmlens.errors import ModelError
-from mmlens.models.detector import Detector
+from mmlens.models.detector import Detector, Predictions
 
 RESIZE = dict(type='Resize', scale=(128, 128), keep_ratio=True)
 SQUARE = dict(type='Pad', pad_to_square=True)
@@ -179,6 +179,22 @@ def test_equal_scores_stay_in_order(picture):
     boxes = torch.arange(40.0).reshape(10, 4)
     found = predict(own(bboxes=boxes, scores=torch.full((10,), 0.5), labels=torch.arange(10)), picture)
     assert found.labels.tolist() == list(range(10))
+
+
+def test_the_same_detections_are_found_in_another_order():
+    def predictions(*found):
+        boxes, scores, labels = zip(*found)
+        return Predictions(torch.tensor(boxes), torch.tensor(scores), torch.tensor(labels))
+
+    dog, cat, twin = ([1.0, 2, 30, 40], 0.8, 0), ([1.0, 2, 30, 40], 0.7, 1), ([1.0, 2, 30, 40], 0.5, 0)
+    cup, vanished = ([50.0, 50, 60, 60], 0.7, 2), ([70.0, 70, 70, 90], 0.6, 2)
+    found = predictions(dog, cat, cup, vanished, twin)
+    moved = ([50.04, 50, 60, 59.95], 0.699, 2)
+    assert found.ranks_of(predictions(twin, moved, dog, vanished, cat)) == [4, 2, 0, 3, 1]
+    far, of_another_class = ([50.0, 50, 60, 60.2], 0.7, 2), ([50.0, 50, 60, 60], 0.7, 1)
+    assert found.ranks_of(predictions(far, cup, of_another_class)) == [-1, 2, -1]
+    assert found.at([]).ranks_of(found) == [-1] * 5 and found.ranks_of(found.at([])) == []
+    assert found.at([2, 0]).labels.tolist() == [2, 0]
 
 
 def test_no_detection_is_no_error(picture):

@@ -137,10 +137,7 @@ class _Weights:
 
 def _made_for(job: PassJob) -> str:
     """What the weights depend on: the input, the boxes and the options, but for the number of masks."""
-    parts = [repr([job.options[name] for name in ('grid', 'keep', 'seed')]), repr(job.runs.batch_size())]
-    parts += [str(hashlib.sha256(_bytes(tensor)).hexdigest()) for tensor in (job.inputs, job.runs.reference)]
-    return hashlib.sha256(' '.join(parts).encode()).hexdigest()
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    return tensor.detach().float().cpu().numpy().tobytes()
+    inputs = hashlib.sha256(job.inputs.detach().float().cpu().numpy().tobytes()).hexdigest()
+    options = [job.options[name] for name in ('grid', 'keep', 'seed')]
+    parts = [inputs, job.runs.identity, options, job.runs.batch_size()]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -41,8 +41,18 @@ class Runs:
         """Shape (N,): the targets, nothing altered."""
         raise NotImplementedError
 
-    def batch_size(self, level: Optional[Level] = None) -> int:
-        """How many alterations of a level, or of the input, one call may hold."""
+    @property
+    def identity(self) -> str:
+        """Tells the targets, and what else is measured by, from others."""
+        raise NotImplementedError
+
+    def batch_size(self, level: Optional[Level] = None, items: Optional[int] = None) -> int:
+        """How many alterations of a level, or of the input, one call may hold.
+
+        Args:
+            level: The level; ``None`` for the input.
+            items: How many alterations there are in all, if that is known: more at a time would be in vain.
+        """
         raise NotImplementedError
 
     def at_level(self, level: Level, altered: Tensor) -> Tensor:
@@ -79,9 +89,8 @@ def fitting(options: Dict[str, Any], each: int, device: torch.device, of_inputs:
     asked, memory = options['batch_size'], options['memory']
     free = MEMORY_ON_GPU if device.type == 'cuda' else 0 if of_inputs else MEMORY_ON_CPU
     fits = max(1, int((free if memory is None else memory * 1e6) // max(each, 1)))
-    if (
-        asked is None
-    ):  # a power of two, as numbers of channels are multiples of one: batches that are not full cost as much
+    if asked is None:
+        # A power of two, as numbers of channels are multiples of one: batches that are not full cost as much.
         return 2 ** (min(fits, most).bit_length() - 1)
     return asked if memory is None else min(asked, fits)
 
@@ -159,7 +168,7 @@ class PassJob:
         """
         start = 0
         while start < len(items) and not self.interrupted:
-            batch = items[start : start + self.runs.batch_size(level)]
+            batch = items[start : start + self.runs.batch_size(level, len(items))]
             yield batch
             start += len(batch)
             self.done += len(batch)
@@ -218,15 +227,16 @@ class PassMethod:
                 f"Method '{self.name}' has no option '{unknown[0]}': it has {', '.join(sorted(self.options))}."
             )
         complete = {**self.options, **(options or {})}
-        whole = [name for name, default in self.options.items() if name == 'batch_size' or type(default) is int]
-        for name, kind in [('memory', numbers.Real), *((name, numbers.Integral) for name in whole)]:
-            if complete[name] is not None and not isinstance(complete[name], kind):
-                raise MethodError(
-                    f'{name} must be a {"" if name == "memory" else "whole "}number, not {complete[name]!r}.'
-                )
-        for name in ('batch_size', 'memory'):
-            if complete[name] is not None and complete[name] <= 0:
-                raise MethodError(f'{name} must be more than 0, not {complete[name]}.')
+        for name, default in self.options.items():
+            value, whole = complete[name], name == 'batch_size' or type(default) is int
+            is_number = whole or name == 'memory' or type(default) is float
+            if not is_number or value is None and default is None:
+                continue
+            if not isinstance(value, numbers.Integral if whole else numbers.Real):
+                raise MethodError(f'{name} must be a {"whole " if whole else ""}number, not {value!r}.')
+        for name, extra in (('batch_size', ''), ('memory', ' and finite')):
+            if complete[name] is not None and not 0 < complete[name] < math.inf:
+                raise MethodError(f'{name} must be more than 0{extra}, not {complete[name]}.')
         return complete
 
 

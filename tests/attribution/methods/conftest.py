@@ -20,6 +20,8 @@ class FormulaRuns(Runs):
         size: How many alterations a call may hold.
     """
 
+    identity = 'made up'
+
     def __init__(self, tensors, targets, inputs, of_input, size=3):
         self.tensors, self.targets, self.inputs, self.of_input, self.size = tensors, targets, inputs, of_input, size
         self.passes = 0
@@ -29,7 +31,7 @@ class FormulaRuns(Runs):
     def reference(self):
         return self.targets(self.tensors) if self.tensors else self.of_input(self.inputs[0])
 
-    def batch_size(self, level=None):
+    def batch_size(self, level=None, items=None):
         return self.size
 
     def _note(self, count):

@@ -204,11 +204,11 @@ def test_a_file_of_something_else_is_refused_in_a_sentence(made, tmp_path, chang
     options = {'seed': {'seed': 1}, 'grid': {'grid': 5}, 'keep': {'keep': 0.4}, 'size': {'size': 5}}.get(change, {})
     if change == 'picture':
         made.inputs = made.inputs * 0.99
+    job = made.job('drise', **{'num_masks': 20, 'grid': 4, 'resume': str(file), **options})
     if change == 'boxes':
-        of_input = made.of_input
-        made.of_input = lambda one: of_input(one).flip(0)
+        job.runs.identity = 'other boxes'
     with pytest.raises(MethodError) as error:
-        run(made, resume=str(file), **options)
+        drise(job)
     assert str(error.value) == (
         f'{file} was begun for another picture, other boxes or other options: delete it, or name another file.'
     )

@@ -49,11 +49,14 @@ def test_memory_that_one_pass_exceeds_is_said(memory, taken, notes):
     [
         ({'masks': 3}, "Method 'drise' has no option 'masks'"),
         ({'batch_size': 0}, 'batch_size must be more than 0, not 0.'),
-        ({'memory': -1.5}, 'memory must be more than 0, not -1.5.'),
+        ({'memory': -1.5}, 'memory must be more than 0 and finite, not -1.5.'),
         ({'batch_size': 2.5}, 'batch_size must be a whole number, not 2.5.'),
         ({'memory': '8'}, "memory must be a number, not '8'."),
         ({'num_masks': 2.5}, 'num_masks must be a whole number, not 2.5.'),
         ({'seed': 'a'}, "seed must be a whole number, not 'a'."),
+        ({'grid': None}, 'grid must be a whole number, not None.'),
+        ({'keep': '0.5'}, "keep must be a number, not '0.5'."),
+        ({'memory': float('inf')}, 'memory must be more than 0 and finite, not inf.'),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, sentence):
