@@ -29,6 +29,7 @@ _FEWER_LINES_BELOW = 0.75  # an inch, where not all have room anyway
 _TITLE_LETTERS, _CAPTION_LETTERS = 8, 12  # an inch
 _THIN, _THICK = 1.6, 3.2
 _MARGIN = 0.01  # beside the curves
+_LEAST_HEIGHT = 0.25  # of the curves, in the figure's
 
 
 @dataclass(frozen=True)
@@ -141,12 +142,13 @@ def curve_figure(
         legend = _Legend.of(lines, size)
         for place, (line, colour, width) in enumerate(zip(lines, legend.colours(), _widths(len(lines)))):
             axes.plot(x, line.values, color=colour, label=legend.label(place), linewidth=width)
-        _set_axes(axes, lines, axis, other_axis, y_name)
+        top = _set_axes(axes, lines, axis, other_axis, y_name)
         _set_title(figure, title, int(_TITLE_LETTERS * size[0]))
         caption = textwrap.fill(caption, int(_CAPTION_LETTERS * size[0]))
-        figure.supxlabel(caption, fontsize='medium', parse_math=False)
+        below = figure.supxlabel(caption, fontsize='medium', parse_math=False)
         legend.add(figure, axes)
         figure.canvas.draw()  # words take their look from the style when they are first drawn
+        _make_room(figure, axes, [below, *top])
     return figure
 
 
@@ -160,7 +162,8 @@ def draw_curves(*args: Any, **options: Any) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
 
 
-def _set_axes(axes: Any, lines: Sequence[Line], axis: Axis, other_axis: Optional[Axis], y_name: str) -> None:
+def _set_axes(axes: Any, lines: Sequence[Line], axis: Axis, other_axis: Optional[Axis], y_name: str) -> List[Any]:
+    """Set the axes up; returns the one along the top, if there is one."""
     axes.set_xlim(-_MARGIN * axis.end, (1 + _MARGIN) * axis.end)
     axes.set_xlabel(axis.name)
     axes.xaxis.set_major_formatter(_shortly)
@@ -170,11 +173,23 @@ def _set_axes(axes: Any, lines: Sequence[Line], axis: Axis, other_axis: Optional
     if low <= 0.5 * high or high == 0:
         high = high or 1.0
         axes.set_ylim(min(0.0, low) - 0.02 * high, 1.05 * high)
-    if other_axis:
-        rate = other_axis.end / axis.end
-        top = axes.secondary_xaxis('top', functions=(lambda value: value * rate, lambda value: value / rate))
-        top.set_xlabel(other_axis.name)
-        top.xaxis.set_major_formatter(_shortly)
+    if not other_axis:
+        return []
+    rate = other_axis.end / axis.end
+    top = axes.secondary_xaxis('top', functions=(lambda value: value * rate, lambda value: value / rate))
+    top.set_xlabel(other_axis.name)
+    top.xaxis.set_major_formatter(_shortly)
+    return [top]
+
+
+def _make_room(figure: Any, axes: Any, parts: Sequence[Any]) -> None:
+    """Leave out these parts, one after the other, until the curves have room."""
+    for part in parts:
+        if axes.bbox.height >= _LEAST_HEIGHT * figure.bbox.height:
+            return
+        part.set_visible(False)
+        part.set_in_layout(False)
+        figure.canvas.draw()
 
 
 def _shortly(value: float, _: int) -> str:

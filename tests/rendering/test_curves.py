@@ -92,6 +92,15 @@ def test_a_legend_covers_nothing_and_leaves_the_axes_room(number, size):
     assert axes.bbox.height >= 0.15 * figure.bbox.height and axes.bbox.width >= 0.4 * figure.bbox.width
 
 
+@pytest.mark.parametrize('size', [(4, 3), (5, 4)])
+def test_curves_have_room_below_a_long_title_and_beside_words(size):
+    title = 'cascade-mask-rcnn_convnext-s-p4-w7_fpn_4conv1fc-giou_amp-ms-crop-3x_coco: learning rate'
+    figure = curve_figure(X, lines(14), EPOCHS, ITERATIONS, y_name='lr', title=title, caption='words ' * 20, size=size)
+    assert axes_of(figure).bbox.height >= 0.2 * figure.bbox.height
+    legend = axes_of(figure).get_legend().get_window_extent()
+    assert not any(legend.overlaps(box) for box in (axes_of(figure).bbox, figure._suptitle.get_window_extent()))
+
+
 def test_of_too_many_lines_some_are_named_the_first_and_the_last_among_them():
     long = [Line(line.values, f'{line.label}, weights and norm weights') for line in lines(14)]
     legend = axes_of(curve_figure(X, long, EPOCHS, size=(5, 4))).get_legend()
