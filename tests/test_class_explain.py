@@ -322,7 +322,10 @@ def test_a_synonym_names_a_class_if_it_is_the_only_one_of_that_name(classifiers)
         classifier.class_names[1:3] = names
         with pytest.raises(MmlensError, match=rf"are called 'crane': 1 \({names[0]}\), 2 \({names[1]}\); name one by"):
             classifier.class_indexes('crane')
-    assert classifier.class_indexes(2) == [2]
+    assert classifier.class_indexes(2) == classifier.class_indexes(np.int64(2)) == [2]
+    for no_class in (2.5, '²'):
+        with pytest.raises(MmlensError, match=f"^The model knows no class '{no_class}': "):
+            classifier.class_indexes(no_class)
 
 
 @pytest.mark.parametrize('kind', ['vit', 'deit', 't2t'])

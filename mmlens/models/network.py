@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from mmengine.config import Config
@@ -108,7 +108,7 @@ class Network:
             return None
         known = self.class_names
         indexes = []
-        for wanted in [classes] if isinstance(classes, (str, int)) else classes:
+        for wanted in classes if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]:
             exactly = [index for index, name in enumerate(known) if name == wanted]
             # ImageNet's names are lists of synonyms: 'tabby, tabby cat'. Some stand in several of them.
             called_so = [index for index, name in enumerate(known) if wanted in name.split(', ')]
@@ -118,7 +118,7 @@ class Network:
             elif called_so:
                 which = ', '.join(f'{index} ({known[index]})' for index in called_so)
                 raise MmlensError(f"Several classes are called '{wanted}': {which}; name one by its number.")
-            elif str(wanted).isdigit() and (not known or int(wanted) < len(known)):
+            elif str(wanted).isdecimal() and (not known or int(wanted) < len(known)):
                 indexes.append(int(wanted))
             else:
                 near = difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
