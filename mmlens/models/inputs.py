@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 from torch import Tensor
 
+from .. import compat
 from ..errors import ModelError, PictureError, reason
 from ..pipelines import test_pipeline
 from .geometry import Geometry, Size
@@ -70,7 +71,9 @@ class TestPipeline:
             try:
                 self.load_file, *self.steps = [TRANSFORMS.build(step) for step in [loader, *steps]]
                 self.load_array = TRANSFORMS.build(array_loader)
-            except (KeyError, TypeError, ValueError, AssertionError) as error:
+            except compat.DependencyError:
+                raise
+            except Exception as error:  # a step is anybody's code
                 raise ModelError(f'The test pipeline of the config cannot be built: {reason(error)}') from error
 
     def __call__(self, picture: Picture, **extra: Any) -> Sample:

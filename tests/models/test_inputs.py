@@ -419,6 +419,18 @@ def test_pipelines_that_cannot_be_built_are_refused(steps, sentence):
         pipeline(*steps)
 
 
+def test_a_step_that_misses_its_package(monkeypatch):
+    def init(self):
+        raise RuntimeError('albumentations is not installed')
+
+    step = own_step(quarter_turn)
+    monkeypatch.setattr(TRANSFORMS.get(step['type']), '__init__', init)
+    with pytest.raises(
+        ModelError, match=r'test pipeline of the config cannot be built: albumentations is not installed'
+    ):
+        pipeline(dict(type='LoadImageFromFile'), step)
+
+
 def test_pipelines_that_pack_no_single_picture_are_refused(pack, colours):
     many = dict(type='TestTimeAug', transforms=[[KEEP_RATIO], [flip('horizontal')], [pack]])
     for last in ([], [many]):
