@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional, Union
 from ..errors import ModelError
 from .arguments import read_cfg_options
 from .outputs import folder_of_results, plan_outputs
+from .pass_options import check_resume_place
 from .progress import Passes
 from .run import Drawn, Picture, Run
 from .sources import Source, find_sources
@@ -92,6 +93,7 @@ def run_job(
             return print_layers(load(args), sources[0])
         check_sources(sources)
         places = plan_outputs(sources, args.out_dir, args.out_file, args.show, option)
+        check_resume_place(args, places)
         if args.show:
             check_display()
         network = load(args)

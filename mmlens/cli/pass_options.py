@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Dict, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from ..errors import MmlensError
 from .arguments import Parser, positive, rank, share
@@ -68,3 +69,15 @@ def check_resume(args: argparse.Namespace, sources: Sequence[Source]) -> None:
         raise MmlensError(f'--resume is for one picture, and there are {len(sources)}: name one.')
     if args.resume and sources[0].is_video:
         raise MmlensError('--resume is for one picture, not for the frames of a video.')
+
+
+def check_resume_place(args: argparse.Namespace, places: Sequence[Optional[Path]]) -> None:
+    """Check that no result is written over the file that D-RISE keeps what it found in.
+
+    Raises:
+        MmlensError: If one would be.
+    """
+    results = [path for place in places if place for path in (place, place.with_suffix('.npz'))]
+    resume = getattr(args, 'resume', None)
+    if resume and Path(resume).resolve() in [path.resolve() for path in results]:
+        raise MmlensError(f'--resume {resume} is where a result goes: name another file.')

@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from mmlens.cli import boxam, featmap, layers
+from mmlens.cli import boxam, cam, featmap, layers
 
 COMMANDS = {'featmap': featmap.main, 'boxam': boxam.main}
 
@@ -92,6 +92,14 @@ def test_sums_of_another_picture(model, pictures, capsys):
 def test_sums_of_several_pictures(pictures, capsys):
     words = ['pics', 'unused.py', 'unused.pth', '--method', 'drise', '--resume', 'masks.npz']
     assert '--resume is for one picture, and there are 3' in fails(boxam.main, words, capsys)
+
+
+@pytest.mark.parametrize('name', ['out/a.png', 'out/../out/a.npz'])
+@pytest.mark.parametrize('command', [boxam, cam])
+def test_the_file_to_resume_is_no_result(pictures, capsys, command, name):
+    os.mkdir('out')
+    words = ['pics/a.png', 'unused.py', 'unused.pth', '--method', 'drise', '--resume', name, '--out-dir', 'out']
+    assert f'--resume {name} is where a result goes: name another file.' in fails(command.main, words, capsys)
 
 
 def test_unknown_class(model, pictures, capsys):
