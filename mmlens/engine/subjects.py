@@ -125,7 +125,7 @@ def dataset_of(runner: Any, stage: str) -> Any:
     """The dataset of a stage: the one that is loaded already, else one that is built from the config.
 
     Raises:
-        MmlensError: If the config has none.
+        MmlensError: If the config has none, or one that cannot be loaded.
     """
     loop = getattr(runner, f'_{stage}_loop')
     loader = getattr(loop, 'dataloader', None) or getattr(runner, f'_{stage}_dataloader')
@@ -133,9 +133,15 @@ def dataset_of(runner: Any, stage: str) -> Any:
         return loader.dataset
     if not loader:
         raise MmlensError(f'The config has no {stage}_dataloader to take pictures from: give files by pictures=[...].')
-    dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
-    if hasattr(dataset, 'full_init'):
-        dataset.full_init()
+    try:
+        dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
+    except Exception as error:  # datasets are anybody's code
+        raise MmlensError(
+            f'The {stage} set, to take pictures from, cannot be loaded: {reason(error)} Name another set by '
+            "dataset='...', or files by pictures=[...]."
+        ) from error
     return dataset
 
 

@@ -150,6 +150,9 @@ def test_what_is_wrong_is_said():
         Choice().of_dataset([1, 2, 3, 4], 'val')
     with pytest.raises(MmlensError, match='^The config has no val_dataloader to take pictures from'):
         dataset_of(SimpleNamespace(_val_loop=None, _val_dataloader=None), 'val')
+    gone = dict(dataset=dict(type='mmdet.CocoDataset', ann_file='gone.json'))
+    with pytest.raises(MmlensError, match="^The test set, to take pictures from, cannot be loaded: .*gone.json'. Name"):
+        dataset_of(SimpleNamespace(_test_loop=None, _test_dataloader=gone), 'test')
 
 
 def test_files_keep_their_order(tmp_path):
