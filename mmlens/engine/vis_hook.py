@@ -145,14 +145,14 @@ class VisHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Find what is wrong with the arguments, and draw the weights that the training begins with."""
-        stages = [stage for stage in ('train', 'val') if stage in self.timing.during]
+        stages = self._stages(runner)
         if not stages:  # a test, perhaps days later: what can be known before is told now
             choice = self.choice if self.choice.pictures is not None else Choice(num=1)
             with alike_everywhere(), no_trace():
                 self._try(runner, self._model(runner, 'test'), self._choose(runner, 'train', choice)[0])
             return
         self.timing.check_loop(runner._train_loop)
-        for stage in stages if runner._val_loop is not None else stages[:1]:
+        for stage in stages:
             self._begin(runner, stage)
         self._last = self.timing.done(runner)
         if self.timing.begins(runner):
@@ -199,6 +199,14 @@ class VisHook(Hook):
             self._draw_all(runner, 'test', self.timing.done(runner))
 
     # ---------------------------------------------------------------- how
+
+    def _stages(self, runner: Any) -> List[str]:
+        """What of a training is drawn: a config need not have a validation."""
+        there = ('train', 'val') if runner._val_loop is not None else ('train',)
+        stages = [stage for stage in there if stage in self.timing.during]
+        if not stages and 'test' not in self.timing.during:
+            raise MmlensError("during='val' draws nothing where the config has no validation: draw during='train'.")
+        return stages
 
     def _begin(self, runner: Any, stage: str) -> None:
         """Choose the pictures of a stage and draw the first for a trial."""

@@ -477,6 +477,17 @@ def test_what_is_wrong_in_the_config_stops_the_training_at_its_start(make_runner
         assert '\n' not in str(raised.value)
 
 
+def test_a_config_without_a_validation_is_drawn_during_training_only(make_runner, pictures):
+    runner = make_runner('mmdet', val_dataloader=None, val_cfg=None, val_evaluator=None)
+    runner.train_loop  # noqa: B018  builds it
+    path = str(pictures / 'val' / 'pictures' / '001.png')
+    with pytest.raises(MmlensError, match="^during='val' draws nothing where the config has no validation: "):
+        HOOKS.build(boxam(during='val', pictures=path)).before_train(runner)
+    HOOKS.build(boxam(during=('train', 'val'))).before_train(runner)
+    HOOKS.build(boxam(during=('val', 'test'), tag='tested')).before_train(runner)
+    assert drawn_by(runner) == ['boxam/000/epoch_0000']
+
+
 def test_one_value_is_a_list_of_one(pictures):
     path = pictures / 'val' / 'pictures' / '001.png'
     for given in (str(path), path, [path]):
