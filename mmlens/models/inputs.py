@@ -67,14 +67,14 @@ class TestPipeline:
         self.cfg = cfg
         self.gray = loader.get('color_type') == 'grayscale'
         array_loader = dict(type='mmdet.LoadImageFromNDArray', to_float32=loader.get('to_float32', False))
-        with default_scope(cfg):
-            try:
-                self.load_file, *self.steps = [TRANSFORMS.build(step) for step in [loader, *steps]]
-                self.load_array = TRANSFORMS.build(array_loader)
-            except compat.DependencyError:
-                raise
-            except Exception as error:  # a step is anybody's code
-                raise ModelError(f'The test pipeline of the config cannot be built: {reason(error)}') from error
+        try:
+            self.load_file, *self.steps, self.load_array = [
+                _built(step, cfg) for step in [loader, *steps, array_loader]
+            ]
+        except compat.DependencyError:
+            raise
+        except Exception as error:  # a step is anybody's code
+            raise ModelError(f'The test pipeline of the config cannot be built: {reason(error)}') from error
 
     def __call__(self, picture: Picture, **extra: Any) -> Sample:
         """Run the pipeline.
@@ -124,6 +124,14 @@ class TestPipeline:
         if results is None:
             raise PictureError(f'Cannot read {picture}: it is not a picture, or a damaged one.')
         return results
+
+
+def _built(step: Dict[str, Any], cfg: Config) -> Any:
+    # Where a config has no scope, the names in it tell their libraries, and mmengine's root looks them up: within
+    # mmdet's own scope `mmdet.LoadImageFromFile` is not found, for it is mmcv's.
+    from_root = not cfg.get('default_scope') and '.' in _kind(step)
+    with DefaultScope.overwrite_default_scope('mmengine') if from_root else default_scope(cfg):
+        return TRANSFORMS.build(step)
 
 
 def _run(step: Any, results: Dict[str, Any]) -> Dict[str, Any]:

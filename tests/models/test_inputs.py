@@ -389,6 +389,13 @@ def test_a_config_that_inference_detector_has_set_to_arrays_still_takes_files(co
         np.testing.assert_array_equal(sample.picture, colours)
 
 
+def test_a_config_without_a_scope_may_name_the_library_of_each_step(pack, colours):
+    plain = [dict(type='LoadImageFromFile'), KEEP_RATIO, pack]
+    named = [{**step, 'type': f'mmdet.{step["type"].split(".")[-1]}'} for step in plain]
+    one, other = (pipeline(*steps, scope=None)(colours).packed['inputs'] for steps in (named, plain))
+    assert one.equal(other)
+
+
 def test_annotations_are_neither_needed_nor_loaded(pack, colours):
     steps = [
         dict(type='LoadImageFromFile'),
