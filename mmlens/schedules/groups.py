@@ -102,17 +102,16 @@ def label_groups(groups: Sequence[Group], model: nn.Module, custom_keys: Iterabl
     find_key = _key_finder(custom_keys)
     every_layer = {layer for group in groups for layer in group.layers}
     keyed = [[find_key(name) for name in group.names] for group in groups]
-    without = sum(None in keys for keys in keyed)
+    holders = Counter(key for keys in keyed for key in set(keys))  # how many groups a key's parameters are in
     labels = []
     for group, keys in zip(groups, keyed):
         layers = set(group.layers)
-        plain = [name for name, key in zip(group.names, keys) if key is None]
         if None not in layers and layers != every_layer:
             labels.append(_layer_label(sorted(layer for layer in layers if layer is not None)))
-        elif len(plain) == len(group.names) and without == 1:
+        elif None in keys and all(holders[key] == 1 for key in set(keys)):
             labels.append('the rest')
         else:
-            words = _simplified([kinds.get(name, name) for name in plain])
+            words = _simplified([kinds.get(name, name) for name, key in zip(group.names, keys) if key is None])
             labels.append(_join([*sorted({key.strip('.') for key in keys if key}), *words]))
     return _told_apart(labels, groups)
 

@@ -66,6 +66,16 @@ def test_labels_by_custom_keys():
     assert {label: len(names) for label, names in found.items()} == {'backbone': 4, 'the rest': 5}
 
 
+def test_keys_that_change_nothing_are_of_the_rest():
+    found = labels(lambda name: dict(lr=0.01 if 'backbone' in name else 0.1), custom_keys=['backbone', 'head.0'])
+    assert set(found) == {'backbone', 'the rest'}
+
+
+def test_a_key_whose_parameters_are_in_several_groups_is_named_in_each():
+    found = labels(lambda name: dict(lr=0.01 if name == 'backbone.0.bias' else 0.1), custom_keys=['backbone'])
+    assert set(found) == {'backbone', 'backbone, weights, biases, 2 more'}
+
+
 def test_the_longest_custom_key_counts():
     settings = {'.bias': dict(lr=0.3), 'head.0.bias': dict(lr=0.2)}
 
