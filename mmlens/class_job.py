@@ -169,13 +169,16 @@ def _finds_nothing(name: str) -> str:
 
 
 def default_layer(classifier: Classifier, prepared: Prepared) -> str:
-    """The layer to look at if none is named, found once for a classifier."""
-    if classifier.default_layer is None:
-        classifier.default_layer = find_default_layer(
-            classifier.model,
-            'backbone',
-            lambda: classifier.logits(prepared),
-            prepared.input_size,
-            classifier.extra_tokens,
-        )
-    return classifier.default_layer
+    """The layer to look at if none is named, found once for a classifier whose predictions depend on the picture."""
+    if classifier.default_layer is not None:
+        return classifier.default_layer
+    name, counts = find_default_layer(
+        classifier.model,
+        'backbone',
+        lambda: classifier.logits(prepared),
+        prepared.input_size,
+        classifier.extra_tokens,
+    )
+    if counts:
+        classifier.default_layer = name
+    return name

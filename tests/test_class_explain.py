@@ -328,6 +328,17 @@ def test_a_synonym_names_a_class_if_it_is_the_only_one_of_that_name(classifiers)
             classifier.class_indexes(no_class)
 
 
+def test_the_default_layer_is_looked_for_again_once_a_head_of_zeros_has_learned(classifiers, square):
+    classifier = copy.deepcopy(classifiers('vit'))
+    classifier.default_layer = None
+    learned = copy.deepcopy(classifier.model.head.state_dict())
+    for parameter in classifier.model.head.parameters():
+        nn.init.zeros_(parameter)
+    assert explain_classes(classifier, square).layers == ('backbone.ln1',)
+    classifier.model.head.load_state_dict(learned)
+    assert explain_classes(classifier, square).layers == (DEFAULTS['vit'][0],)
+
+
 @pytest.mark.parametrize('kind', ['vit', 'deit', 't2t'])
 def test_behind_the_last_attention_a_class_token_is_all_that_counts(classifiers, square, kind):
     last = {'vit': 'backbone.layers[-1]', 'deit': 'backbone.ln1', 't2t': 'backbone.norm'}[kind]

@@ -18,7 +18,7 @@ def find_default_layer(
     run: Callable[[], Tensor],
     input_size: Tuple[int, int],
     extra_tokens: Optional[int] = None,
-) -> str:
+) -> Tuple[str, bool]:
     """The last norm layer that lies over the picture and whose cells the prediction depends on.
 
     For convolutional and window-attention networks that is the last norm layer. Where the head reads a
@@ -32,8 +32,8 @@ def find_default_layer(
         extra_tokens: See :func:`~mmlens.attribution.tokens.layouts_of`.
 
     Returns:
-        Its name; where the prediction depends on none, as with a head that is still all zeros, the last
-        norm layer over the picture.
+        Its name, and whether the prediction depends on it. Where it depends on none, as with a head that is
+        still all zeros, that is the last norm layer over the picture, and another once the head has learned.
 
     Raises:
         LayerError: If no norm layer lies over the picture.
@@ -50,9 +50,9 @@ def find_default_layer(
             tensors = [level.tensor for level in levels]
             gradients = torch.autograd.grad(logits.max(), tensors, allow_unused=True)
             if any(g is not None and bool(level.layout(g).any()) for level, g in zip(levels, gradients)):
-                return name
+                return name, True
     if lying:
-        return lying[0]
+        return lying[0], False
     raise LayerError(f"No norm layer of '{inside}' lies over the picture: name a layer.")
 
 

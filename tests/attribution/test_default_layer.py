@@ -36,10 +36,12 @@ class Tokens(nn.Module):
         return self.norms[2](tokens)
 
 
-def find(model, extra=None, size=(16, 24)):
+def find(model, extra=None, size=(16, 24), counts=True):
     torch.manual_seed(0)
     picture = torch.rand(1, 3, *size)
-    return find_default_layer(model.eval(), 'backbone', lambda: model(picture), size, extra)
+    name, found_to_count = find_default_layer(model.eval(), 'backbone', lambda: model(picture), size, extra)
+    assert found_to_count == counts
+    return name
 
 
 def convolutions(*tail):
@@ -77,7 +79,7 @@ def test_where_patches_are_read_it_is_the_last_norm():
 def test_where_nothing_counts_yet_it_is_the_last_norm_over_the_picture():
     head = FirstToken(nn.Linear(8, 3))
     nn.init.zeros_(head[0].weight)
-    assert find(Classifier(Tokens(), head), 1) == 'backbone.norms[2]'
+    assert find(Classifier(Tokens(), head), 1, counts=False) == 'backbone.norms[2]'
 
 
 def test_without_a_norm_layer_one_has_to_be_named():
