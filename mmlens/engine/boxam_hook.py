@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..models.detector import Detector
 from ..models.network import Network
 from ..registry import HOOKS
 from .delivery import Notes, notes_of
-from .options import is_whole
+from .options import check, check_method, is_whole, listed
 from .subjects import Subject
 from .vis_hook import VisHook
 
@@ -51,6 +52,10 @@ class BoxAMVisHook(VisHook):
         **options: Any,
     ) -> None:
         super().__init__(tag, **options)
+        check_method(method, method_options, layers)
+        check('score_thr', score_thr, Real, 'a number')
+        if classes is not None:
+            listed('classes', classes, (str, Integral), 'a class')
         if not is_whole(max_boxes, -1) or max_boxes == 0:
             raise MmlensError(f'max_boxes must be -1 or at least 1, not {max_boxes!r}.')
         self.explaining: Dict[str, Any] = dict(

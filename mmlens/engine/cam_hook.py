@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..models.classifier import Classifier
 from ..models.network import Network
 from ..registry import HOOKS
 from .delivery import Notes, notes_of
+from .options import check, check_method
 from .subjects import Subject
 from .vis_hook import VisHook
 
@@ -51,6 +53,9 @@ class CAMVisHook(VisHook):
         **options: Any,
     ) -> None:
         super().__init__(tag, **options)
+        check_method(method, method_options, layers)
+        if num_extra_tokens is not None:
+            check('num_extra_tokens', num_extra_tokens, Integral, 'a whole number')
         self.categories = categories
         self.explaining: Dict[str, Any] = dict(
             method=method,

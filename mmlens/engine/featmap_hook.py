@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..models.network import Network
 from ..registry import HOOKS
 from ..rendering import check_arrangement
 from .delivery import Notes
-from .options import listed
+from .options import check, listed
 from .subjects import Subject
 from .vis_hook import VisHook
 
@@ -47,6 +47,9 @@ class FeatmapVisHook(VisHook):
         **options: Any,
     ) -> None:
         super().__init__(tag, **options)
+        listed('layers', layers, str, 'a layer')
+        check('topk', topk, Integral, 'a whole number')
+        check('score_thr', score_thr, Real, 'a number')
         if arrangement is not None and len(listed('arrangement', arrangement, Integral, 'rows and columns')) != 2:
             raise MmlensError(f'arrangement must be (rows, columns), not {arrangement!r}.')
         check_arrangement(0 if reduction else topk, arrangement)

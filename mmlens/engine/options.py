@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from numbers import Integral
 from pathlib import PurePath
-from typing import Any, Optional, Tuple, Type, Union
+from typing import Any, Mapping, Optional, Tuple, Type, Union
 
 from ..errors import MmlensError
 
@@ -33,9 +33,32 @@ def listed(name: str, given: Any, kind: Kind, what: str) -> Tuple[Any, ...]:
     return values
 
 
+def check(name: str, given: Any, kind: Kind, what: str) -> None:
+    """Make sure that an option is of some kind; arguments are those of :func:`listed`.
+
+    Raises:
+        MmlensError: If it is not.
+    """
+    if not isinstance(given, kind) or isinstance(given, bool):
+        raise MmlensError(f'{name} must be {what}, not {given!r}.')
+
+
 def is_whole(number: Any, least: int) -> bool:
     """Whether something is an integer of at least so much."""
     return isinstance(number, Integral) and not isinstance(number, bool) and number >= least  # type: ignore[operator]
+
+
+def check_method(method: Any, method_options: Any, layers: Any) -> None:
+    """Make sure that a method and its layers are named, and its options are a dict.
+
+    Raises:
+        MmlensError: If they are not.
+    """
+    check('method', method, str, 'a name')
+    if method_options is not None:
+        check('method_options', method_options, Mapping, 'a dict')
+    if layers is not None:
+        listed('layers', layers, str, 'a layer')
 
 
 def check_places(tag: Any, out_dir: Optional[Any]) -> None:
@@ -44,7 +67,8 @@ def check_places(tag: Any, out_dir: Optional[Any]) -> None:
     Raises:
         MmlensError: If they do not, or there can be no such folder.
     """
-    if not isinstance(tag, str) or not tag.strip('/') or PurePath(tag).is_absolute() or '..' in PurePath(tag).parts:
+    parts = PurePath(tag).parts if isinstance(tag, str) else ()
+    if not parts or PurePath(tag).is_absolute() or '..' in parts:
         raise MmlensError(f"tag must be a name without '..', such as 'boxam' or 'neck/boxam', not {tag!r}.")
     if out_dir is not None and not isinstance(out_dir, (str, os.PathLike)):
         raise MmlensError(f'out_dir must be a folder, or None to write no files, not {out_dir!r}.')

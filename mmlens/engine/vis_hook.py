@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
 import numpy as np
@@ -85,7 +85,8 @@ class VisHook(Hook):
             raise MmlensError(f"dataset must be 'train', 'val' or 'test', not {dataset!r}.")
         if on_error not in ('log', 'raise'):
             raise MmlensError(f"on_error must be 'log' or 'raise', not {on_error!r}.")
-        self.tag, self.dataset, self.use_ema, self.draw_gt = tag, dataset, use_ema, draw_gt
+        self.tag = PurePath(tag).as_posix()  # one name a folder: 'boxam/' is 'boxam'
+        self.dataset, self.use_ema, self.draw_gt = dataset, use_ema, draw_gt
         self.out_dir, self.on_error = out_dir, on_error
         self._subjects: Dict[str, List[Subject]] = {}
         self._networks: Dict[int, Network] = {}
