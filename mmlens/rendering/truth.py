@@ -28,15 +28,16 @@ def draw_beside_truth(
         labels: One a box, or those of the picture.
         class_names: One a label.
         drawn: uint8 BGR.
-        is_sheet: Whether ``drawn`` is a sheet of panels with words of their own, or one picture.
+        is_sheet: Whether ``drawn`` is a sheet of panels with words of their own, or one picture of the same pixels.
 
     Returns:
         A new uint8 BGR picture.
     """
     colours = label_colours(list(labels))
     marks = [Mark(box, colour, name) for box, colour, name in zip(boxes, colours, class_names)]
-    size = panel_size(picture, 2)
-    scale = np.array([size[0] / picture.shape[1], size[1] / picture.shape[0]] * 2)
+    height, width = picture.shape[:2]
+    size = panel_size(picture, 2) if is_sheet else (width, height)
+    scale = np.array([size[0] / width, size[1] / height] * 2)
     plain = resize(picture, size)
     scaled = [Mark(mark.box * scale, mark.colour, mark.text) for mark in marks]
     title = 'ground truth' if len(boxes) else f'ground truth: {", ".join(class_names)}'

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from mmlens.rendering.truth import draw_beside_truth
 
@@ -17,6 +18,15 @@ def test_truth_stands_left_of_what_was_drawn():
     # The box's edges: a long line of another colour at its scaled place.
     plain = draw_beside_truth(picture, np.zeros((0, 4)), [1], ['cup'], drawn, is_sheet=False)
     assert (plain != 90).any() and not np.array_equal(plain, whole)
+
+
+@pytest.mark.parametrize('size', [(64, 80), (1080, 1920)])
+def test_truth_and_what_was_drawn_are_as_large_as_each_other(size):
+    picture, drawn = (np.full((*size, 3), value, np.uint8) for value in (90, 40))
+    whole = draw_beside_truth(picture, np.zeros((0, 4)), [1], ['cup'], drawn, is_sheet=False)
+    for value in (90, 40):
+        rows, columns = np.nonzero((whole == value).all(2))
+        assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == size
 
 
 def test_sheets_are_left_as_they_are_and_the_lower_one_is_lengthened():
