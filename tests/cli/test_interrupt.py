@@ -11,7 +11,7 @@ MESSAGE = 'mmlens: interrupted: '
 
 
 def interrupt(words, started):
-    """Run a command, press Ctrl-C as soon as ``started()``, and give its status and stderr."""
+    """Run a command, press Ctrl-C as soon as ``started()``, and give its status, as shells show it, and stderr."""
     command = [sys.executable, '-m', 'mmlens', *words]
     # Shells let what runs in their background ignore Ctrl-C, and its children with it.
     heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -21,7 +21,8 @@ def interrupt(words, started):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    return process.returncode, err
+    # Python ends a module's run by the signal if that came within a library's eval('...'), handled or not.
+    return 128 + signal.SIGINT if process.returncode == -signal.SIGINT else process.returncode, err
 
 
 def results(folder):
