@@ -18,7 +18,9 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from benchmark_cell import DETECTORS
 from benchmark_rows import Cell, Row, write_rows
-from tables import ask_own_process, in_a_cell, made_with, stack, table
+from tables import ask_own_process, in_a_cell, made_with, place, stack, table
+
+from mmlens.cli.arguments import positive
 
 METHODS = ('inference', 'gradcam', 'layercam', 'ablationcam', 'scorecam', 'reciprocam', 'drise')
 OTHERS = (
@@ -196,8 +198,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--methods', nargs='+', choices=known, default=list(known), metavar='NAME', help=f'of {", ".join(known)}; all'
     )
-    parser.add_argument('--boxes', type=int, default=3, help='the best so many are explained; default 3')
-    parser.add_argument('--repeat', type=int, default=5, help='runs of a method; default 5')
+    parser.add_argument('--boxes', type=positive, default=3, help='the best so many are explained; default 3')
+    parser.add_argument('--repeat', type=positive, default=5, help='runs of a method; default 5')
     parser.add_argument('--budget', type=float, default=60, metavar='SECONDS', help='for a method; default 60')
     parser.add_argument(
         '--series', nargs='*', choices=list(SERIES), default=list(SERIES), help='what grows, one at a time; all'
@@ -206,7 +208,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--real', default=os.environ.get('MMLENS_REAL_DATA'), metavar='FOLDER', help='of yolox-nano')
     parser.add_argument('--old-gradcam', metavar='FOLDER', help='with a grad-cam before 1.5, for MMYOLO')
     parser.add_argument('--device', help='default: CUDA if there is any')
-    parser.add_argument('--out-dir', type=Path, default=Path('output/benchmark'), help='default: output/benchmark')
+    parser.add_argument('--out-dir', type=place, default=Path('output/benchmark'), help='default: output/benchmark')
     parser.set_defaults(all_detectors=names)
     return parser
 

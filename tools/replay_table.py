@@ -16,7 +16,7 @@ from typing import Callable, Dict, List, Optional, Sequence
 
 from replay_probe import BOXES, COPIES, NEAR, ROUNDS, Case, Row
 from support_probe import MOST, SIDE
-from tables import ask_own_process, in_a_cell, made_with, stack, table, tick
+from tables import ask_own_process, in_a_cell, made_with, page, stack, table, tick
 
 SHAPES = Path(__file__).resolve().parents[1] / 'projects' / 'shapes'
 RESNET = ('neck', 'backbone.layer3')
@@ -160,7 +160,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--filter', default='', metavar='TEXT', help='only detectors or configs whose name contains it')
     parser.add_argument('--real', nargs=3, default=(), metavar=('CONFIG', 'CHECKPOINT', 'PICTURE'), help='one more')
-    parser.add_argument('--output', type=Path, help='markdown file to write')
+    parser.add_argument('--output', type=page, help='markdown file to write')
     parser.add_argument('--timeout', type=float, default=300, help='seconds a detector may take')
     options = parser.parse_args(arguments)
     chosen = cases(options.filter, options.real)

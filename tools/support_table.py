@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
 
 from support_probe import BOXES, MOST, SIDE, TOLERANCE, Entry, Row
-from tables import ask_own_process, in_a_cell, made_with, stack, table, tick
+from tables import ask_own_process, in_a_cell, made_with, page, stack, table, tick
 
 HERE = Path(__file__).resolve().parent
 
@@ -97,7 +97,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Try the configs, print the table, write it if asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--filter', default='', metavar='TEXT', help='only detectors or configs whose name contains it')
-    parser.add_argument('--output', type=Path, help='markdown file to write')
+    parser.add_argument('--output', type=page, help='markdown file to write')
     parser.add_argument('--jobs', type=int, default=1, help='configs tried at the same time')
     parser.add_argument('--timeout', type=float, default=300, help='seconds a config may take')
     options = parser.parse_args(arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 import subprocess
@@ -42,6 +43,27 @@ def stack() -> Tuple[Dict[str, str], str]:
     import mmcv.ops  # noqa: F401
 
     return compat.versions(), ", mmcv's ops served by mmlens's stand-in" if mmcv_ops.in_use() else ''
+
+
+def place(text: str) -> Path:
+    """Read the name of a folder that can be written to: what is measured for minutes must not be lost at the end."""
+    from mmlens.cli.outputs import check_writable
+    from mmlens.errors import OutputError
+
+    try:
+        check_writable(Path(text))
+    except OutputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return Path(text)
+
+
+def page(text: str) -> Path:
+    """Read the name of a file that can be written, and make its folder."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f'{text} is a folder: name a file.')
+    place(str(path.parent)).mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def made_with(device: str, versions: Dict[str, str], ops: str) -> str:

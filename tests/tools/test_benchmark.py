@@ -236,6 +236,9 @@ def test_cells_are_each_method_on_each_detector_and_the_series(tools):
         (['--real', 'nowhere'], 'there is no folder nowhere'),
         (['--old-gradcam', 'nowhere'], 'there is no folder nowhere'),
         (['--detectors', 'nothing'], "invalid choice: 'nothing'"),
+        (['--boxes', '0'], "'0' is not a whole number above 0"),
+        (['--repeat', '-1'], "'-1' is not a whole number above 0"),
+        (['--out-dir', f'{__file__}/results'], f'Cannot write to {__file__}/results'),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_measured(tools, words, message, monkeypatch, capsys):

@@ -149,3 +149,8 @@ def test_the_command_tries_prints_and_writes(tools, row, tmp_path, monkeypatch, 
     assert f'**{int(exact)} of 1** altered levels' in page.read_text()
     with pytest.raises(SystemExit):
         table.main(['--filter', 'no such detector'])
+    capsys.readouterr()
+    for nowhere, why in ((tmp_path, 'is a folder'), (tmp_path / 'page.md' / 'page.md', 'is a file, not a folder')):
+        with pytest.raises(SystemExit):
+            table.main(['--output', str(nowhere)])  # told before anything is measured
+        assert why in capsys.readouterr().err

@@ -193,3 +193,8 @@ def test_the_command_tries_prints_and_writes(tools, row, tmp_path, monkeypatch, 
     assert '**2 of 2** configs' in (tmp_path / 'page.md').read_text()
     with pytest.raises(SystemExit):
         table.main(['--filter', 'no such detector'])
+    capsys.readouterr()
+    for nowhere, why in ((tmp_path, 'is a folder'), (tmp_path / 'page.md' / 'page.md', 'is a file, not a folder')):
+        with pytest.raises(SystemExit):
+            table.main(['--output', str(nowhere)])  # told before anything is measured
+        assert why in capsys.readouterr().err
