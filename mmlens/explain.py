@@ -274,7 +274,9 @@ def _why_nothing_shows(laid: np.ndarray) -> str:
 def _notes(result: BoxExplanation, method: Union[Method, PassMethod], score_thr: float, found: int) -> List[str]:
     notes = []
     if not found:
-        notes.append('The detector found nothing: its own score threshold lets no box through.')
+        notes.append(
+            'The detector found nothing: its own test_cfg lets no box through, be it for its score or for its size.'
+        )
     elif not result.boxes:
         notes.append(f'No detection was selected: none of the wanted kind scores {score_thr} or more.')
     if result.boxes and isinstance(method, Method) and not method.uses_gradients:
