@@ -40,7 +40,7 @@ def draw_beside_truth(
     scale = np.array([size[0] / width, size[1] / height] * 2)
     plain = resize(picture, size)
     scaled = [Mark(mark.box * scale, mark.colour, mark.text) for mark in marks]
-    title = 'ground truth' if len(boxes) else f'ground truth: {", ".join(class_names)}'
+    title = 'ground truth' if len(boxes) else f'ground truth: {", ".join(class_names) or "none"}'
     left = compose([Panel(draw_within(plain, scaled), title)])
     right = drawn if is_sheet else compose([Panel(drawn, 'prediction')])
     height = max(left.shape[0], right.shape[0])

@@ -29,6 +29,15 @@ def test_truth_and_what_was_drawn_are_as_large_as_each_other(size):
         assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == size
 
 
+def test_that_nothing_is_annotated_is_said():
+    picture = np.full((200, 300, 3), 90, np.uint8)
+    nothing, called_so = (
+        draw_beside_truth(picture, np.zeros((0, 4)), labels, names, picture, is_sheet=False)
+        for labels, names in (([], []), ([0], ['none']))
+    )
+    assert np.array_equal(nothing, called_so)
+
+
 def test_sheets_are_left_as_they_are_and_the_lower_one_is_lengthened():
     sheet = np.full((900, 400, 3), 40, np.uint8)
     whole = draw_beside_truth(
