@@ -68,8 +68,8 @@ class Timing:
         return not self.by_epoch and self._is_due(runner, self.done(runner) + 1)
 
     def after_loop(self, runner: Any) -> bool:
-        """Whether to draw after a validation."""
-        return self._is_due(runner, self.done(runner))
+        """Whether to draw after a validation: the last is also one that ends the training early."""
+        return self._is_due(runner, self.done(runner)) or getattr(_train_loop(runner), 'stop_training', False)
 
     def done(self, runner: Any) -> int:
         """How many epochs (iterations) the Runner has counted; 0 where there is no training."""

@@ -277,6 +277,7 @@ def test_the_last_weights_of_a_training_that_stops_early_are_drawn(make_runner):
         cam(num=1, interval=5),
         cam(num=1, tag='every', interval=1),
         cam(num=1, tag='iters', by_epoch=False, interval=3, at_start=False),
+        cam(num=1, during='val', interval=5),
         stopping,
     ]
     runner = make_runner('mmpretrain', hooks, train_cfg__max_epochs=9)
@@ -285,6 +286,7 @@ def test_the_last_weights_of_a_training_that_stops_early_are_drawn(make_runner):
     assert drawn_by(runner) == [
         'cam/000/epoch_0000',
         'cam/000/epoch_0002',
+        'cam_val/000/epoch_0002',
         'every/000/epoch_0000',
         'every/000/epoch_0001',
         'every/000/epoch_0002',
