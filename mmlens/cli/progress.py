@@ -64,13 +64,15 @@ class Passes:
     def of_a_picture(self) -> Iterator[None]:
         """The passes over one picture begin and end."""
         self._stopped = False
-        # Signals reach the main thread alone.
-        main_thread = threading.current_thread() is threading.main_thread()
-        before: Any = signal.signal(signal.SIGINT, self._stop) if main_thread else None
+        # Signals reach the main thread alone; what a shell runs in its background is to ignore Ctrl-C.
+        before: Any = signal.getsignal(signal.SIGINT)
+        heeds = threading.current_thread() is threading.main_thread() and before not in (None, signal.SIG_IGN)
+        if heeds:
+            signal.signal(signal.SIGINT, self._stop)
         try:
             yield
         finally:
-            if main_thread:
+            if heeds:
                 signal.signal(signal.SIGINT, before)
             if self._bar is not None and self._task is not None:
                 self._bar.remove_task(self._task)
