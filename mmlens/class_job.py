@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import torch
 from torch import Tensor, nn
 
-from .attribution.attribute import attribute
+from .attribution.attribute import Attribution, attribute
 from .attribution.default_layer import find_default_layer
 from .attribution.fuse import fuse_layers, stretch
 from .attribution.methods import Method, PassMethod, Progress
@@ -140,7 +140,7 @@ class ClassJob:
                 explained = attribute(
                     logits[category], levels, method, size, spatial=False, keep_graph=keep, fuse=fuse_layers
                 )
-                blank = self._class_token_only() if explained.extra_tokens_only else explained.blank
+                blank = self._why_blank(explained, logits, method) if explained.blank else None
                 normalised = stretch(explained.raw)
                 if not blank and not bool(normalised.any()):
                     blank = 'its evidence is the same everywhere; choose an earlier layer'
@@ -154,6 +154,11 @@ class ClassJob:
 
         mean = augmented_mean(explain, self.prepared.batch['inputs'])
         return replace(plain, raw=mean, normalised=mean, blank=None if bool(mean.any()) else plain.blank)
+
+    def _why_blank(self, explained: Attribution, logits: Tensor, method: Method) -> Optional[str]:
+        if method.uses_gradients and len(logits) > 1 and bool((logits == logits[0]).all()):
+            return 'all classes score the same, as before a training whose head begins with zeros'
+        return self._class_token_only() if explained.extra_tokens_only else explained.blank
 
     def _class_token_only(self) -> str:
         names = ', '.join(f"'{name}'" for name in self.layers)

@@ -334,7 +334,9 @@ def test_the_default_layer_is_looked_for_again_once_a_head_of_zeros_has_learned(
     learned = copy.deepcopy(classifier.model.head.state_dict())
     for parameter in classifier.model.head.parameters():
         nn.init.zeros_(parameter)
-    assert explain_classes(classifier, square).layers == ('backbone.ln1',)
+    found = explain_classes(classifier, square)
+    assert found.layers == ('backbone.ln1',)
+    assert found[0].blank == 'all classes score the same, as before a training whose head begins with zeros'
     classifier.model.head.load_state_dict(learned)
     assert explain_classes(classifier, square).layers == (DEFAULTS['vit'][0],)
 
