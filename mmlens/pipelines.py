@@ -208,9 +208,15 @@ def _patch_pipeline(pipeline: Pipeline, size: Optional[Size], divisor: int, wher
 
 
 def _flat(pipeline: Pipeline) -> Pipeline:
-    """The steps with those inside ``Compose`` in its place."""
+    """The steps with those inside ``Compose`` in its place.
+
+    Raises:
+        ModelError: If there is something else among them.
+    """
     steps: Pipeline = []
     for step in pipeline:
+        if not isinstance(step, dict):
+            raise ModelError(f"A step of a pipeline is a dict with a type, not {step!r}: correct the config.")
         steps.extend(_flat(step['transforms']) if _kind(step) == 'Compose' else [step])
     return steps
 

@@ -167,7 +167,7 @@ def read_cfg_options(items: Optional[List[str]]) -> Optional[Dict[str, Any]]:
         What ``Config.merge_from_dict`` takes; ``None`` without options.
 
     Raises:
-        MmlensError: If a value's brackets do not match.
+        MmlensError: If a value cannot be read.
     """
     if not items:
         return None
@@ -181,5 +181,7 @@ def read_cfg_options(items: Optional[List[str]]) -> Optional[Dict[str, Any]]:
             action(argparse.ArgumentParser(), namespace, [item])
         except AssertionError:
             raise MmlensError(f'--cfg-options {item}: the brackets do not match.') from None
+        except RecursionError:  # mmengine's parser takes a dict for a list without an end
+            raise MmlensError(f'--cfg-options {item}: a value is a word, a number or a list, not a dict.') from None
         read.update(namespace.options)
     return read

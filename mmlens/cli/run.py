@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
-from ..errors import PictureError
+from ..errors import MmlensError, PictureError, reason
 from ..files import write_atomically
 from .guard import DONE, FAILED, SOME_FAILED, say
 from .outputs import write_picture
@@ -70,6 +71,8 @@ class Run:
         self._show = show
         self._passes = passes
         self._noted: Dict[str, None] = {}
+        self._failures: List[str] = []
+        self._shown_in_full = False
 
     def over(self, sources: List[Source], places: List[Optional[Path]]) -> int:
         """Work through the sources, past those that cannot be read.
@@ -82,10 +85,10 @@ class Run:
             The exit status: 0 if every source could be read, 1 if some could not, 2 if none could.
 
         Raises:
-            PictureError: If the only source cannot be read.
+            Exception: Whatever kept the only source from being drawn.
+            MmlensError: If what is wrong concerns every source.
             KeyboardInterrupt: With a sentence that tells what was done.
         """
-        failures: List[str] = []
         finished = 0
         long = sources[0].is_video or self._passes is not None
         with progress_bar(2 if long else len(sources)) as bar, self._showing_passes(bar):
@@ -94,23 +97,34 @@ class Run:
                 for source, place in zip(sources, places):
                     try:
                         self._one(source, place, bar)
-                    except PictureError as error:
-                        if len(sources) == 1:
+                    except Exception as error:
+                        if len(sources) == 1 or _concerns_all(error):
                             raise
-                        failures.append(str(error))
+                        self._fail(source, error)
                     finished += 1
                     bar.advance(task)
                     if finished < len(sources) and self._stopped():
                         raise KeyboardInterrupt
             except KeyboardInterrupt as interrupt:
-                done = f'{finished - len(failures)} of {len(sources)} pictures were done'
+                done = f'{finished - len(self._failures)} of {len(sources)} pictures were done'
                 raise KeyboardInterrupt(f'{"; ".join([done, *interrupt.args])}.') from None
-        if not failures:
+        if not self._failures:
             return DONE
-        every = len(failures) == len(sources)
-        head = f'none of the {len(failures)} pictures' if every else f'{len(failures)} of {len(sources)} pictures not'
-        say('error', '\n  '.join([f'{head} drawn:', *failures]))
+        number, every = len(self._failures), len(self._failures) == len(sources)
+        head = f'none of the {number} pictures' if every else f'{number} of {len(sources)} pictures not'
+        say('error', '\n  '.join([f'{head} drawn:', *self._failures]))
         return FAILED if every else SOME_FAILED
+
+    def _fail(self, source: Source, error: Exception) -> None:
+        """Note why a picture was not drawn; show the first error in full that its writer did not foresee."""
+        if isinstance(error, PictureError):
+            self._failures.append(str(error))
+            return
+        if not self._shown_in_full:
+            self._shown_in_full = True
+            traceback.print_exception(type(error), error, error.__traceback__)
+        kind, words = type(error).__name__, reason(error)
+        self._failures.append(f'{source.path}: {words if words == f"{kind}." else f"{kind}: {words}"}')
 
     def _stopped(self) -> bool:
         return self._passes is not None and self._passes.stopped
@@ -165,6 +179,11 @@ class Run:
                 notes.update(dict.fromkeys(drawn.notes))
                 bar.advance(task)
         return Drawn(drawn.picture, f'{frames} frames, {boxes} boxes', notes=list(notes), boxes=boxes)
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Whether the next picture would meet the error too. A network may fail at one picture's size alone."""
+    return isinstance(error, (MmlensError, ImportError, OSError)) and not isinstance(error, PictureError)
 
 
 @contextlib.contextmanager

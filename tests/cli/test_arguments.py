@@ -48,6 +48,11 @@ def test_unbalanced_brackets_are_told():
         read_cfg_options(['b=1', 'a=[(1,2]'])
 
 
+def test_a_dict_of_lists_is_told():
+    with pytest.raises(MmlensError, match=r'^--cfg-options a=.*: a value is a word, a number or a list, not a dict\.$'):
+        read_cfg_options(['a=[{type:Resize,scale:(1,2)}]'])
+
+
 @pytest.mark.parametrize('name', BUILDERS)
 @pytest.mark.parametrize(
     'words',

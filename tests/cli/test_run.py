@@ -83,8 +83,19 @@ def test_an_error_that_every_picture_would_have_ends_the_run(tmp_path):
 def test_a_picture_too_large_for_the_device_is_one_that_failed(tmp_path, capsys):
     assert run({1: torch.cuda.OutOfMemoryError('CUDA out of memory.')}, ['a.png', 'b.png'], tmp_path) == 1
     assert 'a.png: the device ran out of memory; try --device cpu.' in capsys.readouterr().err
-    with pytest.raises(RuntimeError, match='another'):
-        run({1: RuntimeError('another')}, ['a.png', 'b.png'], tmp_path)
+
+
+def test_a_network_that_fails_at_some_pictures_draws_the_others(tmp_path, capsys):
+    events = {1: RuntimeError('sizes of tensors\nmust match'), 3: AssertionError()}
+    assert run(events, ['a.png', 'b.png', 'c.png'], tmp_path) == 1
+    err = capsys.readouterr().err
+    # What nobody foresaw is shown in full, but not for each of a thousand pictures.
+    assert err.count('Traceback') == 1 and 'raise event' in err
+    listed = '  a.png: RuntimeError: sizes of tensors.\n  c.png: AssertionError.\n'
+    assert err.endswith(f'mmlens: error: 2 of 3 pictures not drawn:\n{listed}')
+    assert os.listdir(str(tmp_path)) == ['b.png']
+    with pytest.raises(RuntimeError, match='must match'):
+        run({1: RuntimeError('sizes must match')}, ['a.png'], tmp_path)
 
 
 def test_interrupt_keeps_what_is_done_and_tells(tmp_path):
