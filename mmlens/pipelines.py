@@ -216,7 +216,7 @@ def _flat(pipeline: Pipeline) -> Pipeline:
     steps: Pipeline = []
     for step in pipeline:
         if not isinstance(step, dict):
-            raise ModelError(f"A step of a pipeline is a dict with a type, not {step!r}: correct the config.")
+            raise ModelError(f'A step of a pipeline is a dict with a type, not {step!r}: correct the config.')
         steps.extend(_flat(step['transforms']) if _kind(step) == 'Compose' else [step])
     return steps
 
