@@ -86,8 +86,10 @@ def build_loader(loader_cfg: Dict[str, Any], dataset: Any, world_size: int) -> D
             loader = Runner.build_dataloader(alone, seed=0)
             length = len(loader)
     except Exception as error:  # samplers are anybody's code
-        hint = ' It looks into the dataset: leave out --dataset-size.' if isinstance(dataset, SizedDataset) else ''
-        raise ModelError(f'The train_dataloader of the config cannot be built: {reason(error)}{hint}') from error
+        why = f'The train_dataloader of the config cannot be built: {reason(error)}'
+        if isinstance(dataset, SizedDataset):
+            why += ' It looks into the dataset, which must be there for that: leave out --dataset-size.'
+        raise ModelError(why) from error
     if not length:
         raise ModelError(f'An epoch of {len(dataset)} pictures has no full batch: check --dataset-size and batch_size.')
     return loader

@@ -53,6 +53,8 @@ def drise(job: PassJob) -> List[Maps]:
             f'not {count}, {grid}, {seed} and {keep}.'
         )
     size = (int(job.inputs.shape[2]), int(job.inputs.shape[3]))
+    if grid > max(size):
+        raise MethodError(f"grid must be at most {max(size)}, the input's longer side, not {grid}.")
 
     def masks(numbers: Sequence[int]) -> Tensor:
         return torch.from_numpy(np.stack([random_mask(number, size, grid, keep, seed) for number in numbers]))

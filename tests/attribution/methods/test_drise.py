@@ -220,6 +220,11 @@ def test_a_folder_that_is_not_there_is_made(made, tmp_path):
     assert [path.name for path in file.parent.iterdir()] == ['masks.npz']
 
 
+def test_more_cells_than_pixels_are_refused(made):
+    with pytest.raises(MethodError, match="^grid must be at most [0-9]+, the input's longer side, not 100000\\.$"):
+        run(made, grid=100_000)
+
+
 @pytest.mark.parametrize('options', [{'num_masks': 0}, {'grid': 0}, {'seed': -1}, {'keep': 0}, {'keep': 1.0}])
 def test_options_that_make_no_sense_are_refused(made, options):
     with pytest.raises(
