@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterable, Optional, Set, Union
 
 import cv2
 import numpy as np
-from mmengine.visualization import DVCLiveVisBackend, LocalVisBackend, MLflowVisBackend
+from mmengine.visualization import DVCLiveVisBackend, LocalVisBackend, MLflowVisBackend, WandbVisBackend
 
 from ..class_results import ClassExplanation
 from ..errors import OutputError
@@ -131,6 +131,11 @@ def _hand_over(backend: Any, tag: str, picture: np.ndarray, step: int, file_name
         # It makes no folder for a tag with a slash, and cv2 does not tell that it wrote nothing.
         backend.experiment  # noqa: B018  makes the backend settle where it writes
         os.makedirs(os.path.dirname(os.path.join(backend._img_save_dir, tag)), exist_ok=True)
+    if isinstance(backend, WandbVisBackend):
+        # It counts what it is given, scalars too, and drops the step.
+        wandb = backend.experiment
+        wandb.log({tag: wandb.Image(picture, caption=Path(file_name).stem)}, commit=backend._commit)
+        return
     # These two know no steps, and take the name for a file's: each step must have its own.
     if isinstance(backend, MLflowVisBackend):
         tag = f'{tag}/{file_name}'  # with an ending, which DVCLive's backend adds

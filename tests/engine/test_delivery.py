@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
-from mmengine.visualization import DVCLiveVisBackend, LocalVisBackend, MLflowVisBackend, Visualizer
+from mmengine.visualization import DVCLiveVisBackend, LocalVisBackend, MLflowVisBackend, Visualizer, WandbVisBackend
 
 from mmlens.engine.delivery import Drawing, deliver
 
@@ -17,6 +17,21 @@ def backend_of(kind, tracker):
     backend._env_initialized = True
     vars(backend).update(tracker)
     return backend
+
+
+def test_wandb_is_told_the_step_in_a_caption(tmp_path):
+    """It has one count of its own for scalars and pictures."""
+    logged = []
+    wandb = SimpleNamespace(
+        Image=lambda image, caption: (image[0, 0].tolist(), caption),
+        log=lambda values, commit: logged.append((values, commit)),
+    )
+    visualizer = Visualizer(save_dir=str(tmp_path))
+    visualizer._vis_backends = dict(wandb=backend_of(WandbVisBackend, dict(_wandb=wandb, _commit=False)))
+    runner = SimpleNamespace(visualizer=visualizer)
+    picture = np.full((4, 6, 3), (200, 0, 0), np.uint8)  # blue
+    assert not deliver(Drawing('boxam/a', picture), runner, 3, None, 'epoch_0003.png')
+    assert logged == [({'boxam/a': ([0, 0, 200], 'epoch_0003')}, False)]
 
 
 def test_trackers_without_steps_get_a_name_for_each(tmp_path):
