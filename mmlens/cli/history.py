@@ -166,22 +166,6 @@ def read_drawings(history: History) -> Iterator[np.ndarray]:
         yield drawing
 
 
-def animate(history: History) -> Iterator[np.ndarray]:
-    """Make the frames of an animation, all of one size, one after the other: together they may not fit the memory."""
-    from PIL import Image
-
-    from ..rendering.history import animation_frames
-    from ..rendering.sheets import fit_canvas
-
-    sizes = []
-    for _, path in history.files:
-        with Image.open(path) as file:
-            sizes.append(file.size)
-    size = max(width for width, _ in sizes), max(height for _, height in sizes)
-    for drawing, title in zip(read_drawings(history), history.titles()):
-        yield from animation_frames([fit_canvas(drawing, size)], [title])
-
-
 def write_animation(path: Path, frames: Iterable[np.ndarray], milliseconds: Sequence[int]) -> None:
     """Write a GIF that is shown again and again.
 
@@ -235,7 +219,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def _write(history: History, args: argparse.Namespace, out_dir: Path) -> List[Path]:
     """Write what is asked for, and tell the files."""
-    from ..rendering.history import draw_contact_sheet
+    from ..rendering.history import animation_frames, draw_contact_sheet
 
     written = []
     if 'sheet' in args.format:
@@ -246,5 +230,6 @@ def _write(history: History, args: argparse.Namespace, out_dir: Path) -> List[Pa
         chosen = history.spread(MOST_FRAMES)
         written.append(out_dir / f'{history.name}.gif')
         durations = [args.milliseconds] * (len(chosen.files) - 1) + [args.milliseconds * _LAST_STAYS]
-        write_animation(written[-1], animate(chosen), durations)
+        frames = animation_frames(lambda: read_drawings(chosen), chosen.titles())
+        write_animation(written[-1], frames, durations)
     return written

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, Optional, Sequence
 
+import cv2
 import numpy as np
 
 from .sheets import Panel, compose, fit_canvas, panel_size
@@ -22,29 +23,59 @@ def draw_contact_sheet(
     Returns:
         A new uint8 BGR picture.
     """
-    width, height = _common_size(drawings)
-    size = panel_size(np.empty((height, width, 0)), len(drawings), smallest=min(320, max(width, height)))
-    panels = [Panel(fit_canvas(drawing, size), title) for drawing, title in zip(drawings, titles)]
-    return compose(panels, columns)
+    alike = list(lined_up(lambda: drawings))
+    size = panel_size(alike[0], len(alike), smallest=min(320, max(alike[0].shape[:2])))
+    return compose([Panel(fit_canvas(drawing, size), title) for drawing, title in zip(alike, titles)], columns)
 
 
-def animation_frames(drawings: Sequence[np.ndarray], titles: Sequence[str], longest: int = 960) -> List[np.ndarray]:
-    """Make frames of one size, each with its title.
+def animation_frames(
+    read: Callable[[], Iterable[np.ndarray]], titles: Sequence[str], longest: int = 960
+) -> Iterator[np.ndarray]:
+    """Make frames of one size, each with its title, one after the other.
 
     Args:
-        drawings: uint8 BGR, at least one; of about the same size.
+        read: See :func:`lined_up`; the drawings are of about the same size.
         titles: One a drawing.
         longest: A drawing's longer side is at most so many pixels.
 
-    Returns:
+    Yields:
         New uint8 BGR pictures.
     """
-    width, height = _common_size(drawings)
-    scale = min(1.0, longest / max(width, height))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return [compose([Panel(fit_canvas(drawing, size), title)]) for drawing, title in zip(drawings, titles)]
+    for drawing, title in zip(lined_up(read), titles):
+        height, width = drawing.shape[:2]
+        scale = min(1.0, longest / max(width, height))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        yield compose([Panel(fit_canvas(drawing, size), title)])
 
 
-def _common_size(drawings: Sequence[np.ndarray]) -> Tuple[int, int]:
-    """Width and height that hold each drawing: a strip of labels makes some larger."""
-    return max(drawing.shape[1] for drawing in drawings), max(drawing.shape[0] for drawing in drawings)
+def lined_up(read: Callable[[], Iterable[np.ndarray]]) -> Iterator[np.ndarray]:
+    """Put drawings on white canvases of one size so that what they were drawn on lies at the same place in each.
+
+    Strips of labels, above or below, make some drawings higher than others. Where they are of several widths, as sheets
+    with different numbers of panels, each lies in the middle.
+
+    Args:
+        read: Gives the drawings, uint8 BGR, at least one; called several times, for together they may not fit the
+            memory.
+
+    Yields:
+        uint8 BGR pictures.
+    """
+    plain = min(read(), key=len)
+    shapes = [drawing.shape for drawing in read()]
+    height, width = (max(sides) for sides in list(zip(*shapes))[:2])
+    if any(shape[1] != width for shape in shapes):
+        yield from (fit_canvas(drawing, (width, height)) for drawing in read())
+        return
+    above = [_rows_above(drawing, plain) for drawing in read()]
+    most_above = max(above)
+    most_below = max(shape[0] - top for shape, top in zip(shapes, above))
+    for drawing, top in zip(read(), above):
+        rows = (most_above - top, most_below - (len(drawing) - top))
+        yield cv2.copyMakeBorder(drawing, *rows, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+
+
+def _rows_above(drawing: np.ndarray, plain: np.ndarray) -> int:
+    """At which row of a drawing another one, of the same width and no higher, fits best."""
+    rows = range(len(drawing) - len(plain) + 1)
+    return min(rows, key=lambda row: cv2.norm(drawing[row : row + len(plain)], plain, cv2.NORM_L1))
