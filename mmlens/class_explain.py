@@ -133,14 +133,14 @@ def explain_classes(
         raise MmlensError(f'num_extra_tokens must be 0 or more, not {num_extra_tokens}.')
     how = _method(method)
     options = how.complete(method_options) if not isinstance(how, type) else {}
-    with Tap(classifier.model, {}), torch.no_grad():
-        prepared = classifier.prepare(picture)
-        logits = classifier.logits(prepared)[0].float()
     everywhere = looks_everywhere(how) if isinstance(how, type) else isinstance(how, PassMethod) and not how.uses_layers
     if isinstance(how, PassMethod) and everywhere:
         check_black_box(how, layers)
     elif everywhere and layers is not None:
         raise LayerError(f'{method} finds its layers by itself: name none.')
+    with Tap(classifier.model, {}), torch.no_grad():
+        prepared = classifier.prepare(picture)
+        logits = classifier.logits(prepared)[0].float()
     names = () if everywhere else _layer_names(layers, classifier, prepared)
     wanted = classifier.categories(categories, logits)
     extra = classifier.extra_tokens if num_extra_tokens is None else num_extra_tokens
