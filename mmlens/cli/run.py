@@ -71,7 +71,6 @@ class Run:
         self._show = show
         self._passes = passes
         self._noted: Dict[str, None] = {}
-        self._failures: List[str] = []
         self._shown_in_full = False
 
     def over(self, sources: List[Source], places: List[Optional[Path]]) -> int:
@@ -89,6 +88,7 @@ class Run:
             MmlensError: If what is wrong concerns every source.
             KeyboardInterrupt: With a sentence that tells what was done.
         """
+        failures: List[str] = []
         finished = 0
         long = sources[0].is_video or self._passes is not None
         with progress_bar(2 if long else len(sources)) as bar, self._showing_passes(bar):
@@ -100,31 +100,30 @@ class Run:
                     except Exception as error:
                         if len(sources) == 1 or _concerns_all(error):
                             raise
-                        self._fail(source, error)
+                        failures.append(self._why_not_drawn(source, error))
                     finished += 1
                     bar.advance(task)
                     if finished < len(sources) and self._stopped():
                         raise KeyboardInterrupt
             except KeyboardInterrupt as interrupt:
-                done = f'{finished - len(self._failures)} of {len(sources)} pictures were done'
+                done = f'{finished - len(failures)} of {len(sources)} pictures were done'
                 raise KeyboardInterrupt(f'{"; ".join([done, *interrupt.args])}.') from None
-        if not self._failures:
+        if not failures:
             return DONE
-        number, every = len(self._failures), len(self._failures) == len(sources)
-        head = f'none of the {number} pictures' if every else f'{number} of {len(sources)} pictures not'
-        say('error', '\n  '.join([f'{head} drawn:', *self._failures]))
+        every = len(failures) == len(sources)
+        head = f'none of the {len(failures)} pictures' if every else f'{len(failures)} of {len(sources)} pictures not'
+        say('error', '\n  '.join([f'{head} drawn:', *failures]))
         return FAILED if every else SOME_FAILED
 
-    def _fail(self, source: Source, error: Exception) -> None:
-        """Note why a picture was not drawn; show the first error in full that its writer did not foresee."""
+    def _why_not_drawn(self, source: Source, error: Exception) -> str:
+        """A line for the list at the end; the first error that nobody foresaw is shown in full."""
         if isinstance(error, PictureError):
-            self._failures.append(str(error))
-            return
+            return str(error)
         if not self._shown_in_full:
             self._shown_in_full = True
             traceback.print_exception(type(error), error, error.__traceback__)
         kind, words = type(error).__name__, reason(error)
-        self._failures.append(f'{source.path}: {words if words == f"{kind}." else f"{kind}: {words}"}')
+        return f'{source.path}: {words if words == f"{kind}." else f"{kind}: {words}"}'
 
     def _stopped(self) -> bool:
         return self._passes is not None and self._passes.stopped
