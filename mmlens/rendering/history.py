@@ -61,15 +61,19 @@ def lined_up(read: Callable[[], Iterable[np.ndarray]]) -> Iterator[np.ndarray]:
     Yields:
         uint8 BGR pictures.
     """
-    plain = min(read(), key=len)
-    shapes = [drawing.shape for drawing in read()]
-    height, width = (max(sides) for sides in list(zip(*shapes))[:2])
-    if any(shape[1] != width for shape in shapes):
+    sizes = [(drawing.shape[1], drawing.shape[0]) for drawing in read()]
+    if len(set(sizes)) == 1:
+        yield from read()
+        return
+    width, height = map(max, zip(*sizes))
+    if any(size[0] != width for size in sizes):
         yield from (fit_canvas(drawing, (width, height)) for drawing in read())
         return
+    lowest = min(size[1] for size in sizes)
+    plain = next(drawing for drawing in read() if len(drawing) == lowest)
     above = [_rows_above(drawing, plain) for drawing in read()]
     most_above = max(above)
-    most_below = max(shape[0] - top for shape, top in zip(shapes, above))
+    most_below = max(size[1] - top for size, top in zip(sizes, above))
     for drawing, top in zip(read(), above):
         rows = (most_above - top, most_below - (len(drawing) - top))
         yield cv2.copyMakeBorder(drawing, *rows, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
