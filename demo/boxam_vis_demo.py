@@ -2,7 +2,7 @@
 
 import sys
 
-from mmlens.cli import boxam
+from mmlens.cli.commands import boxam
 
 if __name__ == '__main__':
     sys.exit(boxam.main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from mmlens.cli import featmap
+from mmlens.cli.commands import featmap
 
 if __name__ == '__main__':
     sys.exit(featmap.main())

@@ -9,42 +9,45 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .attribution.methods import Method, available_methods, register_method
-    from .class_explain import explain_classes, load_classifier
-    from .class_results import ClassExplanation, ClassMap
     from .errors import MmlensError
-    from .explain import explain_boxes, list_layers, load_detector
-    from .feature_explain import feature_maps
-    from .results import BoxExplanation, BoxMap, FeatureMap, FeatureMaps
+    from .explain.boxes import explain_boxes
+    from .explain.classes import explain_classes
+    from .explain.features import feature_maps
+    from .explain.layers import list_layers
+    from .explain.networks import load_classifier, load_detector
+    from .results.boxes import BoxExplanation, BoxMap
+    from .results.classes import ClassExplanation, ClassMap
+    from .results.features import FeatureMap, FeatureMaps
+    from .results.samples import SampleSteps
     from .samples import Samples
     from .schedules.rehearse import rehearse
     from .schedules.schedule import Schedule
-    from .steps import SampleSteps
 
 # Where each public name lives.
 _HOME = {
-    'ClassExplanation': 'class_results',
-    'ClassMap': 'class_results',
+    'BoxExplanation': 'results.boxes',
+    'BoxMap': 'results.boxes',
+    'ClassExplanation': 'results.classes',
+    'ClassMap': 'results.classes',
+    'FeatureMap': 'results.features',
+    'FeatureMaps': 'results.features',
     'Method': 'attribution.methods',
     'MmlensError': 'errors',
-    'available_methods': 'attribution.methods',
-    'explain_boxes': 'explain',
-    'explain_classes': 'class_explain',
-    'feature_maps': 'feature_explain',
-    'list_layers': 'explain',
-    'load_classifier': 'class_explain',
-    'load_detector': 'explain',
-    'BoxExplanation': 'results',
-    'BoxMap': 'results',
-    'FeatureMap': 'results',
-    'FeatureMaps': 'results',
-    'SampleSteps': 'steps',
+    'SampleSteps': 'results.samples',
     'Samples': 'samples',
     'Schedule': 'schedules',
+    'available_methods': 'attribution.methods',
+    'explain_boxes': 'explain.boxes',
+    'explain_classes': 'explain.classes',
+    'feature_maps': 'explain.features',
+    'list_layers': 'explain.layers',
+    'load_classifier': 'explain.networks',
+    'load_detector': 'explain.networks',
     'register_method': 'attribution.methods',
     'rehearse': 'schedules',
 }
 
-_LIGHT = ('class_results', 'errors', 'results', 'steps')  # they need no torch
+_LIGHT = ('errors', 'results')  # they need no torch
 
 __all__ = [
     'BoxExplanation',
@@ -75,7 +78,7 @@ def __getattr__(name: str) -> Any:
     # Loaded on first use: `import mmlens` must stay free of torch.
     if name not in _HOME:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    if _HOME[name] not in _LIGHT:
+    if _HOME[name].split('.')[0] not in _LIGHT:
         from .compat import require
 
         require('torch')  # the first import of all: says in one sentence if it is missing

@@ -184,10 +184,10 @@ def picture():
 
 @pytest.fixture(scope='session')
 def tool():
-    """Import a script of tools/, which is no package; the scripts import each other as when one of them is run."""
+    """Import a script of dev/, which is no package; the scripts import each other as when one of them is run."""
 
     def load(name):
-        folder = str(Path(__file__).resolve().parents[1] / 'tools')
+        folder = str(Path(__file__).resolve().parents[1] / 'dev')
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(folder)
             return importlib.import_module(name)

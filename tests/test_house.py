@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'mmlens'
-LEAVES = {'mmlens', 'mmlens.class_results', 'mmlens.errors', 'mmlens.files', 'mmlens.results', 'mmlens.version'}
+LEAVES = {'mmlens', 'mmlens.results.classes', 'mmlens.errors', 'mmlens.files', 'mmlens.results.boxes', 'mmlens.version'}
 OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain'}
 
 # Room -> the rooms it may look into, besides itself and the leaves.

@@ -2,7 +2,7 @@
 
 import sys
 
-from mmlens.cli import cam
+from mmlens.cli.commands import cam
 
 if __name__ == '__main__':
     sys.exit(cam.main())

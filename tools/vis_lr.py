@@ -2,7 +2,7 @@
 
 import sys
 
-from mmlens.cli import lr
+from mmlens.cli.commands import lr
 
 if __name__ == '__main__':
     sys.exit(lr.main())

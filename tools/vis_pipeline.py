@@ -2,7 +2,7 @@
 
 import sys
 
-from mmlens.cli import pipeline
+from mmlens.cli.commands import pipeline
 
 if __name__ == '__main__':
     sys.exit(pipeline.main())

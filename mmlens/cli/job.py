@@ -29,7 +29,7 @@ def load(args: argparse.Namespace) -> Detector:
     # Libraries print debug messages while they are imported, and stdout is for results.
     with contextlib.redirect_stdout(io.StringIO()):
         # First, because it prepares the import of mmengine and its kin.
-        from ..explain import load_detector
+        from ..explain.networks import load_detector
 
         return load_detector(
             args.config,
@@ -43,7 +43,7 @@ def load(args: argparse.Namespace) -> Detector:
 def load_classifier_or_detector(args: argparse.Namespace) -> Union[Classifier, Detector]:
     """Load the classifier, or the detector, that the arguments name."""
     with contextlib.redirect_stdout(io.StringIO()):
-        from ..class_explain import load_classifier_or_detector
+        from ..explain.networks import load_classifier_or_detector
 
         return load_classifier_or_detector(
             args.config, args.checkpoint, device=args.device, cfg_options=read_cfg_options(args.cfg_options)
@@ -88,7 +88,7 @@ def run_job(
     with tempfile.TemporaryDirectory(prefix='mmlens-') as downloads:
         sources = find_sources(args.img, Path(downloads), folder_of_results(args.out_dir, args.out_file))
         if args.preview_model:
-            from .layers import print_layers
+            from .commands.layers import print_layers
 
             return print_layers(load(args), sources[0])
         check_sources(sources)

@@ -50,4 +50,4 @@ def main(argv: Optional[List[str]] = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     # Only the first word is parsed here: the rest belongs to the command's own parser.
     command = build_parser().parse_args(argv[:1]).command
-    return importlib.import_module(f'.{command}', __package__).main(argv[1:])
+    return importlib.import_module(f'.commands.{command}', __package__).main(argv[1:])

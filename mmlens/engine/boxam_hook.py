@@ -9,14 +9,14 @@ import numpy as np
 from torch import nn
 
 from ..errors import MmlensError
-from ..explain import explain_boxes
+from ..explain.boxes import explain_boxes
 from ..models.detector import Detector
 from ..models.network import Network
 from ..registry import HOOKS
 from .delivery import Notes, notes_of
 from .options import check, check_method, is_whole, listed
-from .subjects import Subject
 from .vis_hook import VisHook
+from .watched_pictures import Subject
 
 
 @HOOKS.register_module()

@@ -8,14 +8,14 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 from torch import nn
 
-from ..class_explain import explain_classes
+from ..explain.classes import explain_classes
 from ..models.classifier import Classifier
 from ..models.network import Network
 from ..registry import HOOKS
 from .delivery import Notes, notes_of
 from .options import check, check_method
-from .subjects import Subject
 from .vis_hook import VisHook
+from .watched_pictures import Subject
 
 
 @HOOKS.register_module()

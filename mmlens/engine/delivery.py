@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from mmengine.visualization import DVCLiveVisBackend, LocalVisBackend, MLflowVisBackend, WandbVisBackend
 
-from ..class_results import ClassExplanation
 from ..errors import OutputError
 from ..files import write_atomically
-from ..results import BoxExplanation
+from ..results.boxes import BoxExplanation
+from ..results.classes import ClassExplanation
 
 Notes = Dict[str, str]
 

@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from ..errors import MmlensError
-from ..feature_explain import feature_maps
+from ..explain.features import feature_maps
 from ..models.classifier import Classifier
 from ..models.detector import Detector
 from ..models.network import Network
@@ -17,8 +17,8 @@ from ..registry import HOOKS
 from ..rendering import check_arrangement
 from .delivery import Notes
 from .options import check, listed
-from .subjects import Subject
 from .vis_hook import VisHook
+from .watched_pictures import Subject
 
 
 @HOOKS.register_module()

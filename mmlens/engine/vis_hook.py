@@ -18,8 +18,8 @@ from .delivery import Drawing, Notes, OnceLogger, deliver, kind_of, remove_files
 from .no_trace import no_trace
 from .options import check_places, listed
 from .processes import alike_everywhere
-from .subjects import Choice, Subject, SubjectError, dataset_of
 from .timing import Timing
+from .watched_pictures import Choice, Subject, SubjectError, dataset_of
 from .weights import averaged, bare, validated
 
 Found = TypeVar('Found')

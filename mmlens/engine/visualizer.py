@@ -16,7 +16,7 @@ from mmengine.structures import InstanceData
 from ..registry import VISUALIZERS
 from ..rendering import draw_box_maps
 from ..rendering.truth import draw_beside_truth
-from ..results import BoxExplanation, BoxMap
+from ..results.boxes import BoxExplanation, BoxMap
 
 
 def sample_with_maps(explanation: BoxExplanation) -> DetDataSample:

@@ -6,8 +6,8 @@ from .box_maps import draw_box_maps
 from .colours import label_colours
 from .curves import Axis, Line, check_size, check_style, curve_figure, draw_curves
 from .feature_maps import check_arrangement, draw_feature_maps
+from .samples import draw_steps
 from .sheets import fit_canvas, side_by_side
-from .steps import draw_steps
 
 __all__ = [
     'Axis',

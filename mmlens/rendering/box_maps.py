@@ -8,10 +8,10 @@ from typing import List, Optional, Sequence, Tuple
 import numpy as np
 
 from ..errors import MmlensError
-from ..results import BoxExplanation, BoxMap
+from ..results.boxes import BoxExplanation, BoxMap
 from .blend import blend_map, check_alpha
-from .boxes import Mark, draw_marks, draw_within, font_size
 from .colours import colormap_table, label_colours
+from .marks import Mark, draw_marks, draw_within, font_size
 from .sheets import ColourBar, Panel, compose, panel_size, resize, with_note
 
 # With more boxes than this, the first panel of a sheet numbers them: the panels have the names.

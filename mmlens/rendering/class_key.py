@@ -7,7 +7,7 @@ from typing import Dict, Sequence
 
 import numpy as np
 
-from ..steps import SampleSteps, Step, View
+from ..results.samples import SampleSteps, Step, View
 from .colours import INK, PAPER, Colour, label_colours
 from .sheets import MARGIN
 from .text import put_text, shorten, text_size

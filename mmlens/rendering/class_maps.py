@@ -7,11 +7,11 @@ from typing import List, Optional, Tuple
 import cv2
 import numpy as np
 
-from ..class_results import ClassExplanation, ClassMap
 from ..errors import MmlensError
+from ..results.classes import ClassExplanation, ClassMap
 from .blend import blend_map, check_alpha
-from .boxes import font_size
 from .colours import colormap_table
+from .marks import font_size
 from .sheets import HEADER, MARGIN, NARROWEST, ColourBar, Panel, compose, grid_columns, panel_size, resize, with_note
 
 CLASS_LAYOUTS = ('overlay', 'sheet')

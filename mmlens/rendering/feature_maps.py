@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from ..errors import MmlensError
-from ..results import FeatureMap, FeatureMaps
+from ..results.features import FeatureMap, FeatureMaps
 from .blend import check_alpha
 from .box_maps import NOTHING_FOUND
-from .boxes import Mark, draw_within
 from .colours import GREY, PAPER, label_colours
+from .marks import Mark, draw_within
 from .sheets import ColourBar, Panel, compose, panel_size, resize
 from .text import put_text
 

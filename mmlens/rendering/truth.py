@@ -7,8 +7,8 @@ from typing import Sequence
 import cv2
 import numpy as np
 
-from .boxes import Mark, draw_within
 from .colours import PAPER, label_colours
+from .marks import Mark, draw_within
 from .sheets import Panel, compose, panel_size, resize
 
 

@@ -7,7 +7,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..steps import Branch, Step, View
+from ..results.samples import Branch, Step, View
 from .pictures import Colours
 from .recording import Call
 from .states import State, same

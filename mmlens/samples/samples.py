@@ -12,7 +12,7 @@ import torch
 from ..errors import ModelError, PictureError, missing_file, reason
 from ..models.inputs import default_scope
 from ..models.loading import ConfigLike, read_config
-from ..steps import SampleSteps
+from ..results.samples import SampleSteps
 from .building import build_dataset, kinds_in, phase_config
 from .chain import leaf_of, rejections, way_of_sample
 from .recording import Record, recording, transforms_of

@@ -8,7 +8,7 @@ from typing import Any, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from ..steps import View
+from ..results.samples import View
 from .pictures import Colours, to_picture
 from .states import Item, State
 

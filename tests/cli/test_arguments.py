@@ -2,8 +2,8 @@ import argparse
 
 import pytest
 
-from mmlens.cli import boxam, featmap, layers
 from mmlens.cli.arguments import parse, read_cfg_options
+from mmlens.cli.commands import boxam, featmap, layers
 from mmlens.errors import MmlensError
 
 BUILDERS = {'boxam': boxam.build_parser, 'featmap': featmap.build_parser}

@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from mmlens.cli import boxam, cam, featmap, layers
+from mmlens.cli.commands import boxam, cam, featmap, layers
 
 COMMANDS = {'featmap': featmap.main, 'boxam': boxam.main}
 

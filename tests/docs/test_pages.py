@@ -14,7 +14,7 @@ import pytest
 
 import mmlens
 from mmlens.attribution.targets import BOX_TARGETS
-from mmlens.cli import boxam, cam, featmap, history, layers, lr, pipeline
+from mmlens.cli.commands import boxam, cam, featmap, history, layers, lr, pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, PICTURES = ROOT / 'docs', ROOT / 'docs' / 'pictures'
@@ -61,7 +61,7 @@ def test_every_picture_is_shown_and_small():
 
 
 def test_one_command_draws_every_picture(tmp_path):
-    location = ROOT / 'tools' / 'draw_docs_pictures.py'
+    location = ROOT / 'dev' / 'draw_docs_pictures.py'
     spec = importlib.util.spec_from_file_location('draw_docs_pictures', str(location))
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
@@ -72,13 +72,13 @@ def test_one_command_draws_every_picture(tmp_path):
         plotted = path.stem in ('schedule', 'layer_decay', 'benchmark')
         if plotted and abs(len(drawn) - len(kept)) <= 2:  # matplotlib crops a figure to what it found to be in it
             drawn, kept = drawn[: len(kept)], kept[: len(drawn)]
-        assert drawn.shape == kept.shape, f'{path.name} is out of date: run tools/draw_docs_pictures.py'
+        assert drawn.shape == kept.shape, f'{path.name} is out of date: run dev/draw_docs_pictures.py'
         # Two stacks differ by rounding everywhere; another map or label differs a lot in one place.
         difference = cv2.blur(cv2.absdiff(drawn, kept), (16, 16)).max()
         if plotted:
             # No two versions of matplotlib lay a figure out alike to the pixel.
             difference = cv2.absdiff(cv2.blur(drawn, (40, 40)), cv2.blur(kept, (40, 40))).max()
-        assert difference < 20, f'{path.name} is out of date: run tools/draw_docs_pictures.py'
+        assert difference < 20, f'{path.name} is out of date: run dev/draw_docs_pictures.py'
 
 
 # ---------------------------------------------------------------- the command line
@@ -86,7 +86,7 @@ def test_one_command_draws_every_picture(tmp_path):
 
 @pytest.fixture
 def benchmark(tool):
-    """tools/benchmark.py."""
+    """dev/benchmark.py."""
     return tool('benchmark')
 
 
@@ -104,7 +104,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         | options_of(lr)
         | options_of(pipeline)
     )
-    # pip's, and those of tools/support_table.py
+    # pip's, and those of dev/support_table.py
     of_others = {'--no-cache-dir', '--no-deps', '--target', '--filter', '--output'} | options_of(benchmark)
     named = {option for page in OURS for option in re.findall(r'(?<![\w-])--[a-z][\w-]+', text_of(page))}
     assert named - of_others <= known

@@ -25,7 +25,7 @@ from mmengine.visualization import LocalVisBackend
 
 from mmlens import explain_classes
 from mmlens.engine import VisHook
-from mmlens.engine.subjects import Choice
+from mmlens.engine.watched_pictures import Choice
 from mmlens.engine.weights import averaged
 from mmlens.errors import MmlensError
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmlens.results import BoxExplanation, BoxMap
+from mmlens.results.boxes import BoxExplanation, BoxMap
 from projects.shapes.mark_pointing import chance, distance_to, object_of, overlaps, right_maps, size_of
 from projects.shapes.scenes import Scene
 

@@ -5,7 +5,7 @@ from typing import Callable, Optional, Sequence
 import numpy as np
 import pytest
 
-from mmlens.results import BoxExplanation, BoxMap, Detections, FeatureMap, FeatureMaps
+from mmlens.results.boxes import BoxExplanation, BoxMap, Detections, FeatureMap, FeatureMaps
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from mmlens.rendering import draw_box_maps
 from mmlens.rendering.blend import blend_map
 from mmlens.rendering.colours import PALETTE
 from mmlens.rendering.sheets import HEADER, MARGIN
-from mmlens.results import BoxExplanation, BoxMap
+from mmlens.results.boxes import BoxExplanation, BoxMap
 
 Make = Callable[..., BoxMap]
 Explain = Callable[..., BoxExplanation]

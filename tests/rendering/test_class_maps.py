@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmlens.class_results import ClassExplanation, ClassMap
 from mmlens.errors import MmlensError
 from mmlens.rendering.class_maps import _columns_of_pairs, _panels, combine_guided, draw_class_maps
+from mmlens.results.classes import ClassExplanation, ClassMap
 
 
 def explanation(count=1, blank=None, guided=None):

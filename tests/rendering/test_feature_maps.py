@@ -12,7 +12,7 @@ from mmlens.errors import MmlensError
 from mmlens.rendering import check_arrangement, draw_feature_maps
 from mmlens.rendering.colours import PALETTE
 from mmlens.rendering.sheets import HEADER, MARGIN
-from mmlens.results import FeatureMap, FeatureMaps
+from mmlens.results.boxes import FeatureMap, FeatureMaps
 
 Level = Callable[..., FeatureMap]
 Maps = Callable[..., FeatureMaps]

@@ -7,7 +7,7 @@ from typing import List, Sequence
 import torch
 
 from ...errors import MethodError
-from ..altering import ABLATED_VALUES, without_channels
+from ..passes.altering import ABLATED_VALUES, without_channels
 from .multi_pass import Maps, PassJob, register_pass_method
 
 CHOICES = ('gradient', 'gradcam')

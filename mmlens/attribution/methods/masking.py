@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..altering import with_cells
+from ..passes.altering import with_cells
 from .multi_pass import Maps, PassJob, register_pass_method
 
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from mmlens.attribution.altering import batch_axis
 from mmlens.attribution.attribute import gradients_at
 from mmlens.attribution.methods.multi_pass import PassJob, Runs, dependences, pass_method
+from mmlens.attribution.passes.altering import batch_axis
 from mmlens.attribution.tap import Level
 
 

@@ -1,0 +1,196 @@
+"""``mmlens boxam``: draws, for every box of a detector, the evidence for that box."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, List, Optional, Tuple
+
+from ...errors import MmlensError
+from ..arguments import Parser, add_inspection, add_model, add_outputs, add_picture, parse, positive_or_all, rank
+from ..guard import guarded
+from ..job import count, run_job
+from ..pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
+from ..progress import Passes
+from ..run import Drawn, Picture
+from ..sources import Source
+
+if TYPE_CHECKING:
+    from ...models.detector import Detector
+    from ...results.boxes import BoxExplanation, BoxMap
+
+
+def build_parser() -> Parser:
+    """Build the parser of ``mmlens boxam``: MMYOLO's names and meanings, and more."""
+    parser = Parser(prog='mmlens boxam', description='Draw, for every box of a detector, the evidence for that box.')
+    add_picture(parser)
+    add_model(parser)
+    add_outputs(parser)
+    parser.add_argument(
+        '--save-maps', action='store_true', help='write the maps as arrays too: an .npz beside each picture'
+    )
+    add_inspection(parser, default_layers='the neck, else the backbone')
+    _add_method(parser)
+    _add_boxes(parser)
+    parser.add_argument(
+        '--layout', choices=('overlay', 'panels'), default='overlay', help='all boxes on one picture, or a panel a box'
+    )
+    parser.add_argument('--colormap', help='a colour map of OpenCV or matplotlib (default: turbo)')
+    return parser
+
+
+def _add_method(parser: Parser) -> None:
+    parser.add_argument(
+        '--method',
+        default='gradcam',
+        type=str.lower,
+        help='gradcam (default), gradcam++, layercam, hirescam, xgradcam, eigencam, eigengradcam, ablationcam, '
+        'scorecam, reciprocam, drise, or a class of pytorch_grad_cam that needs only activations and gradients',
+    )
+    parser.add_argument(
+        '--target',
+        choices=('score', 'box', 'both'),
+        default='score',
+        help="what is explained: the box's score (default), its edges, or both",
+    )
+    parser.add_argument(
+        '--max-shape',
+        nargs='+',
+        type=positive_or_all,
+        metavar='N',
+        help='shrink levels that are higher or wider than this (one number, or height and width) '
+        'to save memory; -1 for no limit (default)',
+    )
+    parser.add_argument('--norm-in-bbox', action='store_true', help='scale each map inside its box, and clear the rest')
+    add_pass_options(parser)
+
+
+def _add_boxes(parser: Parser) -> None:
+    parser.add_argument(
+        '--topk', type=positive_or_all, default=-1, metavar='K', help='explain the K best boxes (default: -1, all)'
+    )
+    parser.add_argument('--class', dest='classes', nargs='+', metavar='NAME', help='explain boxes of these classes')
+    parser.add_argument(
+        '--instance',
+        dest='instances',
+        nargs='+',
+        type=rank,
+        metavar='I',
+        help='explain boxes of these ranks by score, from 0',
+    )
+
+
+def settle_shape(max_shape: Optional[List[int]]) -> Optional[Tuple[int, int]]:
+    """Settle the limit of a level's height and width.
+
+    Args:
+        max_shape: What ``--max-shape`` was given.
+
+    Returns:
+        Height and width, -1 for no limit of one of them; ``None`` for no limit at all.
+
+    Raises:
+        MmlensError: If more than two numbers were given.
+    """
+    if max_shape is None:
+        return None
+    if len(max_shape) > 2:
+        raise MmlensError(f'--max-shape takes one number or two (height and width), not {len(max_shape)}.')
+    height, width = max_shape[0], max_shape[-1]
+    return None if height == width == -1 else (height, width)
+
+
+def check_sources(sources: List[Source], args: argparse.Namespace) -> None:
+    """Check that the options suit what is to be drawn.
+
+    Raises:
+        MmlensError: If there is a video and an option that only pictures have, or several and one for one picture.
+    """
+    check_resume(args, sources)
+    if not any(source.is_video for source in sources):
+        return
+    if args.save_maps:
+        raise MmlensError('--save-maps takes pictures: the maps of every frame of a video would fill the disk.')
+    if args.layout == 'panels':
+        raise MmlensError('--layout panels takes pictures: the number of boxes changes from frame to frame.')
+    if args.instances:
+        raise MmlensError('--instance takes pictures: ranks change from frame to frame; use --topk or --class.')
+
+
+def describe(box: BoxMap) -> str:
+    """One line about a box: rank, class, score, edges, and why its map is blank if it is."""
+    edges = ', '.join(f'{edge:.0f}' for edge in box.box)
+    blank = f'  blank: {box.blank}' if box.blank else ''
+    return f'{box.index:>3}  {box.class_name:<16} {box.score:.2f}  [{edges}]{blank}'
+
+
+def drawn_picture(explanation: BoxExplanation, layout: str, save_maps: bool = False, **options: Any) -> Drawn:
+    """Draw a picture's boxes and describe each in a line.
+
+    Args:
+        explanation: The boxes.
+        layout: ``'overlay'`` or ``'panels'``.
+        save_maps: Whether the arrays are to be written too. Defaults to ``False``.
+        **options: ``colormap`` and ``alpha``.
+    """
+    reasons = [box.blank for box in explanation if box.blank]
+    return Drawn(
+        explanation.draw(layout=layout, **options),
+        count(len(explanation), 'box') if len(explanation) else 'no detection, drawn plain',
+        details=[describe(box) for box in explanation],
+        # Why a map is blank stands in the line of its box.
+        notes=[note for note in explanation.notes if not any(reason in note for reason in reasons)],
+        boxes=len(explanation),
+        save_maps=explanation.save if save_maps else None,
+        unfinished=explanation.unfinished,
+    )
+
+
+def drawn_frame(explanation: BoxExplanation, **options: Any) -> Drawn:
+    """Draw a video's frame; without a box it stays as it is, because a note below it would shrink it.
+
+    Args:
+        explanation: The boxes.
+        **options: ``colormap`` and ``alpha``.
+    """
+    picture = explanation.draw(**options) if len(explanation) else explanation.picture
+    notes = explanation.notes if len(explanation) else []
+    return Drawn(picture, '', notes=notes, boxes=len(explanation), unfinished=explanation.unfinished)
+
+
+@guarded
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run ``mmlens boxam``. See :func:`mmlens.cli.main.main`."""
+    args = parse(build_parser(), argv)
+    max_shape = settle_shape(args.max_shape)
+    method_options = pass_options(args)
+    passes = Passes() if args.method in PASS_METHODS else None
+    options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
+
+    def draw(detector: Detector, picture: Picture) -> Drawn:
+        from ...explain.boxes import explain_boxes
+
+        with passes.of_a_picture() if passes else contextlib.nullcontext():
+            explanation = explain_boxes(
+                detector,
+                picture,
+                method=args.method,
+                layers=args.target_layers,
+                target=args.target,
+                score_thr=args.score_thr,
+                classes=args.classes,
+                instances=args.instances,
+                topk=args.topk,
+                norm_in_bbox=args.norm_in_bbox,
+                max_shape=max_shape,
+                method_options=method_options,
+                progress=passes,
+            )
+        if isinstance(picture, Path):
+            return drawn_picture(explanation, args.layout, args.save_maps, **options)
+        return drawn_frame(explanation, **options)
+
+    return run_job(
+        args, draw, same_size=True, check_sources=lambda sources: check_sources(sources, args), passes=passes
+    )

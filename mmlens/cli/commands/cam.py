@@ -1,0 +1,271 @@
+"""``mmlens cam``: draws, for the classes of a classifier, which part of the picture speaks for them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Union
+
+from ...errors import MmlensError
+from ..arguments import Parser, add_cfg_options, add_picture, fraction, parse
+from ..guard import guarded
+from ..job import count, load_classifier_or_detector, run_job
+from ..pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
+from ..progress import Passes
+from ..run import Drawn, Picture
+from ..sources import Source
+from .boxam import drawn_picture
+
+if TYPE_CHECKING:
+    from ...models.classifier import Classifier
+    from ...models.detector import Detector
+    from ...results.classes import ClassExplanation, ClassMap
+
+
+def build_parser() -> Parser:
+    """Build the parser of ``mmlens cam``: the names and meanings of MMPretrain's vis_cam, and more."""
+    parser = Parser(
+        prog='mmlens cam',
+        description='Draw what in a picture speaks for the classes of a classifier, or for the boxes of a detector.',
+    )
+    add_picture(parser, 'picture')
+    parser.add_argument('config', help="config file, or a package's own: mmpretrain::resnet/resnet18_8xb32_in1k.py")
+    parser.add_argument('checkpoint', nargs='?', help="checkpoint file or address (default: the config's load_from)")
+    parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if there is one, else cpu)')
+    add_cfg_options(parser)
+    _add_what(parser)
+    _add_smoothing(parser)
+    add_pass_options(parser)
+    _add_results(parser)
+    return parser
+
+
+def _add_what(parser: Parser) -> None:
+    group = parser.add_argument_group('what is looked at')
+    group.add_argument(
+        '--target-layers',
+        nargs='+',
+        metavar='LAYER',
+        help='layers, as backbone.layer4[-1] or backbone.layers[-1].ln1; the mean of their maps is shown (default: the '
+        'last norm layer of the backbone that the prediction takes patches from)',
+    )
+    group.add_argument(
+        '--preview-model', action='store_true', help='list the layers with their output shapes instead of drawing'
+    )
+    group.add_argument(
+        '--method',
+        default='GradCAM',
+        help='GradCAM (default), GradCAM++, XGradCAM, EigenCAM, EigenGradCAM, LayerCAM, HiResCAM, AblationCAM, '
+        'ScoreCAM, ReciproCAM, DRISE, or another class of pytorch_grad_cam; in any case of letters',
+    )
+    group.add_argument(
+        '--target-category',
+        nargs='+',
+        metavar='CLASS',
+        help='classes to explain, by index or name; several stand side by side (default: the predicted one; of a '
+        'detector all boxes)',
+    )
+    group.add_argument(
+        '--vit-like',
+        action='store_true',
+        help='kept for old command lines: token layers are recognised by what they return',
+    )
+    group.add_argument(
+        '--num-extra-tokens',
+        type=_tokens,
+        metavar='N',
+        help="tokens before those of the picture (default: the backbone's own number)",
+    )
+
+
+def _add_smoothing(parser: Parser) -> None:
+    parser.add_argument(
+        '--eigen-smooth',
+        '--eigen_smooth',
+        action='store_true',
+        help='take the first principal component of the weighted activations: less noise',
+    )
+    parser.add_argument(
+        '--aug-smooth',
+        '--aug_smooth',
+        action='store_true',
+        help='take the mean over the picture mirrored and brightened: six times the work',
+    )
+
+    parser.add_argument(
+        '--guided-backprop',
+        action='store_true',
+        help='add the guided gradients times the map; looks sharp, proves little: see the documentation',
+    )
+
+
+def _add_results(parser: Parser) -> None:
+    group = parser.add_argument_group('results')
+    group.add_argument(
+        '--save-path', '--out-file', dest='out_file', metavar='FILE', help='file for the result of one picture'
+    )
+    group.add_argument('--out-dir', help='folder for the results (default: ./output)')
+    group.add_argument(
+        '--show',
+        action='store_true',
+        help='show the results in a window; written only if --out-dir or --save-path is given',
+    )
+    group.add_argument(
+        '--save-maps', action='store_true', help='write the maps as arrays too: an .npz beside each picture'
+    )
+    group.add_argument(
+        '--on',
+        choices=('picture', 'input'),
+        default='picture',
+        help='draw on the original picture (default), what is cropped away dimmed, or on what the network sees',
+    )
+    group.add_argument(
+        '--layout',
+        choices=('overlay', 'sheet'),
+        help='one map on the picture, or a labelled sheet (default: overlay for one class, sheet for several)',
+    )
+    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, 0 to 1')
+    group.add_argument('--colormap', help='a colour map of OpenCV or matplotlib (default: turbo)')
+
+
+def _tokens(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0 up')
+    return int(text)
+
+
+def check_options(sources: Sequence[Source], args: argparse.Namespace) -> None:
+    """Check that the options suit each other and what is to be drawn.
+
+    Raises:
+        MmlensError: If there is a video, or an overlay that would leave out what is asked for.
+    """
+    check_resume(args, sources)
+    for source in sources:
+        if source.is_video:
+            raise MmlensError(f'mmlens cam takes pictures, and {source.path} is a video: save its frames as pictures.')
+    if args.layout == 'overlay' and args.guided_backprop:
+        raise MmlensError(
+            '--guided-backprop is drawn in a panel of its own: use --layout sheet, or leave out --layout.'
+        )
+
+
+def describe(each: ClassMap) -> str:
+    """One line about a class: index, name, score, rank, and why its map is blank if it is."""
+    blank = f'  blank: {each.blank}' if each.blank else ''
+    return f'{each.category:>4}  {each.class_name:<24} {each.score:.3f}  rank {each.rank}{blank}'
+
+
+def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any) -> Drawn:
+    """Draw a picture's classes and describe each in a line.
+
+    Args:
+        explanation: The classes.
+        save_maps: Whether the arrays are to be written too. Defaults to ``False``.
+        **options: See :func:`mmlens.rendering.class_maps.draw_class_maps`.
+    """
+    where = f' at {", ".join(explanation.layers)}' if explanation.layers else ''
+    reasons = [each.blank for each in explanation if each.blank]
+    return Drawn(
+        explanation.draw(**options),
+        f'{explanation.method}{where}, {count(len(explanation), "class map")}',
+        details=[describe(each) for each in explanation],
+        # Why a map is blank stands in the line of its class.
+        notes=[note for note in explanation.notes if not any(reason in note for reason in reasons)],
+        save_maps=explanation.save if save_maps else None,
+        unfinished=explanation.unfinished,
+    )
+
+
+def check_classifier(args: argparse.Namespace) -> None:
+    """Check the options that mean something else to detectors.
+
+    Raises:
+        MmlensError: If several classes are asked for in an overlay, which shows all boxes of a detector, but one class.
+    """
+    if args.layout == 'overlay' and len(args.target_category or []) > 1:
+        raise MmlensError('--layout overlay shows one class: name one, or use --layout sheet.')
+
+
+def check_detector(args: argparse.Namespace) -> None:
+    """Check that no option was given that concerns classifiers only.
+
+    Raises:
+        MmlensError: If one was.
+    """
+    given = {
+        '--eigen-smooth': args.eigen_smooth,
+        '--aug-smooth': args.aug_smooth,
+        '--guided-backprop': args.guided_backprop,
+        '--num-extra-tokens': args.num_extra_tokens is not None,
+        '--on input': args.on == 'input',
+    }
+    for option in (option for option, is_given in given.items() if is_given):
+        raise MmlensError(f'{option} concerns classifiers, and {args.config} is none: leave it out.')
+
+
+def load(args: argparse.Namespace) -> Union[Classifier, Detector]:
+    """Load what the arguments name, and check that the others suit it."""
+    network = load_classifier_or_detector(args)
+    from ...models.detector import Detector
+
+    if not args.preview_model:
+        (check_detector if isinstance(network, Detector) else check_classifier)(args)
+    return network
+
+
+@guarded
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run ``mmlens cam``. See :func:`mmlens.cli.main.main`."""
+    args = parse(build_parser(), argv)
+    look = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
+    method_options = pass_options(args)
+    passes = Passes() if args.method.lower() in PASS_METHODS else None
+
+    def of_classes(classifier: Classifier, picture: Picture) -> Drawn:
+        from ...explain.classes import explain_classes
+
+        explanation = explain_classes(
+            classifier,
+            picture,
+            method=args.method,
+            layers=args.target_layers,
+            categories=args.target_category,
+            eigen_smooth=args.eigen_smooth,
+            aug_smooth=args.aug_smooth,
+            num_extra_tokens=args.num_extra_tokens,
+            guided_backprop=args.guided_backprop,
+            method_options=method_options,
+            progress=passes,
+        )
+        return drawn(explanation, args.save_maps, layout=args.layout, on=args.on, **look)
+
+    def of_boxes(detector: Detector, picture: Picture) -> Drawn:
+        from ...explain.boxes import explain_boxes
+
+        explanation = explain_boxes(
+            detector,
+            picture,
+            method=args.method,
+            layers=args.target_layers,
+            classes=args.target_category,
+            method_options=method_options,
+            progress=passes,
+        )
+        return drawn_picture(explanation, 'panels' if args.layout == 'sheet' else 'overlay', args.save_maps, **look)
+
+    def draw(network: Union[Classifier, Detector], picture: Picture) -> Drawn:
+        from ...models.detector import Detector
+
+        with passes.of_a_picture() if passes else contextlib.nullcontext():
+            return of_boxes(network, picture) if isinstance(network, Detector) else of_classes(network, picture)
+
+    return run_job(
+        args,
+        draw,
+        same_size=True,
+        check_sources=lambda sources: check_options(sources, args),
+        load=load,
+        passes=passes,
+        option='--save-path',
+    )

@@ -1,0 +1,243 @@
+"""``mmlens lr``: draws what the learning rate, momentum or weight decay will be over a training."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+from ...errors import OutputError
+from ...files import write_atomically
+from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
+from ..guard import DONE, guarded
+from ..job import count
+from ..outputs import DEFAULT_FOLDER, check_writable, write_picture
+from ..window import check_display, show_picture
+
+if TYPE_CHECKING:
+    from ...schedules import Curve, Schedule
+
+PARAMS = {'lr': 'learning rate', 'momentum': 'momentum', 'weight_decay': 'weight decay'}
+PIXELS, VECTORS = ('.png', '.jpg', '.jpeg'), ('.pdf', '.svg')
+
+
+def build_parser() -> Parser:
+    """Build the parser of ``mmlens lr``: the names and meanings of MMPretrain's tool, and more."""
+    parser = Parser(
+        prog='mmlens lr',
+        description="Draw what the learning rate, momentum or weight decay will be over a training, by the config's "
+        'own schedulers and hooks. Nothing is trained, and no weights are made or loaded.',
+    )
+    parser.add_argument('config', help="config file, or a package's own: mmyolo::yolov5/yolov5_s-v61_...py")
+    add_cfg_options(parser)
+    _add_training(parser)
+    _add_figure(parser)
+    _add_results(parser)
+    return parser
+
+
+def _add_training(parser: Parser) -> None:
+    group = parser.add_argument_group('the training')
+    group.add_argument(
+        '--param',
+        '--parameter',
+        '-p',
+        type=_param,
+        default='lr',
+        metavar='{lr,momentum,weight_decay}',
+        help='what is drawn (default: lr); wd is weight_decay, and the momentum of Adam is its first beta',
+    )
+    group.add_argument(
+        '--dataset-size',
+        '-d',
+        type=positive,
+        metavar='N',
+        help='pictures in the training set (default: build the set and ask it, which reads its annotations)',
+    )
+    group.add_argument('--ngpus', '-n', type=positive, default=1, metavar='N', help='GPUs to train on (default: 1)')
+
+
+def _add_figure(parser: Parser) -> None:
+    group = parser.add_argument_group('the figure')
+    group.add_argument(
+        '--by',
+        choices=('epoch', 'iter'),
+        help="what the axis counts, and what the table has a row for (default: what the config's training counts in)",
+    )
+    group.add_argument('--title', help='default: the name of the config, and what is drawn')
+    group.add_argument('--style', default='whitegrid', help="a style of matplotlib's or seaborn's (default: whitegrid)")
+    group.add_argument(
+        '--window-size', type=window_size, default=(12, 7), metavar='W*H', help='of the figure, in inches (12*7)'
+    )
+
+
+def _add_results(parser: Parser) -> None:
+    group = parser.add_argument_group('results')
+    group.add_argument(
+        '--save-path',
+        '-s',
+        metavar='FILE',
+        help=f'the figure ({", ".join(PIXELS + VECTORS)}), with the table (.csv) beside it '
+        f'(default: {DEFAULT_FOLDER}/<config>_<param>.png)',
+    )
+    group.add_argument(
+        '--show', action='store_true', help='show the figure in a window; written only if --save-path is given'
+    )
+    group.add_argument(
+        '--not-show', action='store_true', help="taken for MMPretrain's sake: there is no window without --show"
+    )
+
+
+def _param(text: str) -> str:
+    param = {'wd': 'weight_decay'}.get(text, text)
+    if param not in PARAMS:
+        raise argparse.ArgumentTypeError(f'{text!r} is not one of {", ".join(PARAMS)}')
+    return param
+
+
+def plan_figure(save_path: Optional[str], config: str, param: str, show: bool) -> Optional[Path]:
+    """Settle where the figure goes.
+
+    Args:
+        save_path: What ``--save-path`` was given.
+        config: The config's name.
+        param: What is drawn.
+        show: Whether it is shown, and so only written if there is a path.
+
+    Returns:
+        The file; ``None`` if nothing is to be written.
+
+    Raises:
+        OutputError: If it cannot be written, or there is no such format.
+    """
+    if save_path is None and show:
+        return None
+    path = Path(save_path) if save_path else Path(DEFAULT_FOLDER) / f'{name_of(config)}_{param}.png'
+    if path.suffix.lower() not in PIXELS + VECTORS:
+        raise OutputError(f'--save-path {path}: the name must end with {" or ".join(PIXELS + VECTORS)}.')
+    if path.is_dir():
+        raise OutputError(f'--save-path {path} is a folder; give a file.')
+    check_writable(path.parent)
+    return path
+
+
+def name_of(config: str) -> str:
+    """The name of a config without folders, package and ending."""
+    return Path(config.split('::')[-1]).stem
+
+
+def describe(curve: Curve) -> str:
+    """One line about a curve: whose it is, and where it begins, peaks and ends."""
+    values = curve.values
+    course = f'{values[0]:.4g} at first, {values.max():.4g} at most, {values[-1]:.4g} at last'
+    return f'{curve.label} ({_amount(curve)}): ' + (f'{values[0]:.4g}' if values.min() == values.max() else course)
+
+
+def _amount(curve: Curve) -> str:
+    number = float(curve.parameters)
+    for unit in ('', ' k', ' M'):
+        if number < 1000 or unit == ' M':
+            break
+        number /= 1000
+    return f'{count(curve.tensors, "tensor")}, {number:.3g}{unit} parameters'
+
+
+def summarise(schedule: Schedule) -> str:
+    """How long the training is, and on what."""
+    length = schedule.epoch_length
+    if length is None:
+        parts = [_many(schedule.total, 'iteration')]
+    else:
+        parts = [f'{schedule.total / length:.4g} epochs of {_many(length, "iteration")}']
+    parts.append(f'batches of {schedule.batch_size} on {count(schedule.ngpus, "GPU")}')
+    if schedule.dataset_size is not None:
+        parts.append(_many(schedule.dataset_size, 'picture'))
+    return ', '.join(parts)
+
+
+def _many(number: int, thing: str) -> str:
+    return f'{number:,} {thing}{"" if number == 1 else "s"}'
+
+
+@guarded
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run ``mmlens lr``. See :func:`mmlens.cli.main.main`."""
+    args = parse(build_parser(), argv)
+    from ...rendering import check_size, check_style
+
+    check_size(args.window_size)
+    check_style(args.style)
+    path = plan_figure(args.save_path, args.config, args.param, args.show)
+    if args.show:
+        check_display()
+    schedule = _rehearse(args)
+    by = args.by or ('epoch' if schedule.by_epoch else 'iter')
+    if path:
+        _write(path, schedule, by, args)
+    _tell(args, schedule, by, path)
+    if args.show:
+        from ...rendering import draw_curves
+
+        show_picture(draw_curves(**_figure(schedule, by, args)), '', size=args.window_size)
+    return DONE
+
+
+def _rehearse(args: argparse.Namespace) -> Schedule:
+    # Libraries print debug messages while they are imported, and stdout is for results.
+    with contextlib.redirect_stdout(io.StringIO()):
+        from ...schedules import rehearse
+
+        return rehearse(
+            args.config,
+            args.param,
+            dataset_size=args.dataset_size,
+            ngpus=args.ngpus,
+            cfg_options=read_cfg_options(args.cfg_options),
+            count_epochs=args.by == 'epoch',
+        )
+
+
+def _write(path: Path, schedule: Schedule, by: str, args: argparse.Namespace) -> None:
+    from ...rendering import curve_figure, draw_curves
+
+    options = _figure(schedule, by, args)
+    if path.suffix.lower() in PIXELS:
+        write_picture(path, draw_curves(**options))
+    else:
+        with write_atomically(path) as temporary:
+            curve_figure(**options).savefig(temporary)
+    schedule.save(path.with_suffix('.csv'), by)
+
+
+def _figure(schedule: Schedule, by: str, args: argparse.Namespace) -> Dict[str, Any]:
+    """The arguments of :func:`mmlens.rendering.curve_figure`."""
+    from ...rendering import Axis, Line
+
+    iterations, epochs = Axis('iteration', schedule.total), None
+    if schedule.epoch_length is not None:
+        epochs = Axis('epoch', schedule.total / schedule.epoch_length)
+    in_epochs = by == 'epoch' and epochs is not None
+    return dict(
+        x=schedule.epochs() if in_epochs else schedule.iterations,
+        lines=[Line(curve.values, curve.label, _amount(curve)) for curve in schedule.curves],
+        axis=epochs if in_epochs else iterations,
+        other_axis=iterations if in_epochs else epochs,
+        y_name=PARAMS[schedule.param],
+        title=f'{name_of(args.config)}: {PARAMS[schedule.param]}' if args.title is None else args.title,
+        caption=summarise(schedule),
+        style=args.style,
+        size=args.window_size,
+    )
+
+
+def _tell(args: argparse.Namespace, schedule: Schedule, by: str, path: Optional[Path]) -> None:
+    places = f' -> {path}, {path.with_suffix(".csv").name}' if path else ''
+    print(f'{args.config}: {args.param} over {summarise(schedule)}{places}')
+    for curve in schedule.curves:
+        print(f'  {describe(curve)}')
+    for note in schedule.notes:
+        print(f'note: {note}')
+    if path and by == 'iter' and not schedule.every_iteration:
+        print(f'note: the table has {len(schedule.iterations):,} of the {schedule.total:,} iterations')

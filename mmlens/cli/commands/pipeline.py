@@ -1,0 +1,230 @@
+"""``mmlens pipeline``: draws what every transform of a data pipeline does to the samples of a dataset."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import random
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, List, Optional, Set
+
+from ...errors import MmlensError, OutputError, PictureError
+from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
+from ..guard import DONE, FAILED, SOME_FAILED, guarded, say
+from ..job import count
+from ..outputs import DEFAULT_FOLDER, RESULTS, check_writable, write_picture
+from ..progress import progress_bar
+from ..window import check_display, show_picture
+
+if TYPE_CHECKING:
+    from ...results.samples import SampleSteps
+    from ...samples import Samples
+
+PHASES = ('train', 'val', 'test')
+MODES = ('original', 'transformed', 'concat', 'pipeline')
+# More sentences than this say nothing new: the pictures' folder is missing, as a rule.
+_MOST_FAILURES_TOLD = 10
+# Pixels. A sheet may hold dozens of pictures of that size.
+_LONGEST_EDGE = 4096
+
+
+def build_parser() -> Parser:
+    """Build the parser of ``mmlens pipeline``: MMClassification's names and meanings, and more."""
+    parser = Parser(
+        prog='mmlens pipeline',
+        description='Draw what every transform of a data pipeline does to the samples of a dataset: pictures, boxes, '
+        'labels and masks.',
+    )
+    parser.add_argument('config', help="config file, or a package's own: mmyolo::yolov5/yolov5_s-v61_...py")
+    add_cfg_options(parser)
+    _add_samples(parser)
+    _add_drawing(parser)
+    _add_results(parser)
+    return parser
+
+
+def _add_samples(parser: Parser) -> None:
+    group = parser.add_argument_group('which samples')
+    group.add_argument('--phase', '-p', choices=PHASES, default='train', help='whose dataset (default: train)')
+    group.add_argument(
+        '--number', '--show-number', '-n', type=positive, metavar='N', help='how many samples (default: all)'
+    )
+    group.add_argument('--shuffle', action='store_true', help='take samples by chance, not from the beginning')
+    group.add_argument(
+        '--seed',
+        type=_seed,
+        help='seed of everything random; the same seed draws the same pictures (default: by chance)',
+    )
+    group.add_argument(
+        '--skip-type', nargs='*', default=[], metavar='TRANSFORM', help='transforms that are left out (default: none)'
+    )
+
+
+def _add_drawing(parser: Parser) -> None:
+    group = parser.add_argument_group('what is drawn')
+    group.add_argument(
+        '--mode',
+        '-m',
+        choices=MODES,
+        default='concat',
+        help='the picture as loaded, as the last transform left it, both, or as every transform left it '
+        '(default: concat)',
+    )
+    group.add_argument(
+        '--adaptive', action='store_true', help='scale each picture to the edge lengths below, small ones up'
+    )
+    group.add_argument('--min-edge-length', type=_edge_length, default=200, metavar='PIXELS', help='default: 200')
+    group.add_argument('--max-edge-length', type=_edge_length, default=800, metavar='PIXELS', help='default: 800')
+    group.add_argument('--bgr2rgb', action='store_true', help='swap the channels of what is drawn')
+
+
+def _add_results(parser: Parser) -> None:
+    group = parser.add_argument_group('results')
+    group.add_argument('--output-dir', '--out-dir', '-o', help=f'folder for the results (default: {DEFAULT_FOLDER})')
+    group.add_argument(
+        '--show', action='store_true', help='show the results in a window; written only if --output-dir is given'
+    )
+    group.add_argument(
+        '--window-size', type=window_size, default=(12, 7), metavar='W*H', help='of the window, in inches (12*7)'
+    )
+
+
+def _edge_length(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _LONGEST_EDGE:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of pixels from 1 to {_LONGEST_EDGE}')
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not re.fullmatch(r'\d{1,9}', text):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0 to 999999999')
+    return int(text)
+
+
+@guarded
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run ``mmlens pipeline``. See :func:`mmlens.cli.main.main`."""
+    args = parse(build_parser(), argv)
+    from ...rendering import check_size
+
+    check_size(args.window_size)
+    if args.min_edge_length > args.max_edge_length:
+        raise MmlensError(
+            f'--min-edge-length {args.min_edge_length} is above --max-edge-length {args.max_edge_length}.'
+        )
+    folder = None if args.show and not args.output_dir else Path(args.output_dir or DEFAULT_FOLDER)
+    if folder:
+        check_writable(folder)
+    if args.show:
+        check_display()
+    seed = random.randrange(10**9) if args.seed is None else args.seed
+    return _Browser(args, _load(args, seed), folder).run()
+
+
+def _load(args: argparse.Namespace, seed: int) -> Samples:
+    # Libraries print debug messages while they are imported, and stdout is for results.
+    with contextlib.redirect_stdout(io.StringIO()):
+        from ...samples import Samples
+
+        samples = Samples(
+            args.config,
+            args.phase,
+            cfg_options=read_cfg_options(args.cfg_options),
+            skip_types=args.skip_type,
+            seed=seed,
+        )
+    if samples.unknown_types:
+        say('warning', f'--skip-type: the {args.phase} pipeline has no {" or ".join(samples.unknown_types)}.')
+    if args.seed is None:
+        print(f'--seed {seed} draws these pictures again')
+    return samples
+
+
+class _Browser:
+    """Goes through the samples: draws, writes, shows, and tells what became of each."""
+
+    def __init__(self, args: argparse.Namespace, samples: Samples, folder: Optional[Path]) -> None:
+        self._args = args
+        self._samples = samples
+        self._folder = folder
+        self._taken: Set[str] = set()
+
+    def run(self) -> int:
+        """Work through the samples, past those that fail.
+
+        Returns:
+            The exit status.
+        """
+        order = self._samples.order(self._args.number, self._args.shuffle)
+        failures: List[str] = []
+        finished = 0
+        try:
+            with progress_bar(len(order)) as bar:
+                task = bar.add_task(self._args.phase, total=len(order))
+                for index in order:
+                    try:
+                        self._one(index)
+                    except PictureError as error:
+                        failures.append(str(error))
+                    finished += 1
+                    bar.advance(task)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f'{finished - len(failures)} of {len(order)} samples were done.') from None
+        return _tell(failures, len(order))
+
+    def _one(self, index: int) -> None:
+        args = self._args
+        with contextlib.redirect_stdout(io.StringIO()):  # datasets and transforms print, too
+            sample = self._samples.record(index)
+        edges = (args.min_edge_length, args.max_edge_length) if args.adaptive else None
+        drawn = sample.draw(args.mode, edges, args.bgr2rgb)
+        place = self._place(sample)
+        if place:
+            write_picture(place, drawn)
+        name = sample.path or f'sample {index}'
+        print(f'{name}: {_summary(sample)}' + (f' -> {place}' if place else ''))
+        for note in sample.notes:
+            print(f'  {note}')
+        if args.show:
+            show_picture(drawn, Path(name).name, size=args.window_size)
+
+    def _place(self, sample: SampleSteps) -> Optional[Path]:
+        """Where the drawing goes: named like the picture, and no two alike."""
+        if self._folder is None:
+            return None
+        source = Path(sample.path or f'{sample.index}.png')
+        ending = source.suffix if source.suffix.lower() in RESULTS else '.png'
+        name, number = source.stem, 1
+        while name.lower() in self._taken:  # repeated samples, or folders with equal names in them
+            number += 1
+            name = f'{source.stem}-{number}'
+        self._taken.add(name.lower())
+        place = self._folder / f'{name}{ending}'
+        if sample.path and place.exists() and source.exists() and place.samefile(source):
+            raise OutputError(f'The result would replace the picture {source} itself; choose another --output-dir.')
+        return place
+
+
+def _summary(sample: SampleSteps) -> str:
+    views = sample.transformed.views
+    boxes = sum(len(view.boxes) for view in views)
+    size = ' x '.join(map(str, views[0].shape))
+    parts = [count(len(sample.steps), 'step'), size, *([count(boxes, 'box')] if boxes else [])]
+    return ', '.join([*parts, *(sample.name_of(label) for label in views[0].classes)])
+
+
+def _tell(failures: List[str], number: int) -> int:
+    """Say what failed; the exit status."""
+    if not failures:
+        return DONE
+    if len(failures) == 1 == number:
+        say('error', failures[0])
+        return FAILED
+    told = failures[:_MOST_FAILURES_TOLD]
+    if len(failures) > len(told):
+        told.append(f'and {len(failures) - len(told)} more')
+    head = 'none of the samples' if len(failures) == number else f'{len(failures)} of {number} samples not'
+    say('error', '\n  '.join([f'{head} drawn:', *told]))
+    return FAILED if len(failures) == number else SOME_FAILED

@@ -1,0 +1,297 @@
+"""The same detections in passes with altered features or inputs."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import box_iou
+
+from ..attribution.methods.multi_pass import Runs, fitting, place_of
+from ..attribution.passes.altering import batch_axis
+from ..attribution.passes.memory import Allocations
+from ..attribution.passes.replay import Replay
+from ..attribution.passes.selection import Diverged, Selection
+from ..attribution.tap import Level
+from ..models.detector import Detector
+from ..models.network import Prepared
+
+# (scores (N,), boxes (N, 4)) -> values (N,)
+Measure = Callable[[Tensor, Tensor], Tensor]
+_SAME_IOU = 0.9
+_LOW_SCORE = 1e-3
+
+
+class Follower(Runs):
+    """Runs a detector with altered features or inputs, and measures the same detections each time.
+
+    A detection is followed by the choices that post-processing made for the unaltered picture
+    (:class:`~mmlens.attribution.passes.selection.Selection`): it stays the same prior, proposal or query, whatever its
+    neighbours do. A detector whose post-processing does not come by the same choices again is measured by the
+    best overlap within the class, under a lowered score threshold.
+
+    Attributes:
+        by_overlap: Whether detections are followed by overlap.
+        found: What the detector found on the unaltered picture.
+        levels: What the tapped layers returned.
+
+    Args:
+        detector: The detector.
+        prepared: The picture.
+        replay: A replay of the detector on this picture, nothing recorded yet.
+        options: Of the method; ``batch_size`` and ``memory`` count here.
+    """
+
+    def __init__(self, detector: Detector, prepared: Prepared, replay: Replay, options: Dict[str, Any]) -> None:
+        self.detector = detector
+        self.prepared = prepared
+        self.replay = replay
+        self.by_overlap = False
+        (sample,) = replay.record()
+        self.found = detector.in_picture(prepared, sample)
+        self.levels = replay.levels(prepared.input_size)
+        self._options = options
+        self._selection = Selection(lambda: replay.depth)
+        self._of_copies: List[Tensor] = []  # where the wanted detections stand in what each copy returns
+        self._counts: List[int] = []  # how many detections each copy returns
+        self._settled: Optional[Tuple[str, int]] = None  # what the batch size was found for
+        self._size = 1
+
+    def boxes_of(self, ranks: Sequence[int]) -> Tensor:
+        """Boxes (N, 4) of detections of the unaltered picture, in picture pixels."""
+        return self.found.at(ranks).boxes
+
+    def choose(self, ranks: Sequence[int], measure: Measure) -> None:
+        """Set which detections are followed, and what is measured of each."""
+        self._wanted = self.found.at(ranks)
+        self._measure = measure
+
+    @property
+    def reference(self) -> Tensor:
+        """Shape (N,): what is measured on the unaltered picture."""
+        return self._measure(self._wanted.scores, self._wanted.boxes)
+
+    @property
+    def identity(self) -> str:
+        """See :class:`Runs`: boxes, labels and scores of the detections, and the settings of post-processing."""
+        wanted = self._wanted
+        parts = [each.tolist() for each in (wanted.boxes, wanted.labels, wanted.scores)]
+        return repr([parts, list(_settings_of(self.detector.model))])
+
+    def batch_size(self, level: Optional[Level] = None, items: Optional[int] = None) -> int:
+        """See :class:`Runs`."""
+        place = place_of(level)
+        if self._settled != place:
+            same_layer = self._settled is not None and self._settled[0] == place[0]
+            self._settled = place
+            self._settle(level, same_layer, items)
+        return self._size
+
+    def at_level(self, level: Level, altered: Tensor) -> Tensor:
+        """See :class:`Runs`."""
+        return self._measured(level, altered)
+
+    def at_input(self, altered: Tensor) -> Tensor:
+        """See :class:`Runs`."""
+        return self._measured(None, altered)
+
+    def similarity(self, altered: Tensor) -> Tensor:
+        """See :class:`Runs`: the best product of overlap and score within the class.
+
+        Source: Petsiuk et al. 2021, eq. 2 to 4, for detectors that return a class and no distribution.
+        """
+        self.passes += len(altered)
+        wanted = self._wanted
+        with _lowered_thresholds(self.detector.model):
+            samples = self.detector.samples(self.prepared, len(altered), altered)
+        values = []
+        for sample in samples:
+            found = self.detector.in_picture(self.prepared, sample)
+            overlap = box_iou(wanted.boxes, found.boxes).nan_to_num(0.0)  # two boxes without area have none
+            alike = overlap * found.scores * (wanted.labels[:, None] == found.labels)
+            values.append(alike.amax(1) if len(found) else torch.zeros_like(wanted.scores))
+        return torch.stack(values)
+
+    def _measured(self, level: Optional[Level], altered: Tensor) -> Tensor:
+        size, axis = self.batch_size(level), 0 if level is None else batch_axis(level)
+        parts = altered.split(size, axis)
+        self.passes += altered.shape[axis]
+        return torch.cat([self._one_batch(level, part, axis) for part in parts])
+
+    def _samples(self, level: Optional[Level], values: Tensor) -> List[Any]:
+        if level is not None:
+            return self.replay(level, values)
+        return self.replay.whole(lambda: self.detector.samples(self.prepared, len(values), values))
+
+    def _plain(self, level: Optional[Level]) -> Tensor:
+        return self.prepared.batch['inputs'] if level is None else level.tensor
+
+    def _one_batch(self, level: Optional[Level], part: Tensor, axis: int) -> Tensor:
+        number = part.shape[axis]
+        if self.by_overlap:
+            with _lowered_thresholds(self.detector.model):
+                return torch.stack([self._by_overlap(sample) for sample in self._samples(level, part.contiguous())])
+        # The recorded choices are those of a whole batch: one that is not full is filled up.
+        missing = self._size - number
+        full = torch.cat([part, *[self._plain(level)] * missing], axis) if missing else part.contiguous()
+        try:
+            with self._selection.follow(), _following_post_processing(self._selection):
+                samples = self._samples(level, full)
+            if [len(sample.pred_instances) for sample in samples] != self._counts:
+                raise Diverged('not all choices were followed')
+        except (Diverged, RuntimeError, IndexError) as error:
+            if _is_out_of_memory(error):
+                raise
+            self.by_overlap = True
+            return self._one_batch(level, part, axis)
+        return torch.stack([self._values(sample, self._of_copies[i]) for i, sample in enumerate(samples[:number])])
+
+    def _settle(self, level: Optional[Level], recorded: bool, items: Optional[int]) -> None:
+        """Find how many passes to run at a time, and record the choices made for as many unaltered copies.
+
+        Args:
+            level: Where outputs are altered; ``None`` for the input.
+            recorded: Whether choices were recorded at another level of the layer, which are the same here.
+            items: See :meth:`Runs.batch_size`.
+        """
+        with Allocations() as counted:
+            if recorded:
+                self._samples(level, self._plain(level))
+            else:
+                self._size = 1
+                self._record(level)
+        self.memory_of_one = max(self.memory_of_one, counted.bytes)
+        fits = fitting(self._options, counted.bytes, self.found.scores.device, of_inputs=level is None)
+        size = fits if items is None else min(fits, items)
+        if not self.replay.batches or self.by_overlap:
+            self._size = 1
+            return
+        # Where choices are known, recording them again costs as much as what a few more or less at a time would save.
+        near = size / 4 < self._size < 4 * size
+        will_do = near and self._size <= fits if recorded else size == self._size
+        if not will_do:
+            self._size = size
+            self._record(level)
+
+    def _record(self, level: Optional[Level]) -> None:
+        plain, axis = self._plain(level), 0 if level is None else batch_axis(level)
+        try:
+            with self._selection.record(), _following_post_processing(self._selection):
+                samples = self._samples(level, torch.cat([plain] * self._size, axis))
+            self._of_copies = [self._positions(sample) for sample in samples]
+            self._counts = [len(sample.pred_instances) for sample in samples]
+        except (RuntimeError, IndexError, ValueError, AssertionError, _NotTheSame) as error:
+            if _is_out_of_memory(error):
+                raise
+            # A detector that takes one picture at a time, or tells copies apart by rounding.
+            if self._size == 1:
+                self.by_overlap = True
+                return
+            self._size = 1
+            self._record(level)
+
+    def _positions(self, sample: Any) -> Tensor:
+        """Where the wanted detections stand in what the model returned for an unaltered copy."""
+        found = self.detector.in_picture(self.prepared, sample)
+        wanted = self._wanted
+        assert wanted.positions is not None and found.positions is not None
+        own = sample.pred_instances
+        if len(own) > int(wanted.positions.max()):
+            same = self.detector.in_picture(self.prepared, sample, wanted.positions)
+            # Within rounding, which the order of equal scores may hang on.
+            if torch.equal(same.labels, wanted.labels) and torch.allclose(same.boxes, wanted.boxes, atol=0.1):
+                return wanted.positions
+        overlap = box_iou(wanted.boxes, found.boxes) * (wanted.labels[:, None] == found.labels)
+        if not overlap.numel() or bool((overlap.amax(1) < _SAME_IOU).any()):
+            raise _NotTheSame
+        return found.positions[overlap.argmax(1)]
+
+    def _values(self, sample: Any, positions: Tensor) -> Tensor:
+        now = self.detector.in_picture(self.prepared, sample, positions)
+        return torch.nan_to_num(self._measure(now.scores, now.boxes))
+
+    def _by_overlap(self, sample: Any) -> Tensor:
+        found = self.detector.in_picture(self.prepared, sample)
+        wanted = self._wanted
+        lost = self._measure(torch.zeros_like(wanted.scores), torch.zeros_like(wanted.boxes))
+        if not len(found):
+            return lost
+        overlap = box_iou(wanted.boxes, found.boxes) * (wanted.labels[:, None] == found.labels)
+        best, index = overlap.max(1)
+        values = self._measure(found.scores[index], found.boxes[index])
+        return torch.where(best >= 0.5, values, lost)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return type(error).__name__ == 'OutOfMemoryError'  # not every torch has it in the same place
+
+
+class _NotTheSame(Exception):
+    """A copy of the picture does not give the detections that the picture gives."""
+
+
+@contextlib.contextmanager
+def _following_post_processing(selection: Selection) -> Iterator[None]:
+    """Have mmcv's suppressions, which may be compiled, choose through ``selection``, and masks be pasted beside it."""
+    from mmcv.ops.nms import NMSop, SoftNMSop
+    from mmdet.models.roi_heads.mask_heads import FCNMaskHead
+
+    plain, soft, paste = NMSop.apply, SoftNMSop.apply, FCNMaskHead.predict_by_feat
+
+    def nms(boxes: Tensor, scores: Tensor, *settings: Any) -> Tensor:
+        if not selection.watches:
+            return plain(boxes, scores, *settings)
+        return selection.choose('nms', boxes, lambda: plain(boxes, scores, *settings))
+
+    def soft_nms(boxes: Tensor, scores: Tensor, *settings: Any) -> Tuple[Tensor, Tensor]:
+        if not selection.watches:
+            return soft(boxes, scores, *settings)
+
+        def choose() -> Tuple[Tensor, Tensor]:
+            dets, kept = soft(boxes, scores, *settings)
+            kept = kept[: len(dets)]
+            return kept, dets[: len(kept), 4].to(scores) / scores[kept]
+
+        # How much the neighbours weaken a score stays as it was too.
+        kept, factors = selection.choose('soft_nms', boxes, choose)
+        return torch.cat([boxes[kept], (scores[kept] * factors)[:, None]], 1), kept
+
+    def paste_masks(*arguments: Any, **options: Any) -> Any:
+        # Where masks are pasted depends on how far the boxes reach, and chooses no candidates.
+        with selection.paused():
+            return paste(*arguments, **options)
+
+    NMSop.apply, SoftNMSop.apply, FCNMaskHead.predict_by_feat = nms, soft_nms, paste_masks
+    try:
+        yield
+    finally:
+        del NMSop.apply, SoftNMSop.apply
+        FCNMaskHead.predict_by_feat = paste
+
+
+@contextlib.contextmanager
+def _lowered_thresholds(model: nn.Module) -> Iterator[None]:
+    """Let detections of low score through all of a model's post-processing."""
+    changed: List[Tuple[Dict[str, Any], Any]] = []
+    for settings in _settings_of(model):
+        if isinstance(settings.get('score_thr'), float) and settings['score_thr'] > _LOW_SCORE:
+            changed.append((settings, settings['score_thr']))
+            settings['score_thr'] = _LOW_SCORE
+    try:
+        yield
+    finally:
+        for settings, threshold in changed:
+            settings['score_thr'] = threshold
+
+
+def _settings_of(model: nn.Module) -> Iterator[Dict[str, Any]]:
+    stack: List[Any] = [getattr(module, 'test_cfg', None) for module in model.modules()]
+    seen = set()
+    while stack:
+        settings = stack.pop()
+        if isinstance(settings, dict) and id(settings) not in seen:
+            seen.add(id(settings))
+            yield settings
+            stack.extend(settings.values())

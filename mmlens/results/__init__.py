@@ -1,0 +1,1 @@
+"""What comes out: arrays in picture coordinates, and how they show themselves. numpy alone."""

@@ -1,0 +1,131 @@
+"""What a data pipeline did to one sample: plain arrays, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Optional, Tuple
+
+import numpy as np
+
+MODES = ('original', 'transformed', 'concat', 'pipeline')
+
+
+def _no_boxes() -> np.ndarray:
+    return np.zeros((0, 4), np.float32)
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture that a transform left, with what belongs to it, all in this picture's pixels.
+
+    Attributes:
+        picture: Shape (H, W, 3), uint8, BGR: the transform's array or tensor, turned back into a picture.
+        shape: Shape of that array or tensor: ``(H, W, 3)``, or ``(3, H, W)`` once it is packed.
+        dtype: Its type, such as ``'uint8'``.
+        boxes: Shape (N, 4), float32 ``x1, y1, x2, y2``.
+        labels: Shape (N,), int64: class indexes of the boxes; -1 where there is none.
+        ignored: Shape (N,), bool: boxes that the training ignores (crowds).
+        masks: Shape (N, H, W), bool: instance masks; ``None`` without.
+        seg_map: Shape (H, W), int64: class index of every pixel; ``None`` without.
+        hidden: Shape (h, w), bool: the cells that masked image modelling hides; ``None`` without.
+        classes: Class indexes of the whole picture.
+        notes: How the array became a picture, where that is no matter of course.
+    """
+
+    picture: np.ndarray
+    shape: Tuple[int, ...]
+    dtype: str
+    boxes: np.ndarray = field(default_factory=_no_boxes)
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    ignored: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    masks: Optional[np.ndarray] = None
+    seg_map: Optional[np.ndarray] = None
+    hidden: Optional[np.ndarray] = None
+    classes: Tuple[int, ...] = ()
+    notes: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one transform left.
+
+    Attributes:
+        name: Class name of the transform.
+        within: Names of the transforms that called it, outermost first (``RandomChoice``).
+        views: The pictures that it left: one, but for transforms that make several (``MultiView``).
+        changed: Whether pictures or annotations differ from those of the step before.
+        branches: Ways of other pictures (or copies of this one) that this transform joined or began.
+        notes: Sentences on this step.
+    """
+
+    name: str
+    within: Tuple[str, ...]
+    views: Tuple[View, ...]
+    changed: bool = True
+    branches: Tuple[Branch, ...] = ()
+    notes: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Branch:
+    """The way of a picture that is not the sample's own.
+
+    Attributes:
+        path: File of the picture; empty if it is not known.
+        steps: What its transforms left, in order.
+    """
+
+    path: str
+    steps: Tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class SampleSteps:
+    """One sample of a dataset, step by step.
+
+    Attributes:
+        index: Index of the sample in the dataset.
+        path: File of its picture; empty if the dataset has no files.
+        class_names: Names of the classes; empty if the dataset knows none.
+        steps: What its transforms left, in order; at least one.
+        notes: Sentences for the user on the whole sample.
+        sample: What the dataset returned: what a batch is made of.
+    """
+
+    index: int
+    path: str
+    class_names: Tuple[str, ...]
+    steps: Tuple[Step, ...]
+    notes: Tuple[str, ...]
+    sample: Any
+
+    @property
+    def original(self) -> Step:
+        """The picture as it was loaded, with its annotations if they were loaded before it was changed."""
+        first = self.steps[0]
+        for step in self.steps:
+            if len(step.views) != 1 or not np.array_equal(step.views[0].picture, first.views[0].picture):
+                break
+            if has_annotations(step.views[0]):
+                return step
+        return first
+
+    @property
+    def transformed(self) -> Step:
+        """What the last transform left."""
+        return self.steps[-1]
+
+    def name_of(self, label: int) -> str:
+        """The name of a class; its index as text where there is none."""
+        return self.class_names[label] if 0 <= label < len(self.class_names) else str(label)
+
+    def draw(self, mode: str = 'concat', edges: Optional[Tuple[int, int]] = None, bgr2rgb: bool = False) -> np.ndarray:
+        """Draw the sample; see :func:`mmlens.rendering.draw_steps`."""
+        from ..rendering import draw_steps
+
+        return draw_steps(self, mode=mode, edges=edges, bgr2rgb=bgr2rgb)
+
+
+def has_annotations(view: View) -> bool:
+    """Whether boxes or a segmentation map belong to a picture."""
+    return bool(len(view.boxes)) or view.seg_map is not None

@@ -1,0 +1,31 @@
+"""Counted allocations, worked out by hand."""
+
+import torch
+from torch import nn
+
+from mmlens.attribution.passes.memory import Allocations
+
+
+def test_what_a_network_makes_is_counted_and_views_are_not():
+    net = nn.Sequential(nn.Conv2d(3, 2, 1, bias=False), nn.Flatten())
+    inputs = torch.rand(5, 3, 4, 4)
+    with torch.no_grad(), Allocations() as counted:
+        net(inputs)
+    assert counted.bytes == 5 * 2 * 4 * 4 * 4
+
+
+def test_what_works_in_place_makes_nothing():
+    values = torch.rand(10)
+    with Allocations() as counted:
+        values.relu_()
+        values.add_(1)
+    assert counted.bytes == 0
+
+
+def test_results_are_the_same():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.SiLU()).eval()
+    inputs = torch.rand(1, 3, 9, 9)
+    with torch.no_grad():
+        plain = net(inputs)
+        with Allocations():
+            assert torch.equal(net(inputs), plain)

@@ -1,0 +1,226 @@
+import os
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from mmlens.cli.commands.boxam import describe, drawn_frame, main, settle_shape
+from mmlens.cli.pass_options import CONCERNED, PASS_METHODS
+from mmlens.cli.video import VideoReader
+from mmlens.errors import MmlensError
+from mmlens.results.boxes import BoxExplanation, BoxMap
+
+
+def lines_of_boxes(text):
+    return re.findall(r'^ +(\d+)  (\w+) +(0\.\d\d)  \[', text, re.MULTILINE)
+
+
+def test_a_picture_with_its_boxes_and_maps(model, pictures, capsys):
+    assert main(['pics/a.png', *model, '--topk', '3', '--save-maps', '--device', 'cpu']) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith('pics/a.png: 3 boxes -> output/a.png\n')
+    assert err == ''
+    boxes = lines_of_boxes(out)
+    with np.load('output/a.npz') as maps:
+        assert maps['raw'].shape == maps['normalised'].shape == (3, 60, 80)
+        assert maps['raw'].max() > 0
+        told = [(str(i), c, f'{s:.2f}') for i, c, s in zip(maps['indices'], maps['classes'], maps['scores'])]
+        assert boxes == told
+        assert (str(maps['method']), str(maps['target']), maps['layers'].tolist()) == ('gradcam', 'score', ['neck'])
+    drawn, plain = cv2.imread('output/a.png'), cv2.imread('pics/a.png')
+    assert drawn.shape[0] >= 60 and drawn.shape[1] >= 80
+    assert drawn.tobytes() != plain.tobytes()
+
+
+def test_options_reach_the_maps(model, pictures):
+    words = ['--method', 'HiResCAM', '--target', 'box', '--instance', '1']
+    words += ['--target-layers', 'neck.out_convs[0]', 'backbone.stage4']
+    assert main(['pics/a.png', *model, '--save-maps', *words]) == 0
+    with np.load('output/a.npz') as maps:
+        assert (str(maps['method']), str(maps['target'])) == ('hirescam', 'box')
+        assert maps['layers'].tolist() == ['neck.out_convs[0]', 'backbone.stage4']
+        assert maps['indices'].tolist() == [1]
+
+
+def saved(folder, words, model):
+    assert main(['pics/a.png', *model, '--save-maps', '--topk', '2', '--out-dir', folder, *words]) == 0
+    with np.load(f'{folder}/a.npz') as maps:
+        return dict(maps)
+
+
+def test_config_options_and_resize_only_take_effect(model, pictures):
+    plain = saved('plain', [], model)
+    larger = saved('larger', ['--cfg-options', 'test_dataloader.dataset.pipeline.1.scale=(160,160)'], model)
+    stretched = saved('stretched', ['--resize-only'], model)
+    assert not np.allclose(plain['boxes'], larger['boxes'], atol=0.5)
+    assert not np.allclose(plain['boxes'], stretched['boxes'], atol=0.5)
+
+
+def test_norm_in_bbox_clears_the_rest(model, pictures):
+    maps = saved('out', ['--norm-in-bbox'], model)
+    for box, normalised in zip(maps['boxes'], maps['normalised']):
+        x1, y1, x2, y2 = box
+        rows, columns = np.nonzero(normalised)
+        assert rows.min() + 1 >= y1 and rows.max() <= y2 and columns.min() + 1 >= x1 and columns.max() <= x2
+
+
+def test_max_shape_coarsens_the_maps(model, pictures):
+    fine, coarse = saved('fine', [], model), saved('coarse', ['--max-shape', '3'], model)
+    roughness = [np.abs(np.diff(maps['normalised'], axis=2)).max() for maps in (fine, coarse)]
+    assert roughness[1] < roughness[0]
+
+
+def test_classes(model, pictures, capsys):
+    assert main(['pics/a.png', *model, '--score-thr', '0.01', '--class', 'bee', 'cow']) == 0
+    boxes = lines_of_boxes(capsys.readouterr().out)
+    assert boxes and {name for _, name, _ in boxes} <= {'bee', 'cow'}
+
+
+def test_panels_and_look(model, pictures):
+    assert main(['pics/a.png', *model, '--topk', '2', '--layout', 'panels', '--out-file', 'x/panels.png']) == 0
+    assert os.listdir('x') == ['panels.png']
+    overlay = ['pics/a.png', *model, '--topk', '2']
+    main([*overlay, '--out-file', 'x/1.png'])
+    main([*overlay, '--out-file', 'x/2.png', '--colormap', 'magma'])
+    main([*overlay, '--out-file', 'x/3.png', '--alpha', '1'])
+    panels, *others = [cv2.imread(f'x/{name}.png').tobytes() for name in ('panels', '1', '2', '3')]
+    assert len(panels) > 3 * len(others[0])
+    assert len(set(others)) == 3
+
+
+def test_nothing_found_is_told_and_drawn_plain(model, pictures, capsys):
+    assert main(['pics/a.png', *model, '--score-thr', '1']) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('pics/a.png: no detection, drawn plain -> output/a.png\nnote: No detection')
+    drawn, plain = cv2.imread('output/a.png'), cv2.imread('pics/a.png')
+    assert (drawn[: plain.shape[0], : plain.shape[1]] == plain).all()
+
+
+def test_a_folder_goes_on_past_a_broken_picture(model, pictures, capsys):
+    assert main(['pics', *model, '--topk', '1', '--out-dir', 'out']) == 1
+    out, err = capsys.readouterr()
+    assert sorted(os.listdir('out')) == ['a.png', 'c.jpg']
+    assert 'pics/a.png: 1 box -> out/a.png' in out and 'pics/c.jpg: 1 box -> out/c.jpg' in out
+    assert err.startswith('mmlens: error: 1 of 3 pictures not drawn:\n') and 'pics/b.jpg' in err
+
+
+def test_a_method_that_sees_no_boxes_says_so_once(model, pictures, capsys):
+    os.remove('pics/b.jpg')
+    assert main(['pics', *model, '--topk', '1', '--method', 'eigencam']) == 0
+    assert capsys.readouterr().out.count('note: eigencam') == 1
+
+
+def test_a_video(model, pictures, capsys):
+    assert main(['street.mp4', *model, '--topk', '2']) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('street.mp4: 5 frames, 10 boxes -> output/street.mp4\n')
+    read = VideoReader(pictures / 'output' / 'street.mp4')
+    assert (read.rate, read.size, len(list(read))) == (7, (64, 48), 5)
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['--save-maps'], '--save-maps takes pictures'),
+        (['--layout', 'panels'], '--layout panels takes pictures'),
+        (['--instance', '0'], '--instance takes pictures'),
+    ],
+)
+def test_what_only_pictures_have_is_told_of_a_video(words, said, pictures, capsys):
+    assert main(['street.mp4', 'never-loaded.py', 'never-loaded.pth', *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('words', 'warned'),
+    [
+        (['--batch-size', '4'], '--batch-size has no effect on gradcam.'),
+        (
+            ['--batch-size', '4', '--ratio-channels-to-ablate', '0.1', '--method', 'LayerCAM'],
+            '--batch-size and --ratio-channels-to-ablate have no effect on layercam.',
+        ),
+        (['--num-masks', '4', '--method', 'ScoreCAM'], '--num-masks has no effect on scorecam.'),
+        (['--batch-size', '4', '--method', 'ablationcam'], None),
+        ([], None),
+    ],
+)
+def test_options_of_other_methods(words, warned, pictures, capsys):
+    assert main(['missing.jpg', 'config.py', 'weights.pth', *words]) == 2
+    err = capsys.readouterr().err.splitlines()
+    assert err[:-1] == ([f'mmlens: warning: {warned}'] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ('given', 'limit'),
+    [(None, None), ([-1], None), ([-1, -1], None), ([20], (20, 20)), ([20, 30], (20, 30)), ([-1, 30], (-1, 30))],
+)
+def test_max_shape(given, limit):
+    assert settle_shape(given) == limit
+
+
+def test_max_shape_of_three_numbers_is_told():
+    with pytest.raises(MmlensError, match='one number or two'):
+        settle_shape([1, 2, 3])
+
+
+def test_preview_model_lists_layers_and_draws_nothing(model, pictures, capsys):
+    assert main(['pics/a.png', *model, '--preview-model']) == 0
+    out = capsys.readouterr().out
+    assert re.search(r'^neck.out_convs\[2\] +ConvModule +1x32x3x3$', out, re.MULTILINE)
+    assert not os.path.exists('output')
+
+
+def box_map(**changes):
+    blank = np.zeros((6, 8), np.float32)
+    values = dict(index=2, box=np.array([1.4, 2.6, 30, 4]), label=0, class_name='dog', score=0.876, raw=blank)
+    return BoxMap(**{**values, 'normalised': blank, **changes})
+
+
+def test_line_about_a_box():
+    assert describe(box_map()) == '  2  dog              0.88  [1, 3, 30, 4]'
+    assert describe(box_map(blank='all negative')).endswith('[1, 3, 30, 4]  blank: all negative')
+
+
+def test_a_frame_without_a_box_stays_as_it_is():
+    picture = np.full((6, 8, 3), 7, np.uint8)
+    drawn = drawn_frame(BoxExplanation(picture, [], ('neck',), 'gradcam', 'score', notes=['No detection.']))
+    assert (drawn.picture == picture).all() and drawn.picture.shape == (6, 8, 3)
+    assert (drawn.boxes, drawn.notes) == (0, [])
+
+
+def test_the_table_of_options_is_that_of_the_methods():
+    from mmlens.attribution.methods import pass_method
+    from mmlens.attribution.methods.multi_pass import pass_methods
+
+    assert sorted(PASS_METHODS) == pass_methods()
+    for option, methods in CONCERNED.items():
+        assert sorted(methods) == [name for name in pass_methods() if option in pass_method(name).options]
+
+
+def test_ablationcam(model, pictures, capsys):
+    words = [
+        '--method',
+        'AblationCAM',
+        '--ratio-channels-to-ablate',
+        '0.25',
+        '--batch-size',
+        '3',
+        '--score-thr',
+        '0.01',
+    ]
+    assert main(['pics/a.png', *model, *words, '--score-thr', '0.01', '--topk', '2', '--save-maps']) == 0
+    assert len(lines_of_boxes(capsys.readouterr().out)) == 2
+    with np.load('output/a.npz') as maps:
+        assert str(maps['method']) == 'ablationcam'
+        assert maps['normalised'].max() == 1
+
+
+def test_drise_goes_on_where_it_was(model, pictures, capsys):
+    words = ['pics/a.png', *model, '--method', 'drise', '--score-thr', '0.01', '--topk', '1', '--save-maps']
+    assert main([*words, '--num-masks', '6', '--out-dir', 'whole']) == 0
+    assert main([*words, '--num-masks', '3', '--batch-size', '1', '--out-dir', 'half', '--resume', 'masks.npz']) == 0
+    assert main([*words, '--num-masks', '6', '--batch-size', '1', '--out-dir', 'both', '--resume', 'masks.npz']) == 0
+    whole, half, both = [np.load(f'{folder}/a.npz')['raw'] for folder in ('whole', 'half', 'both')]
+    np.testing.assert_allclose(both, whole, atol=1e-5)
+    assert np.abs(half - whole).max() > 1e-3

@@ -1,0 +1,164 @@
+"""Which pictures are chosen, and what is annotated in them."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
+
+from mmlens.engine.watched_pictures import Choice, dataset_of
+from mmlens.errors import MmlensError, PictureError
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    """Five pictures in each of three folders, named from where the tests run."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ('pictures', 'a', 'b'):
+        Path(folder).mkdir()
+        for number in range(5):
+            Path(folder, f'{number:03d}.png').touch()
+
+
+class Listed(BaseDataset):
+    """Pictures by their paths; those of a folder have the names of the other's."""
+
+    METAINFO = dict(classes=('disc', 'box'))
+
+    def __init__(self, folder, **options):
+        self.folder = folder
+        super().__init__(**options)
+
+    def load_data_list(self):
+        return [
+            dict(
+                img_path=f'{self.folder}/{number:03d}.png',
+                instances=[
+                    dict(bbox=[1, 2, 30, 40], bbox_label=number % 2, ignore_flag=0),
+                    dict(bbox=[0, 0, 5, 5], bbox_label=0, ignore_flag=1),
+                ],
+            )
+            for number in range(5)
+        ]
+
+    def prepare_data(self, index):
+        raise AssertionError('no sample is prepared')
+
+
+class Arrays(Listed):
+    """Pictures that the set holds itself, each of one class."""
+
+    def load_data_list(self):
+        return [dict(img=np.full((4, 6, 3), number, np.uint8), gt_label=np.array(number)) for number in range(3)]
+
+
+def load_elsewhere(info):
+    if info['img_path'].startswith('gone'):
+        raise ConnectionError('no such bucket\nlong story')
+    return dict(info, img=np.full((4, 6, 3), int(info['img_path'][-5]), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ('options', 'names'),
+    [
+        ({}, ['000', '001', '002', '003']),
+        (dict(num=2), ['000', '001']),
+        (dict(num=-1), ['000', '001', '002', '003', '004']),
+        (dict(num=9), ['000', '001', '002', '003', '004']),
+        (dict(num=-1, every=2), ['000', '002', '004']),
+        (dict(indexes=[4, 1]), ['004', '001']),
+    ],
+)
+def test_the_same_pictures_are_chosen_each_time_without_a_random_number(options, names):
+    dataset = Listed('pictures')
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    for _ in range(2):
+        subjects = Choice(**options).of_dataset(dataset, 'val')
+        assert [subject.name for subject in subjects] == names
+        assert [subject.read() for subject in subjects] == [f'pictures/{name}.png' for name in names]
+    assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+
+
+def test_pictures_of_one_name_are_told_apart_through_wrappers():
+    dataset = ConcatDataset([Listed('a'), Listed('b')])
+    subjects = Choice(indexes=[0, 5, 1, 6]).of_dataset(dataset, 'train')
+    assert [subject.name for subject in subjects] == ['000', '000-2', '001', '001-2']
+    assert [subject.read() for subject in subjects] == ['a/000.png', 'b/000.png', 'a/001.png', 'b/001.png']
+
+
+def test_truth_is_what_is_annotated_and_not_ignored():
+    subject = Choice(indexes=[3]).of_dataset(Listed('a'), 'val')[0]
+    assert subject.truth.labels == [1] and subject.truth.boxes.tolist() == [[1, 2, 30, 40]]
+    subject = Choice(indexes=[2]).of_dataset(Arrays('a'), 'val')[0]
+    assert subject.truth.labels == [2] and subject.truth.boxes.shape == (0, 4)
+
+
+def test_pictures_without_files_come_from_the_set_or_its_loading_step():
+    subjects = Choice(num=2).of_dataset(Arrays('a'), 'test')
+    assert [subject.name for subject in subjects] == ['test_000000', 'test_000001']
+    assert subjects[1].read().tolist() == np.ones((4, 6, 3)).tolist()
+    far = RepeatDataset(Listed('s3://bucket', pipeline=[load_elsewhere]), 2)
+    assert Choice(indexes=[7]).of_dataset(far, 'val')[0].read().max() == 2
+    both = ConcatDataset([Listed('a'), Listed('in_an_archive', pipeline=[load_elsewhere])])
+    subjects = Choice(indexes=[1, 8]).of_dataset(both, 'val')
+    assert subjects[0].read() == 'a/001.png' and subjects[1].read().max() == 3
+    with pytest.raises(PictureError, match='^Picture 0 of Listed has no file: give files by pictures'):
+        Choice(num=1).of_dataset(Listed('s3://bucket'), 'val')[0].read()
+    with pytest.raises(PictureError, match='^Picture 1 of Listed cannot be loaded: no such bucket.$'):
+        Choice(indexes=[1]).of_dataset(Listed('gone', pipeline=[load_elsewhere]), 'val')[0].read()
+
+
+@pytest.mark.parametrize(
+    ('held', 'channels', 'read'),
+    [
+        (np.full((4, 6), 7, np.uint8), 1, [7, 7, 7]),
+        (np.full((4, 6, 1), 257 * 9, np.uint16), 1, [9, 9, 9]),
+        (np.tile(np.float32([1, 2, 300]), (4, 6, 1)), 3, [1, 2, 255]),
+    ],
+)
+def test_arrays_of_the_set_are_read_as_pictures(held, channels, read):
+    dataset = Arrays('a')
+    dataset.get_data_info = lambda index: dict(img=held)
+    (subject,) = Choice(num=1).of_dataset(dataset, 'val')
+    picture = subject.read()
+    assert subject.held == channels
+    assert picture.shape == (4, 6, 3) and picture.dtype == np.uint8 and (picture == read).all()
+    # What is made RGB on its way to the model was BGR, what is not is RGB: mmpretrain's and mmengine's preprocessors.
+    for given_bgr in (SimpleNamespace(to_rgb=True), SimpleNamespace(_channel_conversion=True)):
+        assert (subject.shown(picture, given_bgr) == read).all()
+    assert (subject.shown(picture, SimpleNamespace(to_rgb=False)) == read[::-1]).all()
+    (file,) = Choice(num=1).of_dataset(Listed('a'), 'val')
+    assert file.shown(picture, SimpleNamespace(to_rgb=False)) is picture
+
+
+def test_arrays_that_are_no_pictures_are_told():
+    dataset = Arrays('a')
+    dataset.get_data_info = lambda index: dict(img=np.zeros((4, 6, 5)))
+    with pytest.raises(PictureError, match=r'^Picture 0 of Arrays is an array \(4, 6, 5\): only gray and colours'):
+        Choice(num=1).of_dataset(dataset, 'val')[0].read()
+
+
+def test_what_is_wrong_is_said():
+    with pytest.raises(MmlensError, match='^There is no picture 7: the val set has 5, from 0.$'):
+        Choice(indexes=[0, 7]).of_dataset(Listed('a'), 'val')
+    with pytest.raises(MmlensError, match='^list does not list its pictures: give files by pictures=.*$'):
+        Choice().of_dataset([1, 2, 3, 4], 'val')
+    with pytest.raises(MmlensError, match='^The config has no val_dataloader to take pictures from'):
+        dataset_of(SimpleNamespace(_val_loop=None, _val_dataloader=None), 'val')
+    gone = dict(dataset=dict(type='mmdet.CocoDataset', ann_file='gone.json'))
+    with pytest.raises(MmlensError, match="^The test set, to take pictures from, cannot be loaded: .*gone.json'. Name"):
+        dataset_of(SimpleNamespace(_test_loop=None, _test_dataloader=gone), 'test')
+
+
+def test_files_keep_their_order(tmp_path):
+    paths = [tmp_path / folder / 'a.png' for folder in ('x', 'y')]
+    for path in paths:
+        path.parent.mkdir()
+        path.touch()
+    subjects = Choice(pictures=[str(path) for path in paths]).of_files()
+    assert [(subject.name, subject.read()) for subject in subjects] == [('a', paths[0]), ('a-2', paths[1])]

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmlens.rendering.colours import INK, PALETTE, PAPER
+from mmlens.rendering.marks import Mark, draw_marks, draw_within, font_size
+
+
+def has_colour(pixels: np.ndarray, colour: tuple) -> bool:
+    return bool((pixels == colour).all(axis=-1).any())
+
+
+def test_line_with_halo_lies_on_the_boxs_edge_and_nothing_inside(picture: np.ndarray) -> None:
+    before = picture.copy()
+    drawn = draw_marks(picture, [Mark(np.array([60.2, 80, 200, 180]), PALETTE[0], 'dog 0.86')])
+    assert drawn.shape == picture.shape
+    assert (picture == before).all()
+    for y, x in ((80, 120), (180, 120), (120, 60), (120, 200)):
+        assert tuple(drawn[y, x]) == PALETTE[0]
+    assert has_colour(drawn[76:80, 120:121], INK)
+    assert (drawn[84:177, 64:197] == picture[84:177, 64:197]).all()
+    # The label stands above: the tag's colour and letters.
+    assert has_colour(drawn[60:76, 60:120], PALETTE[0]) and has_colour(drawn[60:76, 60:120], INK)
+
+
+def test_box_at_the_edge_of_the_picture_is_wholly_visible(picture: np.ndarray) -> None:
+    height, width = picture.shape[:2]
+    drawn = draw_marks(picture, [Mark(np.array([0, 0, width, height]), PALETTE[0])])
+    for strip in (drawn[:4], drawn[-4:], drawn[:, :4], drawn[:, -4:]):
+        assert has_colour(strip, PALETTE[0])
+
+
+def test_label_of_a_full_box_stands_in_a_white_strip(picture: np.ndarray) -> None:
+    height, width = picture.shape[:2]
+    drawn = draw_marks(picture, [Mark(np.array([0, 0, width, height]), PALETTE[0], 'dog 0.86')])
+    grown = drawn.shape[0] - height
+    assert grown > 0 and drawn.shape[1] == width
+    assert tuple(drawn[0, -1]) == PAPER
+    assert (drawn[grown + 5 : -5, 5:-5] == picture[5:-5, 5:-5]).all()
+
+
+def test_a_label_that_stands_off_has_a_leader(picture: np.ndarray) -> None:
+    heat = np.ones(picture.shape[:2])
+    box = np.array([100, 80, 200, 180])
+    drawn = draw_marks(picture, [Mark(box, PALETTE[0], 'dog', heat=heat)])
+    # The strip is below the picture, the nearer side; nothing but the leader is between it and the box.
+    between = drawn[185 : picture.shape[0]]
+    assert drawn.shape[0] > picture.shape[0]
+    assert (between == PALETTE[0]).all(axis=-1).any(axis=1).all()
+
+
+def test_first_mark_is_on_top(picture: np.ndarray) -> None:
+    box = np.array([60, 80, 200, 180])
+    drawn = draw_marks(picture, [Mark(box, PALETTE[0]), Mark(box, PALETTE[1])])
+    assert tuple(drawn[80, 120]) == PALETTE[0]
+    assert not has_colour(drawn, PALETTE[1])
+
+
+def test_outline_of_a_mask(picture: np.ndarray) -> None:
+    mask = np.zeros(picture.shape[:2], bool)
+    mask[100:160, 80:160] = True
+    drawn = draw_marks(picture, [Mark(np.array([60, 80, 200, 180]), PALETTE[0], mask=mask)])
+    assert tuple(drawn[100, 120]) == PALETTE[0]
+    assert (drawn[110:150, 90:150] == picture[110:150, 90:150]).all()
+
+
+@pytest.mark.parametrize('size', [(48, 64), (240, 320), (700, 200)])
+def test_draw_within_keeps_the_size(size: tuple) -> None:
+    picture = np.full((*size, 3), 100, np.uint8)
+    mask = np.ones(size, bool)
+    marks = [Mark(np.array([0, 0, size[1], size[0]]), PALETTE[n], f'thing {n}', mask=mask) for n in range(4)]
+    assert draw_within(picture, marks).shape == picture.shape
+
+
+def test_letters_grow_with_the_picture_and_are_never_unreadable() -> None:
+    sizes = [font_size(np.empty((h, w, 3), np.uint8)) for h, w in ((48, 64), (576, 768), (3024, 4032))]
+    assert sizes[0] >= 8
+    assert sizes == sorted(sizes)
+    assert sizes[2] >= 40
+    assert font_size(np.empty((576, 768, 3), np.uint8), count=30) < sizes[1]
