@@ -17,8 +17,10 @@ from mmengine.config import Config
 from mmlens import compat
 
 ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:  # `projects` lies beside the package and is not installed with it
-    sys.path.insert(0, str(ROOT))
+# `projects` is not installed with the package, and trainings.py is shared by the tests of this folder.
+for folder in (ROOT, Path(__file__).parent):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 CLASSES = ('disc', 'box')
 _number = itertools.count()

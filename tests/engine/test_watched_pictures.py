@@ -6,11 +6,17 @@ import random
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.registry import DATASETS
+from trainings import cam, drawn_by, read_drawing, warnings_of
 
+from mmlens import explain_classes
+from mmlens.engine import VisHook
 from mmlens.engine.watched_pictures import Choice, dataset_of
 from mmlens.errors import MmlensError, PictureError
 
@@ -162,3 +168,77 @@ def test_files_keep_their_order(tmp_path):
         path.touch()
     subjects = Choice(pictures=[str(path) for path in paths]).of_files()
     assert [(subject.name, subject.read()) for subject in subjects] == [('a', paths[0]), ('a-2', paths[1])]
+
+
+class Held(BaseDataset):
+    """Pictures that the set holds itself, as CIFAR and MNIST do: of one class each."""
+
+    METAINFO = dict(classes=('dark', 'light'))
+
+    def __init__(self, shape, **options):
+        self.shape = tuple(shape)
+        super().__init__(**options)
+
+    def load_data_list(self):
+        rng = np.random.default_rng(0)
+        pictures = rng.integers(0, 120, (4, *self.shape)).astype(np.uint8)
+        pictures[::2] += 100
+        return [dict(img=picture, gt_label=np.array(1 - number % 2)) for number, picture in enumerate(pictures)]
+
+
+@pytest.mark.parametrize(('shape', 'to_rgb'), [((28, 28), False), ((32, 32, 3), False), ((32, 32, 3), True)])
+def test_what_a_set_holds_is_drawn_in_its_colours_and_explained_as_the_model_sees_it(make_runner, shape, to_rgb):
+    DATASETS.register_module(module=Held, force=True)
+    channels = 1 if len(shape) == 2 else 3
+    held = dict(type='Held', shape=shape, pipeline=[dict(type='Resize', scale=48), dict(type='PackInputs')])
+    preprocessor = dict(mean=[90.0] * channels, std=[40.0] * channels, to_rgb=to_rgb)
+    options = {f'{stage}_dataloader__dataset': dict(held, _delete_=True) for stage in ('train', 'val', 'test')}
+    options.update({f'model__data_preprocessor__{name}': value for name, value in preprocessor.items()})
+    runner = make_runner('mmpretrain', [cam(num=1, during='val')], model__backbone__in_channels=channels, **options)
+    runner.train()
+    dataset = runner.val_dataloader.dataset
+    picture = dataset.get_data_info(0)['img']
+    picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if channels == 1 else picture
+    assert drawn_by(runner) == ['cam_val/val_000000/epoch_0001', 'cam_val/val_000000/epoch_0002']
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
+    network, (subject,) = hook._network(runner, runner.model), hook._subjects['val']
+    shown = hook.look(network, subject, explain_classes).picture
+    assert np.array_equal(shown, picture[..., :: 1 if to_rgb else -1])
+    expected = runner.model.data_preprocessor({key: [value] for key, value in dataset[0].items()})['inputs']
+    assert torch.equal(network.prepare(subject.read()).batch['inputs'], expected)
+
+
+class Mapped(LocalBackend):
+    """Files that only the loading step finds: in an archive, a data base, on a server."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def get(self, path):
+        return super().get(str(path).replace('virtual', self.root))
+
+
+@pytest.mark.parametrize('reached', [True, False])
+def test_pictures_that_only_the_loading_step_reaches_are_drawn_and_stop_nothing(
+    make_runner, pictures, monkeypatch, reached
+):
+    register_backend('Mapped', Mapped, force=True)
+    root = str(pictures / 'val')
+    mapped = dict(type='LoadImageFromFile', backend_args=dict(backend='Mapped', root=root if reached else '/nowhere'))
+    options = dict(data_root='', data_prefix='virtual/pictures', ann_file=f'{root}/labels.txt')
+    options['pipeline'] = [mapped, dict(type='CenterCrop', crop_size=56), dict(type='PackInputs')]
+    hook = dict(type='mmlens.CAMVisHook', num=2, dataset='test', at_start=False)
+    options = {f'test_dataloader__dataset__{name}': value for name, value in options.items()}
+    runner = make_runner('mmpretrain', [hook], **options)
+    said = warnings_of(runner, monkeypatch)
+    runner.train()
+    failed = [sentence for sentence in said if 'could not' in sentence]
+    if reached:
+        assert not failed
+        (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
+        (subject,) = Choice(pictures=[f'{root}/pictures/001.png']).of_files()
+        expected, _ = hook.draw(hook._network(runner, runner.model), subject)
+        assert np.array_equal(read_drawing(runner, 'cam/001/epoch_0002'), expected)
+    else:
+        (sentence,) = failed
+        assert sentence.startswith('CAMVisHook could not draw 000: Picture 0 of CustomDataset cannot be loaded: ')
