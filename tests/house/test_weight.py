@@ -1,0 +1,70 @@
+"""What stays light: what an import loads, and how long help takes."""
+
+from __future__ import annotations
+
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Set
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / 'mmlens'
+OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain'}
+
+
+def loaded_after(code: str) -> Set[str]:
+    """Names of the modules that a fresh interpreter holds after running some code."""
+    script = f'import sys\n{code}\nprint(*sys.modules, sep="\\n")'
+    done = subprocess.run([sys.executable, '-c', script], cwd=str(ROOT), stdout=subprocess.PIPE, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def all_modules_of(room: str) -> str:
+    """Code that imports every module of a room."""
+    names = ['.'.join(path.relative_to(ROOT).with_suffix('').parts) for path in sorted((PACKAGE / room).rglob('*.py'))]
+    return '\n'.join(f'import {name.replace(".__init__", "")}' for name in names)
+
+
+def test_import_mmlens_costs_no_heavy_package():
+    loaded = loaded_after('import mmlens')
+    assert 'mmlens' in loaded
+    assert not loaded & (OPENMMLAB | {'torch', 'numpy', 'cv2', 'matplotlib', 'pytorch_grad_cam', 'rich'})
+
+
+def test_the_command_line_starts_light():
+    loaded = loaded_after('import mmlens.cli.main')
+    assert not loaded & (OPENMMLAB | {'torch', 'cv2', 'matplotlib', 'pytorch_grad_cam'})
+
+
+def test_results_need_numpy_alone():
+    loaded = loaded_after(all_modules_of('results'))
+    assert 'numpy' in loaded
+    assert not loaded & (OPENMMLAB | {'torch', 'cv2', 'matplotlib', 'pytorch_grad_cam', 'mmlens.rendering'})
+
+
+def test_attribution_runs_without_openmmlab():
+    loaded = loaded_after(all_modules_of('attribution'))
+    assert 'torch' in loaded
+    assert not loaded & OPENMMLAB
+
+
+def test_rendering_never_sees_a_model():
+    loaded = loaded_after(all_modules_of('rendering'))
+    assert not loaded & (OPENMMLAB - {'mmengine'} | {'pytorch_grad_cam', 'mmlens.models', 'mmlens.attribution'})
+
+
+def test_compat_knows_no_other_room():
+    loaded = {name for name in loaded_after(all_modules_of('compat')) if name.startswith('mmlens')}
+    assert {name for name in loaded if not name.startswith('mmlens.compat')} <= {'mmlens', 'mmlens.version'}
+
+
+def test_help_answers_within_half_a_second_of_work():
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, '-m', 'mmlens', '--help'], cwd=str(ROOT), stdout=subprocess.PIPE, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0
+    assert {'featmap', 'boxam', 'layers'} <= set(re.findall(r'\w+', done.stdout))
+    # Work, not waiting: the machine may be busy with something else.
+    assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 0.5
