@@ -21,6 +21,7 @@ from benchmark_rows import Cell, Row, write_rows
 from tables import ask_own_process, in_a_cell, made_with, place, stack, table
 
 from mmlens.cli.arguments import positive
+from mmlens.errors import count
 
 METHODS = ('inference', 'gradcam', 'layercam', 'ablationcam', 'scorecam', 'reciprocam', 'drise')
 OTHERS = (
@@ -253,7 +254,7 @@ def device_name(device: Optional[str]) -> str:
     chosen = choose_device(device)
     if chosen.type == 'cuda':
         return torch.cuda.get_device_name(chosen)
-    return f'the CPU with {torch.get_num_threads()} thread{"s" if torch.get_num_threads() > 1 else ""}'
+    return f'the CPU with {count(torch.get_num_threads(), "thread")}'
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""What mmlens tells its users when something is wrong: one sentence, no traceback."""
+"""What mmlens tells its users when something is wrong: one clear sentence each, and the words it is made of."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from json import JSONDecodeError
 from typing import Any, List
 
 
-class MmlensError(Exception):
-    """Something the user can put right: the message says what is wrong and what to do.
+class MmlensError(ValueError):
+    """Something the user can fix: the message says what is wrong and what to do.
 
     The command line prints the message alone and exits with status 2.
     """
@@ -22,11 +22,11 @@ class MethodError(MmlensError):
 
 
 class ModelError(MmlensError):
-    """A config or a checkpoint that cannot be loaded, or that do not belong together."""
+    """A config or checkpoint that cannot be loaded, or the two do not belong together."""
 
 
 class PictureError(MmlensError):
-    """A picture, video or list of them that cannot be read."""
+    """A picture, a video, or a list of them that cannot be read."""
 
 
 class OutputError(MmlensError):
@@ -34,15 +34,15 @@ class OutputError(MmlensError):
 
 
 class MmlensWarning(UserWarning):
-    """Something that looks wrong, though the work can go on.
+    """Something that looks wrong but does not stop the work.
 
-    The command line prints the sentence alone, and no place in the code.
+    The command line prints the sentence alone, without the line of code that Python adds.
     """
 
 
 def reason(error: BaseException) -> str:
-    """The first line of another library's error, its gaps closed, to end a sentence of ours with."""
-    # str() of a KeyError shows its message in quotes
+    """The first line of another library's error, whitespace collapsed, to append to our own sentence."""
+    # str() of a KeyError puts its message in quotes.
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if isinstance(error, JSONDecodeError):
         text = f'a file that should hold JSON does not ({text})'
@@ -51,7 +51,7 @@ def reason(error: BaseException) -> str:
 
 
 def missing_file(error: BaseException) -> str:
-    """The file or folder that an error is about, if it is not there; else ``''``. Causes of the error count, too."""
+    """The file or folder whose absence caused an error, directly or through a chain of errors; ``''`` if none."""
     seen: List[BaseException] = []
     cause: Any = error
     while cause is not None and cause not in seen:
@@ -60,3 +60,15 @@ def missing_file(error: BaseException) -> str:
         seen.append(cause)
         cause = cause.__cause__ or cause.__context__
     return ''
+
+
+def why(error: BaseException) -> str:
+    """Why another library failed, to append to our own sentence: ``there is no FILE.``, else its :func:`reason`."""
+    missing = missing_file(error)
+    return f'there is no {missing}.' if missing else reason(error)
+
+
+def count(number: int, thing: str) -> str:
+    """Count things: ``1 box``, ``2 boxes``, ``1,200 pictures``."""
+    ending = 'es' if thing.endswith(('s', 'x', 'ch', 'sh')) else 's'
+    return f'{number:,} {thing}{"" if number == 1 else ending}'

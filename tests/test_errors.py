@@ -1,11 +1,27 @@
-"""What ends a sentence of ours: the reason that another library gave."""
+"""The classes of errors, and what sentences are made of: another library's reason, counted things."""
 
 import os
 
-from mmlens.errors import missing_file, reason
+import pytest
+
+from mmlens import errors
+from mmlens.errors import MmlensError, MmlensWarning, count, missing_file, reason, why
+
+KINDS = [kind for name, kind in vars(errors).items() if name.endswith('Error') and name != 'JSONDecodeError']
 
 
-def test_gaps_in_another_librarys_error_are_closed():
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_error_for_users_is_a_value_error(kind):
+    assert issubclass(kind, MmlensError) and issubclass(kind, ValueError)
+    with pytest.raises(ValueError, match=r'^Give more\.$'):
+        raise kind('Give more.')
+
+
+def test_a_warning_is_no_error():
+    assert issubclass(MmlensWarning, UserWarning) and not issubclass(MmlensWarning, ValueError)
+
+
+def test_whitespace_in_another_librarys_error_is_collapsed():
     assert reason(ValueError('  one   reason\twith gaps. \nand more')) == 'one reason with gaps.'
     assert reason(KeyError('a key')) == 'a key.'
     assert reason(ValueError()) == 'ValueError.'
@@ -23,3 +39,31 @@ def test_a_missing_file_is_found_among_the_causes():
 
     assert missing_file(error_of(lambda: os.stat('nowhere/a.json'))) == 'nowhere/a.json'
     assert missing_file(error_of(lambda: os.listdir(__file__))) == '' == missing_file(ValueError())
+
+
+def test_why_names_the_missing_file_or_else_the_reason():
+    try:
+        os.stat('nowhere/b.json')
+    except OSError as error:
+        assert why(error) == 'there is no nowhere/b.json.'
+        wrapped = TypeError('cannot build it')
+        wrapped.__cause__ = error
+        assert why(wrapped) == 'there is no nowhere/b.json.'
+    assert why(ValueError('no  good\nat all')) == 'no good.' and why(FileNotFoundError()) == 'FileNotFoundError.'
+
+
+@pytest.mark.parametrize(
+    ('number', 'thing', 'said'),
+    [
+        (1, 'box', '1 box'),
+        (2, 'box', '2 boxes'),
+        (0, 'box', '0 boxes'),
+        (1, 'class', '1 class'),
+        (2, 'class', '2 classes'),
+        (2, 'batch', '2 batches'),
+        (2, 'extra token', '2 extra tokens'),
+        (1000, 'iteration', '1,000 iterations'),
+    ],
+)
+def test_things_are_counted(number, thing, said):
+    assert count(number, thing) == said

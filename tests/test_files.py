@@ -1,12 +1,14 @@
-"""A file is written whole or not at all."""
+"""A file is written whole or not at all, and no two names are alike."""
 
 import os
 import stat
 
+import cv2
+import numpy as np
 import pytest
 
 from mmlens.errors import OutputError
-from mmlens.files import write_atomically
+from mmlens.files import UniqueNames, write_atomically, write_picture
 
 
 def write(path, content='new', **options):
@@ -95,3 +97,53 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
     with pytest.raises(OutputError, match='No space left'), write_atomically(tmp_path / 'a.txt'):
         raise OSError(28, 'No space left on device')
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize('ending', ['.png', '.PNG', '.bmp', '.ppm', '.tif', '.webp', '.jpg'])
+def test_pictures_are_written_whole(ending, tmp_path):
+    picture = np.full((20, 30, 3), (255, 128, 0), np.uint8)
+    path = tmp_path / 'new' / f'a{ending}'
+    write_picture(path, picture)
+    assert os.listdir(str(path.parent)) == [path.name]
+    read = cv2.imread(str(path)).astype(int)
+    assert np.abs(read - picture).max() <= (3 if ending in ('.jpg', '.webp') else 0)
+
+
+def test_a_picture_that_its_format_cannot_hold_is_told(tmp_path):
+    with pytest.raises(OutputError, match='70000 x 2 pixels cannot be written as .jpg; try .png'):
+        write_picture(tmp_path / 'a.jpg', np.zeros((2, 70000, 3), np.uint8))
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_format_that_nobody_knows_is_told(tmp_path):
+    for name in ('a', 'a.nothing'):
+        with pytest.raises(OutputError, match='8 x 6 pixels cannot be written as .*; try .png'):
+            write_picture(str(tmp_path / name), np.zeros((6, 8, 3), np.uint8))
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('pathlib.Path.write_bytes', full)
+    with pytest.raises(OutputError, match='No space left'):
+        write_picture(tmp_path / 'a.png', np.zeros((6, 8, 3), np.uint8))
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_repeated_names_are_numbered():
+    unique = UniqueNames()
+    given = ['a', 'b', 'a', 'A', 'a-2', 'a-2', '', '']
+    assert [unique(name) for name in given] == ['a', 'b', 'a-2', 'A-3', 'a-2-2', 'a-2-3', '', '-2']
+    assert UniqueNames()('a') == 'a'  # each has a memory of its own
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_no_two_names_are_alike_whatever_is_given(seed):
+    rng = np.random.default_rng(seed)
+    given = [''.join(rng.choice(list('aAb-23'), rng.integers(1, 4))) for _ in range(300)]
+    unique = UniqueNames()
+    names = [unique(name) for name in given]
+    assert len({name.lower() for name in names}) == len(given) > len({name.lower() for name in given})
+    assert all(name.startswith(start) for name, start in zip(names, given))

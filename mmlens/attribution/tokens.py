@@ -7,6 +7,8 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 from torch import Tensor
 
+from ..errors import count
+
 # Turns a layer's output, or its gradient, into (1, C, h, w).
 Layout = Callable[[Tensor], Tensor]
 Grid = Tuple[int, int]
@@ -67,7 +69,7 @@ def why_no_map(shapes: Sequence[Sequence[int]], input_size: Grid, extra_tokens: 
     left = max(shapes[0][:2]) - extra_tokens
     which = f'{left} tokens are left, which make' if left > 0 else 'no token is left, so it makes'
     height, width = input_size
-    extra = f'{extra_tokens} extra token{"" if extra_tokens == 1 else "s"}'
+    extra = count(extra_tokens, 'extra token')
     return (
         f'returns {told}: with {extra} {which} no grid over an input of {width} x {height}; choose another number of '
         'extra tokens, or a layer of the backbone or the neck.'
@@ -114,9 +116,9 @@ def _token_layouts(
         if grid is not None and grid[0] * grid[1] > 1:
             return [_tokens(extra, grid, batch_first)]
     pyramid = [_grid(input_size, stride) for stride in _PYRAMID]
-    for count in (5, 4, 3, 2):
-        for finest in range(len(pyramid) - count + 1):
-            grids = pyramid[finest : finest + count]
+    for levels in (5, 4, 3, 2):
+        for finest in range(len(pyramid) - levels + 1):
+            grids = pyramid[finest : finest + levels]
             if sum(h * w for h, w in grids) == length:
                 return _stacked(grids[::-1] if coarse_first else grids, batch_first)
     return []

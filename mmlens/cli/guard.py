@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import os
 import sys
 import warnings
-from typing import Any, Callable, List, Optional, Tuple, Type, Union
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Type, Union
 
-from ..errors import MmlensError, MmlensWarning
+from ..errors import MmlensError, MmlensWarning, count
 
 DONE, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
@@ -18,6 +20,40 @@ Command = Callable[[Optional[List[str]]], int]
 def say(kind: str, sentence: str) -> None:
     """Print ``mmlens: <kind>: <sentence>`` on stderr; ``kind`` is ``error``, ``warning`` or ``interrupted``."""
     print(f'mmlens: {kind}: {sentence}', file=sys.stderr)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Drop what is printed in the block: libraries print while they are imported or run, and stdout is for results."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+def report_failures(
+    failures: Sequence[str], total: int, thing: str, done: str = 'drawn', most: Optional[int] = None
+) -> int:
+    """Say what failed, one line each.
+
+    Args:
+        failures: A sentence for each thing that failed, at least one.
+        total: How many things there were.
+        thing: What they are: ``'picture'``.
+        done: What should have been done with them. Defaults to ``'drawn'``.
+        most: How many lines to print at most. Defaults to all.
+
+    Returns:
+        The exit status.
+    """
+    if len(failures) == 1 == total:
+        say('error', failures[0])
+        return FAILED
+    told = list(failures[:most])
+    if len(failures) > len(told):
+        told.append(f'and {len(failures) - len(told)} more')
+    every = len(failures) == total
+    which = 'none of the' if every else f'{len(failures)} of'
+    say('error', '\n  '.join([f'{which} {count(total, thing)} could {"" if every else "not "}be {done}:', *told]))
+    return FAILED if every else SOME_FAILED
 
 
 def guarded(command: Command) -> Command:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Union
 
 from ..errors import ModelError
 from .arguments import read_cfg_options
+from .guard import quiet
 from .outputs import folder_of_results, plan_outputs
 from .pass_options import check_resume_place
 from .progress import Passes
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 
 def load(args: argparse.Namespace) -> Detector:
     """Load the model that the arguments name."""
-    # Libraries print debug messages while they are imported, and stdout is for results.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with quiet():
         # First, because it prepares the import of mmengine and its kin.
         from ..explain.networks import load_detector
 
@@ -42,7 +40,7 @@ def load(args: argparse.Namespace) -> Detector:
 
 def load_classifier_or_detector(args: argparse.Namespace) -> Union[Classifier, Detector]:
     """Load the classifier, or the detector, that the arguments name."""
-    with contextlib.redirect_stdout(io.StringIO()):
+    with quiet():
         from ..explain.networks import load_classifier_or_detector
 
         return load_classifier_or_detector(
@@ -99,9 +97,3 @@ def run_job(
         network = load(args)
         check_trained(args, network)
         return Run(lambda picture: draw(network, picture), same_size, args.show, passes).over(sources, places)
-
-
-def count(number: int, thing: str) -> str:
-    """Count things: ``1 box``, ``2 boxes``."""
-    ending = 'es' if thing.endswith('x') else 's'
-    return f'{number} {thing}{"" if number == 1 else ending}'

@@ -1,17 +1,14 @@
-"""Where each result goes, settled before a model is loaded, and how pictures are written."""
+"""Where each result goes: decided before a model is loaded."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, List, Optional, Set
+from typing import List, Optional
 
 from ..errors import OutputError
-from ..files import write_atomically
+from ..files import UniqueNames
 from .sources import PICTURES, Source
-
-if TYPE_CHECKING:
-    import numpy as np
 
 DEFAULT_FOLDER = './output'
 
@@ -73,29 +70,6 @@ def check_writable(folder: Path) -> None:
         raise OutputError(f'Cannot write to {folder}: no permission to write to {known}. Choose another output folder.')
 
 
-def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Write a picture, whole or not at all.
-
-    Args:
-        path: The file; its ending gives the format.
-        picture: Shape (H, W, 3), uint8, BGR.
-
-    Raises:
-        OutputError: If it cannot be written.
-    """
-    import cv2
-
-    try:
-        encoded, data = cv2.imencode(path.suffix, picture)
-    except cv2.error:
-        encoded = False
-    if not encoded:
-        height, width = picture.shape[:2]
-        raise OutputError(f'A picture of {width} x {height} pixels cannot be written as {path.suffix}; try .png.')
-    with write_atomically(path) as temporary:
-        Path(temporary).write_bytes(data.tobytes())
-
-
 def _checked_file(sources: List[Source], file: Path, option: str) -> Path:
     if len(sources) > 1:
         raise OutputError(f'{option} takes one picture, but there are {len(sources)}; use --out-dir.')
@@ -108,7 +82,7 @@ def _checked_file(sources: List[Source], file: Path, option: str) -> Path:
 
 
 def _names(sources: List[Source], folder: Path) -> List[Path]:
-    taken: Set[str] = set()
+    unique = UniqueNames()
     places = []
     for source in sources:
         stem, ending = os.path.splitext(source.name)
@@ -116,10 +90,5 @@ def _names(sources: List[Source], folder: Path) -> List[Path]:
             ending = '.mp4'
         elif ending.lower() not in RESULTS:
             ending = '.png'
-        unique, number = stem, 1
-        while unique.lower() in taken:  # some file systems take A and a for one name
-            number += 1
-            unique = f'{stem}-{number}'
-        taken.add(unique.lower())
-        places.append(folder / f'{unique}{ending}')
+        places.append(folder / f'{unique(stem)}{ending}')
     return places

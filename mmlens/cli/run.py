@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
-from ..errors import MmlensError, PictureError, reason
-from ..files import write_atomically
-from .guard import DONE, FAILED, SOME_FAILED, say
-from .outputs import write_picture
+from ..errors import MmlensError, PictureError, count, reason
+from ..files import write_atomically, write_picture
+from .guard import DONE, report_failures
 from .progress import Passes, progress_bar
 from .sources import Source
 from .video import VideoReader, VideoWriter
@@ -108,12 +107,7 @@ class Run:
             except KeyboardInterrupt as interrupt:
                 done = f'{finished - len(failures)} of {len(sources)} pictures were done'
                 raise KeyboardInterrupt(f'{"; ".join([done, *interrupt.args])}.') from None
-        if not failures:
-            return DONE
-        every = len(failures) == len(sources)
-        head = f'none of the {len(failures)} pictures' if every else f'{len(failures)} of {len(sources)} pictures not'
-        say('error', '\n  '.join([f'{head} drawn:', *failures]))
-        return FAILED if every else SOME_FAILED
+        return report_failures(failures, len(sources), 'picture') if failures else DONE
 
     def _why_not_drawn(self, source: Source, error: Exception) -> str:
         """A line for the list at the end; the first error that nobody foresaw is shown in full."""
@@ -177,7 +171,7 @@ class Run:
                 boxes += drawn.boxes
                 notes.update(dict.fromkeys(drawn.notes))
                 bar.advance(task)
-        return Drawn(drawn.picture, f'{frames} frames, {boxes} boxes', notes=list(notes), boxes=boxes)
+        return Drawn(drawn.picture, f'{count(frames, "frame")}, {count(boxes, "box")}', notes=list(notes), boxes=boxes)
 
 
 def _concerns_all(error: Exception) -> bool:

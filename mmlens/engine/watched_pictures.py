@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader
 
-from ..errors import MmlensError, PictureError, reason
+from ..errors import MmlensError, PictureError, why
 from ..models.inputs import Picture
 from .options import is_whole
 
@@ -139,7 +139,7 @@ def dataset_of(runner: Any, stage: str) -> Any:
             dataset.full_init()
     except Exception as error:  # datasets are anybody's code
         raise MmlensError(
-            f'The {stage} set, to take pictures from, cannot be loaded: {reason(error)} Name another set by '
+            f'The {stage} set, to take pictures from, cannot be loaded: {why(error)} Name another set by '
             "dataset='...', or files by pictures=[...]."
         ) from error
     return dataset
@@ -198,7 +198,7 @@ def _load(dataset: Any, index: int) -> np.ndarray:
         if 'img' not in info and steps:
             info = steps[0](info) or {}
     except Exception as error:  # file backends and loading steps are anybody's code
-        raise SubjectError(f'Picture {number} of {kind} cannot be loaded: {reason(error)}') from error
+        raise SubjectError(f'Picture {number} of {kind} cannot be loaded: {why(error)}') from error
     img = info.get('img')
     if not isinstance(img, np.ndarray):
         raise SubjectError(f'Picture {number} of {kind} has no file: give files by pictures=[...].')

@@ -7,7 +7,7 @@ from typing import List, Optional, Tuple
 import cv2
 import numpy as np
 
-from ..errors import MmlensError
+from ..errors import MmlensError, count
 from ..results.features import FeatureMap, FeatureMaps
 from .blend import check_alpha
 from .box_maps import NOTHING_FOUND
@@ -90,9 +90,8 @@ def _first_panel(feature_maps: FeatureMaps, plain: np.ndarray) -> Panel:
         Mark(box * scale, colour, text)
         for box, colour, text in zip(np.reshape(found.boxes, (-1, 4)), label_colours(found.labels.tolist()), texts)
     ]
-    count = f'{len(marks)} detection' + ('' if len(marks) == 1 else 's')
     note = '' if marks else NOTHING_FOUND
-    return Panel(draw_within(plain, marks), count, detail=f'{width} × {height}', note=note)
+    return Panel(draw_within(plain, marks), count(len(marks), 'detection'), detail=f'{width} × {height}', note=note)
 
 
 def _map_panel(level: FeatureMap, plain: np.ndarray, alpha: float) -> Panel:

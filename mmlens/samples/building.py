@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from .. import compat
-from ..errors import ModelError, missing_file, reason
+from ..errors import ModelError, missing_file, why
 from ..models.inputs import default_scope
 
 PHASES = ('train', 'val', 'test')
@@ -132,18 +132,18 @@ def _empty(phase: str) -> str:
 
 
 def _cannot_build(error: Exception, phase: str, config: Dict[str, Any]) -> str:
-    start = f'The {phase} dataset of the config cannot be built'
-    missing = missing_file(error)
-    if missing:
+    sentence = f'The {phase} dataset of the config cannot be built: {why(error)}'
+    if missing_file(error):
         return (
-            f'{start}: there is no {missing}; put the data there, or say where they are: '
+            f'{sentence} Put the data there, or say where it is: '
             f'--cfg-options {phase}_dataloader.{_key_of_leaf(config)}.data_root=FOLDER (ann_file and data_prefix '
             'likewise).'
         )
     package = re.search(r'(\S+) is not installed', str(error))
     if package:
+        start = sentence.partition(':')[0]
         return f'{start}: {package[1]} is not installed; install it, or leave out what needs it with --skip-type.'
-    return f'{start}: {reason(error)}'
+    return sentence
 
 
 def _key_of_leaf(config: Dict[str, Any]) -> str:

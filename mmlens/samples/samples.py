@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 import torch
 
-from ..errors import ModelError, PictureError, missing_file, reason
+from ..errors import ModelError, PictureError, missing_file, reason, why
 from ..models.inputs import default_scope
 from ..models.loading import ConfigLike, read_config
 from ..results.samples import SampleSteps
@@ -141,7 +141,7 @@ def _why_not(index: int, error: Exception, record: Record) -> str:
     which = f'Sample {index} ({path})' if path else f'Sample {index}'
     missing = missing_file(error)
     if missing:
-        return f'{which}: there is no {"such picture file" if missing == str(path) else missing}.'
+        return f'{which}: there is no such picture file.' if missing == str(path) else f'{which}: {why(error)}'
     if isinstance(error, KeyError) and error.args and str(error.args[0]).isidentifier():
         return f"{which}: the transform {call.name} finds no '{error.args[0]}' in what those before it left."
     return f'{which}: the transform {call.name} fails: {reason(error)}'

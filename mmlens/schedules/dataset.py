@@ -10,7 +10,7 @@ from mmengine.config import Config
 from torch import distributed
 from torch.utils.data import DataLoader, Dataset
 
-from ..errors import ModelError, missing_file, reason
+from ..errors import ModelError, reason, why
 from ..pipelines import unwrap_dataset
 
 # Wrappers whose length is not that of what they wrap.
@@ -45,10 +45,8 @@ def build_training_set(cfg: Config) -> Any:
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
     except Exception as error:  # a dataset is anybody's code
-        missing = missing_file(error)
-        why = f'there is no {missing}.' if missing else reason(error)
         raise ModelError(
-            f'The training set of the config cannot be read: {why} '
+            f'The training set of the config cannot be read: {why(error)} '
             'To do without it, give the number of its pictures: --dataset-size N.'
         ) from error
     dataset.__deepcopy__ = lambda memo: dataset  # the Runner copies a loader's config, and this may be large
@@ -86,10 +84,10 @@ def build_loader(loader_cfg: Dict[str, Any], dataset: Any, world_size: int) -> D
             loader = Runner.build_dataloader(alone, seed=0)
             length = len(loader)
     except Exception as error:  # samplers are anybody's code
-        why = f'The train_dataloader of the config cannot be built: {reason(error)}'
+        sentence = f'The train_dataloader of the config cannot be built: {reason(error)}'
         if isinstance(dataset, SizedDataset):
-            why += ' It looks into the dataset, which must be there for that: leave out --dataset-size.'
-        raise ModelError(why) from error
+            sentence += ' It looks into the dataset, which must be there for that: leave out --dataset-size.'
+        raise ModelError(sentence) from error
     if not length:
         raise ModelError(f'An epoch of {len(dataset)} pictures has no full batch: check --dataset-size and batch_size.')
     return loader

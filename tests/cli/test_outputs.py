@@ -1,11 +1,9 @@
 import os
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
-from mmlens.cli.outputs import check_writable, plan_outputs, write_picture
+from mmlens.cli.outputs import check_writable, plan_outputs
 from mmlens.cli.sources import Source
 from mmlens.errors import OutputError
 
@@ -98,20 +96,4 @@ def test_a_folder_without_permission_is_not_writable(tmp_path):
 def test_a_relative_folder_is_writable(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert check_writable(Path('a/b')) is None
-    assert os.listdir(str(tmp_path)) == []
-
-
-@pytest.mark.parametrize('ending', ['.png', '.PNG', '.bmp', '.ppm', '.tif', '.webp', '.jpg'])
-def test_pictures_are_written_whole(ending, tmp_path):
-    picture = np.full((20, 30, 3), (255, 128, 0), np.uint8)
-    path = tmp_path / 'new' / f'a{ending}'
-    write_picture(path, picture)
-    assert os.listdir(str(path.parent)) == [path.name]
-    read = cv2.imread(str(path)).astype(int)
-    assert np.abs(read - picture).max() <= (3 if ending in ('.jpg', '.webp') else 0)
-
-
-def test_a_picture_that_its_format_cannot_hold_is_told(tmp_path):
-    with pytest.raises(OutputError, match='70000 x 2 pixels cannot be written as .jpg; try .png'):
-        write_picture(tmp_path / 'a.jpg', np.zeros((2, 70000, 3), np.uint8))
     assert os.listdir(str(tmp_path)) == []

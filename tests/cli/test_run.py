@@ -59,14 +59,14 @@ def test_every_picture_is_told_and_each_note_once(tmp_path, capsys):
 
 def test_goes_on_past_a_broken_picture(tmp_path, capsys):
     assert run({2: PictureError('b.png is broken.')}, ['a.png', 'b.png', 'c.png'], tmp_path) == 1
-    assert capsys.readouterr().err == 'mmlens: error: 1 of 3 pictures not drawn:\n  b.png is broken.\n'
+    assert capsys.readouterr().err == 'mmlens: error: 1 of 3 pictures could not be drawn:\n  b.png is broken.\n'
     assert sorted(os.listdir(str(tmp_path))) == ['a.png', 'c.png']
 
 
 def test_nothing_but_broken_pictures(tmp_path, capsys):
     errors = {1: PictureError('a.png is broken.'), 2: PictureError('b.png is broken.')}
     assert run(errors, ['a.png', 'b.png'], tmp_path) == 2
-    error = 'mmlens: error: none of the 2 pictures drawn:\n  a.png is broken.\n  b.png is broken.\n'
+    error = 'mmlens: error: none of the 2 pictures could be drawn:\n  a.png is broken.\n  b.png is broken.\n'
     assert capsys.readouterr().err == error
 
 
@@ -92,7 +92,7 @@ def test_a_network_that_fails_at_some_pictures_draws_the_others(tmp_path, capsys
     # What nobody foresaw is shown in full, but not for each of a thousand pictures.
     assert err.count('Traceback') == 1 and 'raise event' in err
     listed = '  a.png: RuntimeError: sizes of tensors.\n  c.png: AssertionError.\n'
-    assert err.endswith(f'mmlens: error: 2 of 3 pictures not drawn:\n{listed}')
+    assert err.endswith(f'mmlens: error: 2 of 3 pictures could not be drawn:\n{listed}')
     assert os.listdir(str(tmp_path)) == ['b.png']
     with pytest.raises(RuntimeError, match='must match'):
         run({1: RuntimeError('sizes must match')}, ['a.png'], tmp_path)

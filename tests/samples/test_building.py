@@ -65,10 +65,10 @@ def test_a_missing_annotation_file(detection, wrap, key):
     cfg = detection(LOAD, wrap=wrap, ann_file='none.json')
     with pytest.raises(ModelError) as error:
         build_dataset(cfg, 'train')
-    (file,) = {str(word).rstrip(';') for word in str(error.value).split() if 'none.json' in word}
+    (file,) = {str(word).rstrip('.') for word in str(error.value).split() if 'none.json' in word}
     assert str(error.value) == (
-        f'The train dataset of the config cannot be built: there is no {file}; put the data there, or say where they '
-        f'are: --cfg-options train_dataloader.{key}.data_root=FOLDER (ann_file and data_prefix likewise).'
+        f'The train dataset of the config cannot be built: there is no {file}. Put the data there, or say where '
+        f'it is: --cfg-options train_dataloader.{key}.data_root=FOLDER (ann_file and data_prefix likewise).'
     )
     cfg.merge_from_dict({f'train_dataloader.{key}.ann_file': 'train.json'})  # the key leads somewhere
     if wrap is not nested:

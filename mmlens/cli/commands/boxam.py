@@ -7,10 +7,10 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
-from ...errors import MmlensError
+from ...errors import MmlensError, count
 from ..arguments import Parser, add_inspection, add_model, add_outputs, add_picture, parse, positive_or_all, rank
 from ..guard import guarded
-from ..job import count, run_job
+from ..job import run_job
 from ..pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
 from ..progress import Passes
 from ..run import Drawn, Picture

@@ -6,10 +6,10 @@ import argparse
 import contextlib
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Union
 
-from ...errors import MmlensError
+from ...errors import MmlensError, count
 from ..arguments import Parser, add_cfg_options, add_picture, fraction, parse
 from ..guard import guarded
-from ..job import count, load_classifier_or_detector, run_job
+from ..job import load_classifier_or_detector, run_job
 from ..pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
 from ..progress import Passes
 from ..run import Drawn, Picture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
-from ...errors import MmlensError
+from ...errors import MmlensError, count
 from ..arguments import Parser, add_inspection, add_model, add_outputs, add_picture, parse, positive, positive_or_all
 from ..guard import guarded
-from ..job import count, run_job
+from ..job import run_job
 from ..run import Drawn, Picture
 
 if TYPE_CHECKING:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ...errors import PictureError
-from ...files import write_atomically
+from ...errors import PictureError, count
+from ...files import UniqueNames, write_atomically, write_picture
 from ..arguments import Parser, parse, positive
-from ..guard import DONE, FAILED, SOME_FAILED, guarded, say
-from ..job import count
-from ..outputs import DEFAULT_FOLDER, check_writable, write_picture
+from ..guard import DONE, guarded, report_failures
+from ..outputs import DEFAULT_FOLDER, check_writable
 
 if TYPE_CHECKING:
     import argparse
@@ -121,18 +120,13 @@ def find_histories(folder: Path, wanted: Optional[Sequence[str]] = None) -> List
 def _named(root: Path, found: Dict[Tuple[Path, str], List[Tuple[int, Path]]]) -> List[History]:
     """Histories whose names, and so the files made of them, are unlike each other."""
     histories: List[History] = []
-    taken: Set[str] = set()
+    unique = UniqueNames()  # a_b/c and a/b_c
     for (place, unit), files in found.items():
         below = place.relative_to(root).parts
         name = '_'.join(below if len(below) > 1 else place.parts[-2:])
         if {(place, 'epoch'), (place, 'iter')} <= found.keys():
             name = f'{name}_{unit}'
-        unique, number = name, 1
-        while unique.lower() in taken:  # a_b/c and a/b_c; and some file systems take A and a for one name
-            number += 1
-            unique = f'{name}-{number}'
-        taken.add(unique.lower())
-        histories.append(History(unique, place.name, unit, sorted(files)))
+        histories.append(History(unique(name), place.name, unit, sorted(files)))
     return histories
 
 
@@ -162,7 +156,7 @@ def read_drawings(history: History) -> Iterator[np.ndarray]:
     for _, path in history.files:
         drawing = cv2.imread(str(path))
         if drawing is None:
-            raise PictureError(f'Cannot read {path}: it is not a picture, or a damaged one.')
+            raise PictureError(f'Cannot read {path}: it is not a picture, or it is damaged.')
         yield drawing
 
 
@@ -200,7 +194,6 @@ def main(argv: Optional[List[str]] = None) -> int:
     check_writable(out_dir)
     histories = find_histories(Path(args.folder), args.pictures)
     damaged: List[Path] = []
-    done = 0
     for history in histories:
         sound, left_out = without_damaged(history)
         damaged += left_out
@@ -209,12 +202,10 @@ def main(argv: Optional[List[str]] = None) -> int:
             names = ', '.join(str(path) for path in written)
             titles = sound.titles()
             print(f'{history.name}: {count(len(titles), "drawing")}, {titles[0]} to {titles[-1]} -> {names}')
-            done += 1
     if not damaged:
         return DONE
-    lines = [f'Cannot read {path}: it is not a picture, or a damaged one.' for path in damaged]
-    say('error', '\n  '.join([f'{count(len(damaged), "drawing")} left out:', *lines]))
-    return SOME_FAILED if done else FAILED
+    failures = [f'Cannot read {path}: it is not a picture, or it is damaged.' for path in damaged]
+    return report_failures(failures, sum(len(history.files) for history in histories), 'drawing', 'read')
 
 
 def _write(history: History, args: argparse.Namespace, out_dir: Path) -> List[Path]:

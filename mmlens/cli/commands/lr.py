@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from ...errors import OutputError
-from ...files import write_atomically
+from ...errors import OutputError, count
+from ...files import write_atomically, write_picture
 from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
-from ..guard import DONE, guarded
-from ..job import count
-from ..outputs import DEFAULT_FOLDER, check_writable, write_picture
+from ..guard import DONE, guarded, quiet
+from ..outputs import DEFAULT_FOLDER, check_writable
 from ..window import check_display, show_picture
 
 if TYPE_CHECKING:
@@ -148,17 +145,13 @@ def summarise(schedule: Schedule) -> str:
     """How long the training is, and on what."""
     length = schedule.epoch_length
     if length is None:
-        parts = [_many(schedule.total, 'iteration')]
+        parts = [count(schedule.total, 'iteration')]
     else:
-        parts = [f'{schedule.total / length:.4g} epochs of {_many(length, "iteration")}']
+        parts = [f'{schedule.total / length:.4g} epochs of {count(length, "iteration")}']
     parts.append(f'batches of {schedule.batch_size} on {count(schedule.ngpus, "GPU")}')
     if schedule.dataset_size is not None:
-        parts.append(_many(schedule.dataset_size, 'picture'))
+        parts.append(count(schedule.dataset_size, 'picture'))
     return ', '.join(parts)
-
-
-def _many(number: int, thing: str) -> str:
-    return f'{number:,} {thing}{"" if number == 1 else "s"}'
 
 
 @guarded
@@ -185,8 +178,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def _rehearse(args: argparse.Namespace) -> Schedule:
-    # Libraries print debug messages while they are imported, and stdout is for results.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with quiet():
         from ...schedules import rehearse
 
         return rehearse(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import random
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, List, Optional, Set
+from typing import TYPE_CHECKING, List, Optional
 
-from ...errors import MmlensError, OutputError, PictureError
+from ...errors import MmlensError, OutputError, PictureError, count
+from ...files import UniqueNames, write_picture
 from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
-from ..guard import DONE, FAILED, SOME_FAILED, guarded, say
-from ..job import count
-from ..outputs import DEFAULT_FOLDER, RESULTS, check_writable, write_picture
+from ..guard import DONE, guarded, quiet, report_failures, say
+from ..outputs import DEFAULT_FOLDER, RESULTS, check_writable
 from ..progress import progress_bar
 from ..window import check_display, show_picture
 
@@ -124,8 +122,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def _load(args: argparse.Namespace, seed: int) -> Samples:
-    # Libraries print debug messages while they are imported, and stdout is for results.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with quiet():
         from ...samples import Samples
 
         samples = Samples(
@@ -149,7 +146,7 @@ class _Browser:
         self._args = args
         self._samples = samples
         self._folder = folder
-        self._taken: Set[str] = set()
+        self._unique = UniqueNames()  # samples are repeated, and folders hold files of one name
 
     def run(self) -> int:
         """Work through the samples, past those that fail.
@@ -172,11 +169,11 @@ class _Browser:
                     bar.advance(task)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f'{finished - len(failures)} of {len(order)} samples were done.') from None
-        return _tell(failures, len(order))
+        return report_failures(failures, len(order), 'sample', most=_MOST_FAILURES_TOLD) if failures else DONE
 
     def _one(self, index: int) -> None:
         args = self._args
-        with contextlib.redirect_stdout(io.StringIO()):  # datasets and transforms print, too
+        with quiet():  # datasets and transforms print, too
             sample = self._samples.record(index)
         edges = (args.min_edge_length, args.max_edge_length) if args.adaptive else None
         drawn = sample.draw(args.mode, edges, args.bgr2rgb)
@@ -196,12 +193,7 @@ class _Browser:
             return None
         source = Path(sample.path or f'{sample.index}.png')
         ending = source.suffix if source.suffix.lower() in RESULTS else '.png'
-        name, number = source.stem, 1
-        while name.lower() in self._taken:  # repeated samples, or folders with equal names in them
-            number += 1
-            name = f'{source.stem}-{number}'
-        self._taken.add(name.lower())
-        place = self._folder / f'{name}{ending}'
+        place = self._folder / f'{self._unique(source.stem)}{ending}'
         if sample.path and place.exists() and source.exists() and place.samefile(source):
             raise OutputError(f'The result would replace the picture {source} itself; choose another --output-dir.')
         return place
@@ -213,18 +205,3 @@ def _summary(sample: SampleSteps) -> str:
     size = ' x '.join(map(str, views[0].shape))
     parts = [count(len(sample.steps), 'step'), size, *([count(boxes, 'box')] if boxes else [])]
     return ', '.join([*parts, *(sample.name_of(label) for label in views[0].classes)])
-
-
-def _tell(failures: List[str], number: int) -> int:
-    """Say what failed; the exit status."""
-    if not failures:
-        return DONE
-    if len(failures) == 1 == number:
-        say('error', failures[0])
-        return FAILED
-    told = failures[:_MOST_FAILURES_TOLD]
-    if len(failures) > len(told):
-        told.append(f'and {len(failures) - len(told)} more')
-    head = 'none of the samples' if len(failures) == number else f'{len(failures)} of {number} samples not'
-    say('error', '\n  '.join([f'{head} drawn:', *told]))
-    return FAILED if len(failures) == number else SOME_FAILED

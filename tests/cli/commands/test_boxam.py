@@ -102,7 +102,7 @@ def test_a_folder_goes_on_past_a_broken_picture(model, pictures, capsys):
     out, err = capsys.readouterr()
     assert sorted(os.listdir('out')) == ['a.png', 'c.jpg']
     assert 'pics/a.png: 1 box -> out/a.png' in out and 'pics/c.jpg: 1 box -> out/c.jpg' in out
-    assert err.startswith('mmlens: error: 1 of 3 pictures not drawn:\n') and 'pics/b.jpg' in err
+    assert err.startswith('mmlens: error: 1 of 3 pictures could not be drawn:\n') and 'pics/b.jpg' in err
 
 
 def test_a_method_that_sees_no_boxes_says_so_once(model, pictures, capsys):

@@ -101,13 +101,13 @@ def test_damaged_drawings_are_left_out_and_the_others_shown(drawings, tmp_path, 
     ]
     assert len(list(out.iterdir())) == 6
     assert printed.err.splitlines() == [
-        'mmlens: error: 2 drawings left out:',
-        f'  Cannot read {cut}: it is not a picture, or a damaged one.',
-        f'  Cannot read {text}: it is not a picture, or a damaged one.',
+        'mmlens: error: 2 of 19 drawings could not be read:',
+        f'  Cannot read {cut}: it is not a picture, or it is damaged.',
+        f'  Cannot read {text}: it is not a picture, or it is damaged.',
     ]
     (drawings / 'boxam' / 'b' / 'epoch_0000.png').write_text('x')
     assert main(['history', str(drawings), '--pictures', 'b', '--out-dir', str(tmp_path / 'none')]) == 2
-    assert '2 drawings left out' in capsys.readouterr().err and not (tmp_path / 'none').exists()
+    assert 'none of the 2 drawings could be read:' in capsys.readouterr().err and not (tmp_path / 'none').exists()
 
 
 def test_no_history_takes_the_name_of_another(tmp_path):

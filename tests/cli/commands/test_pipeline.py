@@ -195,8 +195,8 @@ def test_edges_that_cannot_be_drawn(workplace, capsys, length):
         ),
         (
             ['detection.py', '-p', 'val', '--cfg-options', 'val_dataloader.dataset.ann_file=no.json'],
-            'The val dataset of the config cannot be built: there is no data/no.json; put the data there, or say where '
-            'they are: --cfg-options val_dataloader.dataset.data_root=FOLDER (ann_file and data_prefix likewise).',
+            'The val dataset of the config cannot be built: there is no data/no.json. Put the data there, or say where '
+            'it is: --cfg-options val_dataloader.dataset.data_root=FOLDER (ann_file and data_prefix likewise).',
         ),
         (
             ['detection.py', '--min-edge-length', '900'],
@@ -254,7 +254,7 @@ def test_a_broken_picture_stops_nothing(workplace, capsys):
     assert files_in('out') == ['0.png', '2.png']
     err = capsys.readouterr().err
     assert err.startswith(
-        'mmlens: error: 1 of 3 samples not drawn:\n'
+        'mmlens: error: 1 of 3 samples could not be drawn:\n'
         '  Sample 1 (data/pictures/1.png): the transform LoadImageFromFile fails: '
     )
 
@@ -265,7 +265,7 @@ def test_a_folder_without_pictures_is_not_told_for_each(workplace, capsys):
     Path('data/all.json').write_text(json.dumps(dict(content, images=images)))
     assert run('detection.py', '-p', 'val', '--seed', '0') == 2
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == 'mmlens: error: none of the samples drawn:'
+    assert lines[0] == 'mmlens: error: none of the 30 samples could be drawn:'
     assert lines[1] == '  Sample 0 (data/pictures/gone0.png): there is no such picture file.'
     assert lines[-1] == '  and 20 more' and len(lines) == 12
 
