@@ -193,3 +193,18 @@ def tool():
             return importlib.import_module(name)
 
     return load
+
+
+@pytest.fixture
+def drawings(tmp_path):
+    """What two hooks drew of two pictures: by epoch, and by iteration."""
+    import cv2
+
+    for name, steps in (('boxam/a', range(0, 30, 2)), ('boxam/b', (0, 1)), ('cam/a', (0, 1000000))):
+        folder = tmp_path / 'work' / 'mmlens' / name
+        folder.mkdir(parents=True)
+        for step in steps:
+            file = f'iter_{step:06d}.png' if name == 'cam/a' else f'epoch_{step:04d}.png'
+            cv2.imwrite(str(folder / file), np.full((60 + step % 7, 80, 3), 5 * (step % 40), np.uint8))
+    (tmp_path / 'work' / 'mmlens' / 'notes_1.png').touch()
+    return tmp_path / 'work' / 'mmlens'

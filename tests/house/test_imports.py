@@ -21,6 +21,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'errors',
         'explain',
         'files',
+        'histories',
         'models',
         'pipelines',
         'rendering',
@@ -32,6 +33,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     'engine': {'attribution', 'errors', 'explain', 'files', 'models', 'registry', 'rendering', 'results'},
     'explain': {'attribution', 'compat', 'errors', 'models', 'pipelines', 'results'},
     'samples': {'compat', 'errors', 'models', 'pipelines', 'results'},
+    'histories': {'errors', 'files', 'rendering'},
     'schedules': {'compat', 'errors', 'files', 'models', 'pipelines'},
     'models': {'compat', 'errors', 'pipelines'},
     'attribution': {'compat', 'errors', 'files'},
@@ -48,6 +50,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
 ONLY_WHEN_CALLED: Dict[str, Set[str]] = {
     'mmlens': {'compat'},
     'cli': {'compat', 'explain', 'models', 'pipelines', 'rendering', 'results', 'samples', 'schedules'},
+    'histories': {'rendering'},
     'results': {'rendering'},
 }
 # Room -> the rooms that only its annotations may name.
