@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
-from benchmark_cell import DETECTORS
+from benchmark_detectors import DETECTORS
 from benchmark_rows import Cell, Row, write_rows
 from tables import ask_own_process, in_a_cell, made_with, place, stack, table
 

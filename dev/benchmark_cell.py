@@ -13,137 +13,14 @@ import os
 import statistics
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Tuple
 
+from benchmark_detectors import Subject, load, sizes
 from benchmark_rows import Cell, Row
-from support_probe import Entry, dicts_in, enliven, reason, scale_pictures, shrink
-
-ROOT = Path(__file__).resolve().parents[1]
-SHAPES = ROOT / 'projects' / 'shapes'
-SIDE = 320  # pixels of the inputs of detectors with random weights
-CANDIDATES = 50  # detections that a detector with random weights keeps
-
-
-@dataclass
-class Outcome:
-    """What a run of a method did: see :class:`Row`."""
-
-    boxes: int
-    maps: int
-    passes: Optional[int] = None
-    all_passes: Optional[int] = None
-    pace: Optional[float] = None
-
-
-class Clock:
-    """Watches a method's passes, and tells when to end.
-
-    Args:
-        deadline: When to end, by :func:`time.perf_counter`; but not before passes came in twice.
-    """
-
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
-        self._seen: List[Tuple[float, int]] = []
-
-    @property
-    def passes(self) -> int:
-        """How many were made."""
-        return self._seen[-1][1] if self._seen else 0
-
-    def see(self, passes: int) -> bool:
-        """Note that so many passes are made.
-
-        Returns:
-            Whether to go on.
-        """
-        self._seen.append((time.perf_counter(), passes))
-        return len(self._seen) < 2 or self._seen[-1][0] < self.deadline
-
-    @property
-    def pace(self) -> Optional[float]:
-        """Seconds a pass, what comes before the first ones left out; ``None`` if they came in once at most."""
-        if len(self._seen) < 2:
-            return None
-        (begin, first), (end, last) = self._seen[0], self._seen[-1]
-        return (end - begin) / max(last - first, 1)
-
-
-@dataclass
-class Subject:
-    """A detector with a picture."""
-
-    detector: Any
-    picture: Any
-
-
-NEVER = float('inf')
-
-# Ends when the clock shows the time that it is given.
-Run = Callable[[float], Outcome]
-
-# Name -> config, checkpoint and picture; a detector without checkpoint gets random weights.
-DETECTORS: Dict[str, Tuple[str, Optional[str], str]] = {
-    'yolox-nano': ('mmdet::yolox/yolox_nano_8xb8-300e_coco.py', 'yolox_nano_coco.pth', 'dog.jpg'),
-    **{
-        name.replace('_', '-'): (
-            str(SHAPES / 'configs' / f'{name}.py'),
-            str(SHAPES / 'checkpoints' / f'{name}.pth'),
-            str(SHAPES / 'pictures' / '000005.jpg'),
-        )
-        for name in ('shapes_rtmdet', 'shapes_yolov5')
-    },
-    **{
-        name: (config, None, str(SHAPES / 'pictures' / '000005.jpg'))
-        for name, config in (
-            ('yolov5-s', 'mmyolo::yolov5/yolov5_s-v61_syncbn_fast_8xb16-300e_coco.py'),
-            ('rtmdet-s', 'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'),
-            ('faster-rcnn', 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'),
-            ('dino', 'mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py'),
-        )
-    },
-}
-
-
-def load(cell: Cell) -> Subject:
-    """Build the cell's detector; one with random weights is the same in each process."""
-    import torch
-
-    import mmlens
-    from mmlens.models.loading import read_config
-
-    torch.manual_seed(0)  # weights that no init_cfg sets are drawn when modules are made
-    config, checkpoint, picture = DETECTORS[cell.detector]
-    if checkpoint is None:
-        cfg = shrink(Entry(cell.detector, config))
-        scale_pictures(cfg, cell.side or SIDE)
-        detector = mmlens.load_detector(cfg, device=cell.device)
-        enliven(detector, picture)
-        keep_the_best(detector, picture)
-        return Subject(detector, picture)
-    cfg = read_config(config)
-    if cell.side:
-        scale_pictures(cfg, cell.side)
-    folder = Path(cell.real or '')  # a path that begins at the root stays as it is
-    return Subject(mmlens.load_detector(cfg, folder / checkpoint, device=cell.device), str(folder / picture))
-
-
-def keep_the_best(detector: Any, picture: Any) -> None:
-    """Raise the thresholds so that as many candidates are left as with trained weights.
-
-    Random weights score everything alike: with thresholds of 0 hundreds of thousands of candidates would be sorted.
-    """
-    import torch
-
-    with torch.no_grad():
-        scores = detector.predict(detector.prepare(picture)).scores
-    threshold = float(scores[:CANDIDATES][-1]) * (1 - 1e-6)
-    for module in detector.model.modules():
-        for node in dicts_in(getattr(module, 'test_cfg', None) or {}):
-            if 'score_thr' in node:
-                node['score_thr'] = threshold
+from benchmark_runs import NEVER, Run, mmlens_run, plain_inference
+from support_probe import reason
 
 
 def measure(cell: Cell) -> Row:
@@ -177,19 +54,9 @@ def measure(cell: Cell) -> Row:
     return row
 
 
-def sizes(subject: Subject) -> Tuple[int, int]:
-    """The input's longer side, and how many channels all levels of the neck have."""
-    import mmlens
-
-    (layer,) = subject.detector.default_layers
-    found = mmlens.feature_maps(subject.detector, subject.picture, layers=[layer], score_thr=1.1)
-    size = subject.detector.prepare(subject.picture).input_size
-    return max(size), sum(level.shape[0] for level in found)
-
-
 def run_of(subject: Subject, cell: Cell) -> Run:
     """What runs a cell's method once."""
-    import benchmark_others
+    import benchmark_others  # here, because it imports grad-cam, whose folder a cell may name
 
     package, _, name = cell.method.rpartition(':')
     if package == 'grad-cam':
@@ -201,49 +68,6 @@ def run_of(subject: Subject, cell: Cell) -> Run:
     if package == 'whole':
         return benchmark_others.whole_run(subject, cell, name)
     return plain_inference(subject) if name == 'inference' else mmlens_run(subject, cell)
-
-
-def plain_inference(subject: Subject) -> Run:
-    """mmdet's own function."""
-    from mmdet.apis import inference_detector
-    from mmengine.registry import init_default_scope
-
-    model = subject.detector.model
-    init_default_scope(model.cfg.get('default_scope') or 'mmdet')
-
-    def run(deadline: float) -> Outcome:
-        inference_detector(model, subject.picture)
-        return Outcome(0, 0, 1, 1)
-
-    return run
-
-
-def mmlens_run(subject: Subject, cell: Cell) -> Run:
-    """``explain_boxes``, all boxes by one call."""
-    import mmlens
-
-    options = {'ratio_channels_to_ablate': cell.ratio} if cell.method == 'ablationcam' else None
-
-    def run(deadline: float) -> Outcome:
-        clock, totals = Clock(deadline), [0]
-
-        def progress(done: int, total: int) -> bool:
-            totals.append(total)
-            return clock.see(done)
-
-        found = mmlens.explain_boxes(
-            subject.detector,
-            subject.picture,
-            method=cell.method,
-            score_thr=0.0,
-            topk=cell.boxes,
-            method_options=options,
-            progress=progress,
-        )
-        # A method of one pass with gradients has its backward passes only.
-        return Outcome(len(found), len(found), found.passes or None, max(totals) or None, clock.pace)
-
-    return run
 
 
 class Memory:

@@ -12,11 +12,14 @@ import dataclasses
 import inspect
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 from unittest import mock
 
 import torch
 import torchvision
+from benchmark_detectors import Subject
+from benchmark_rows import Cell
+from benchmark_runs import Clock, Outcome, Run, mmlens_run
 from torch import Tensor, nn
 
 from mmlens.attribution import windows
@@ -25,10 +28,6 @@ from mmlens.attribution.gradcam_engine import borrowed
 from mmlens.attribution.graph import live_graph
 from mmlens.attribution.tap import Tap
 from mmlens.attribution.targets import score_logit
-
-if TYPE_CHECKING:
-    from benchmark_cell import Clock, Outcome, Run, Subject
-    from benchmark_rows import Cell
 
 BATCH = 8  # altered passes at a time
 
@@ -78,7 +77,6 @@ def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
     looks at the neck, whose levels are enlarged to one size and joined.
     """
     import pytorch_grad_cam
-    from benchmark_cell import Clock, Outcome
 
     detector, cam_class = subject.detector, getattr(pytorch_grad_cam, name)
     neck, ablates = detector.model.neck, name == 'AblationCAM'
@@ -188,7 +186,6 @@ def mmyolo_run(subject: Subject, cell: Cell, name: str) -> Run:
     from mmlens import compat
 
     compat.prepare('mmyolo')
-    from benchmark_cell import Clock, Outcome
     from mmyolo.utils import boxam_utils
     from pytorch_grad_cam.base_cam import BaseCAM
 
@@ -261,8 +258,6 @@ class VmappedGraph(live_graph):
 
 def vmap_run(subject: Subject, cell: Cell, name: str) -> Run:
     """The maps that mmlens makes, from one batched backward pass instead of one for each box."""
-    from benchmark_cell import Outcome
-
     from mmlens.attribution.methods import get_method
 
     detector, method = subject.detector, get_method(name)
@@ -288,8 +283,6 @@ def vmap_run(subject: Subject, cell: Cell, name: str) -> Run:
 
 def whole_run(subject: Subject, cell: Cell, name: str) -> Run:
     """The maps of mmlens by backward passes that visit every cell, whether it has a gradient or not."""
-    from benchmark_cell import mmlens_run
-
     run = mmlens_run(subject, dataclasses.replace(cell, method=name))
 
     def whole(deadline: float) -> Outcome:

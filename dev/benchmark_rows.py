@@ -13,7 +13,7 @@ class Cell:
     """What to measure.
 
     Attributes:
-        detector: A key of benchmark_cell.py's detectors.
+        detector: A key of benchmark_detectors.DETECTORS.
         method: ``inference``, a method of mmlens, ``grad-cam:NAME``, ``mmyolo:NAME``, or a method of mmlens with
             the gradients of all boxes at once (``vmap:NAME``), or by whole backward passes (``whole:NAME``).
         boxes: How many detections to explain, the best ones.

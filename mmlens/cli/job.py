@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional, Union
 from ..errors import ModelError
 from .arguments import read_cfg_options
 from .guard import quiet
+from .layer_table import print_layers
 from .outputs import folder_of_results, plan_outputs
 from .pass_options import check_resume_place
 from .progress import Passes
@@ -86,8 +87,6 @@ def run_job(
     with tempfile.TemporaryDirectory(prefix='mmlens-') as downloads:
         sources = find_sources(args.img, Path(downloads), folder_of_results(args.out_dir, args.out_file))
         if args.preview_model:
-            from .commands.layers import print_layers
-
             return print_layers(load(args), sources[0])
         check_sources(sources)
         places = plan_outputs(sources, args.out_dir, args.out_file, args.show, option)

@@ -1,3 +1,4 @@
+import importlib
 import subprocess
 import sys
 import time
@@ -59,3 +60,50 @@ def test_a_wrong_argument_of_a_command_is_one_sentence():
     assert answer.stderr == (
         "mmlens: error: argument --score-thr: 'high' is not a number from 0 to 1 (see `mmlens boxam --help`)\n"
     )
+
+
+MOVED = ('boxam', 'cam', 'featmap', 'history', 'layers', 'lr', 'pipeline')
+
+
+def fresh(code):
+    """What a fresh interpreter prints, which shows every warning, and what it warns of."""
+    words = [sys.executable, '-W', 'always::DeprecationWarning', '-c', code]
+    answer = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout, answer.stderr
+
+
+@pytest.mark.parametrize(
+    'code',
+    [
+        'from mmlens.cli.{0} import main as found',
+        'import mmlens.cli.{0}; found = mmlens.cli.{0}.main',
+        'from mmlens.cli import {0}; found = {0}.main',
+        "import importlib; found = importlib.import_module('mmlens.cli.{0}').main",
+    ],
+)
+def test_commands_are_still_found_where_they_were(code):
+    lines = [
+        f'{code.format(name)}; from mmlens.cli.commands.{name} import main; assert found is main' for name in MOVED
+    ]
+    printed, warned = fresh('\n'.join([*lines, 'import sys', 'print(*sys.modules)']))
+    said = [f'mmlens.cli.{name} is now mmlens.cli.commands.{name}; the old name will be removed.' for name in MOVED]
+    assert [line.split(': ')[-1] for line in warned.splitlines()] == said
+    assert all(line.startswith('<string>:') for line in warned.splitlines())  # the line that uses the old name
+    assert not {'torch', 'cv2', 'mmengine', 'matplotlib'} & set(printed.split())
+
+
+def test_a_moved_command_costs_nothing_until_it_is_used():
+    printed, warned = fresh('import sys, mmlens.cli.boxam, mmlens.cli.cam\nprint(*sys.modules)')
+    assert not warned and 'mmlens.cli.commands.boxam' not in printed.split()
+
+
+def test_a_moved_command_has_no_more_than_the_real_one():
+    import mmlens.cli.lr
+
+    with pytest.warns(DeprecationWarning):
+        assert not hasattr(mmlens.cli.lr, 'no_such')
+    assert not hasattr(mmlens.cli.lr, '__path__')
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module('mmlens.cli.no_such')
+    assert set(MOVED) <= set(COMMANDS)

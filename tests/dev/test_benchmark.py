@@ -19,13 +19,13 @@ from mmlens import compat
 def tools(tool):
     """The files of the benchmark."""
     tool('measure_speed')  # imported when it is needed
-    parts = {name: tool(f'benchmark_{name}') for name in ('cell', 'figure', 'others', 'rows')}
+    parts = {name: tool(f'benchmark_{name}') for name in ('cell', 'detectors', 'figure', 'others', 'rows', 'runs')}
     return SimpleNamespace(main=tool('benchmark'), **parts)
 
 
 @pytest.fixture
 def subject(tools, yolox, picture):
-    return tools.cell.Subject(yolox, picture)
+    return tools.detectors.Subject(yolox, picture)
 
 
 # ---------------------------------------------------------------- what is measured
@@ -55,8 +55,8 @@ def test_what_an_ended_method_has_not_done_is_added_by_hand(tools):
 
 def test_the_pace_leaves_out_what_comes_before_the_first_passes(tools, monkeypatch):
     times = iter([10.0, 12.0, 13.0])
-    monkeypatch.setattr(tools.cell.time, 'perf_counter', lambda: next(times))
-    clock = tools.cell.Clock(deadline=11.0)
+    monkeypatch.setattr(tools.runs.time, 'perf_counter', lambda: next(times))
+    clock = tools.runs.Clock(deadline=11.0)
     assert clock.passes == 0 and clock.pace is None
     assert clock.see(8) and clock.pace is None
     assert not clock.see(16)  # two batches at least, or there would be no pace
@@ -85,17 +85,17 @@ def test_the_best_stay_the_best_under_a_threshold(tools, yolox, picture):
             return len(detector.predict(detector.prepare(picture)))
 
     before, many = explain_boxes(detector, picture, score_thr=0.0, topk=3).arrays(), count()
-    tools.cell.keep_the_best(detector, picture)
+    tools.detectors.keep_the_best(detector, picture)
     after = explain_boxes(detector, picture, score_thr=0.0, topk=3).arrays()
     np.testing.assert_array_equal(before['boxes'], after['boxes'])
     np.testing.assert_array_equal(before['scores'], after['scores'])
-    assert count() == tools.cell.CANDIDATES < many
+    assert count() == tools.detectors.CANDIDATES < many
 
 
 def test_random_weights_are_the_same_in_each_process(tools, yolox_config, picture, tmp_path, monkeypatch):
     yolox_config.dump(tmp_path / 'config.py')
-    monkeypatch.setitem(tools.cell.DETECTORS, 'tiny', (str(tmp_path / 'config.py'), None, picture))
-    first, second = (tools.cell.load(tools.rows.Cell('tiny', 'gradcam', side=64, device='cpu')) for _ in range(2))
+    monkeypatch.setitem(tools.detectors.DETECTORS, 'tiny', (str(tmp_path / 'config.py'), None, picture))
+    first, second = (tools.detectors.load(tools.rows.Cell('tiny', 'gradcam', side=64, device='cpu')) for _ in range(2))
     for one, other in zip(first.detector.model.parameters(), second.detector.model.parameters()):
         assert torch.equal(one, other)
 
@@ -121,7 +121,7 @@ def test_memory_is_that_of_the_peak(tools):
 def test_a_wrapped_detector_finds_the_same_for_every_picture_of_a_batch(tools, yolox, picture):
     prepared = yolox.prepare(picture)
     wrapped = tools.others.AsTorchvision(yolox, prepared.batch['data_samples'])
-    wrapped.clock = tools.cell.Clock(deadline=0.0)
+    wrapped.clock = tools.runs.Clock(deadline=0.0)
     with torch.no_grad():
         expected = yolox.predict(prepared)
         both = wrapped(prepared.batch['inputs'].expand(2, -1, -1, -1))
@@ -139,7 +139,7 @@ def test_gradcam_of_the_package_makes_a_map_for_each_box_and_fails_where_the_gra
     outcome = run(float('inf'))
     assert (outcome.boxes, outcome.maps, outcome.passes, outcome.all_passes) == (2, 2, 2, 2)
     assert all(parameter.grad is None for parameter in subject.detector.model.parameters())
-    cut = tools.cell.load(tools.rows.Cell('shapes-rtmdet', 'grad-cam:GradCAM', side=64, device='cpu'))
+    cut = tools.detectors.load(tools.rows.Cell('shapes-rtmdet', 'grad-cam:GradCAM', side=64, device='cpu'))
     with pytest.raises(RuntimeError, match='does not require grad'):
         tools.cell.run_of(cut, tools.rows.Cell('shapes-rtmdet', 'grad-cam:GradCAM'))(float('inf'))
 
@@ -154,7 +154,7 @@ def test_the_best_match_is_that_of_the_class_by_hand(tools):
 
 def test_the_modules_that_make_the_levels_are_found(tools, subject, faster_rcnn, picture):
     assert tools.others.level_modules(subject) == list(subject.detector.model.neck.out_convs)
-    found = tools.others.level_modules(tools.cell.Subject(faster_rcnn, picture))
+    found = tools.others.level_modules(tools.detectors.Subject(faster_rcnn, picture))
     # The fifth level of an FPN is pooled from the fourth by a function.
     assert found == [*faster_rcnn.model.neck.fpn_convs, None]
 
@@ -166,7 +166,7 @@ def test_gradients_of_all_boxes_at_once_are_those_of_each(tools, subject, monkey
     fuse = tools.others.fuse_levels
     monkeypatch.setattr(tools.others, 'fuse_levels', lambda *args: sums.append(fuse(*args)) or sums[-1])
     run = tools.cell.run_of(subject, tools.rows.Cell('tiny', 'vmap:gradcam', boxes=6))
-    assert run(float('inf')) == tools.cell.Outcome(boxes=6, maps=6)
+    assert run(float('inf')) == tools.runs.Outcome(boxes=6, maps=6)
     expected = explain_boxes(subject.detector, subject.picture, score_thr=0.0, topk=6)
     geometry = subject.detector.prepare(subject.picture).geometry
     for total, box in zip(sums, expected):
@@ -182,7 +182,7 @@ def test_whole_backward_passes_visit_no_window(tools, subject, monkeypatch):
     monkeypatch.setattr(windows._Convolution, 'apply', lambda *args: visited.append(1) or apply(*args))
     for method, looks_for_windows in (('whole:gradcam', False), ('gradcam', True)):
         run = tools.cell.run_of(subject, tools.rows.Cell('tiny', method, boxes=2))
-        assert run(float('inf')) == tools.cell.Outcome(boxes=2, maps=2)
+        assert run(float('inf')) == tools.runs.Outcome(boxes=2, maps=2)
         assert bool(visited) == looks_for_windows
 
 

@@ -1,0 +1,104 @@
+"""What benchmark_cell.py times: plain inference, and the box maps of mmlens."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Callable, List, Optional, Tuple
+
+from benchmark_detectors import Subject
+from benchmark_rows import Cell
+
+
+@dataclass
+class Outcome:
+    """What a run of a method did: see :class:`Row`."""
+
+    boxes: int
+    maps: int
+    passes: Optional[int] = None
+    all_passes: Optional[int] = None
+    pace: Optional[float] = None
+
+
+class Clock:
+    """Watches a method's passes, and tells when to end.
+
+    Args:
+        deadline: When to end, by :func:`time.perf_counter`; but not before passes came in twice.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self._seen: List[Tuple[float, int]] = []
+
+    @property
+    def passes(self) -> int:
+        """How many were made."""
+        return self._seen[-1][1] if self._seen else 0
+
+    def see(self, passes: int) -> bool:
+        """Note that so many passes are made.
+
+        Returns:
+            Whether to go on.
+        """
+        self._seen.append((time.perf_counter(), passes))
+        return len(self._seen) < 2 or self._seen[-1][0] < self.deadline
+
+    @property
+    def pace(self) -> Optional[float]:
+        """Seconds a pass, what comes before the first ones left out; ``None`` if they came in once at most."""
+        if len(self._seen) < 2:
+            return None
+        (begin, first), (end, last) = self._seen[0], self._seen[-1]
+        return (end - begin) / max(last - first, 1)
+
+
+NEVER = float('inf')
+
+# Ends when the clock shows the time that it is given.
+Run = Callable[[float], Outcome]
+
+
+def plain_inference(subject: Subject) -> Run:
+    """mmdet's own function."""
+    from mmdet.apis import inference_detector
+    from mmengine.registry import init_default_scope
+
+    model = subject.detector.model
+    init_default_scope(model.cfg.get('default_scope') or 'mmdet')
+
+    def run(deadline: float) -> Outcome:
+        inference_detector(model, subject.picture)
+        return Outcome(0, 0, 1, 1)
+
+    return run
+
+
+def mmlens_run(subject: Subject, cell: Cell) -> Run:
+    """``explain_boxes``, all boxes by one call."""
+    import mmlens
+
+    options = {'ratio_channels_to_ablate': cell.ratio} if cell.method == 'ablationcam' else None
+
+    def run(deadline: float) -> Outcome:
+        clock, totals = Clock(deadline), [0]
+
+        def progress(done: int, total: int) -> bool:
+            totals.append(total)
+            return clock.see(done)
+
+        found = mmlens.explain_boxes(
+            subject.detector,
+            subject.picture,
+            method=cell.method,
+            score_thr=0.0,
+            topk=cell.boxes,
+            method_options=options,
+            progress=progress,
+        )
+        # A method of one pass with gradients has its backward passes only.
+        return Outcome(len(found), len(found), found.passes or None, max(totals) or None, clock.pace)
+
+    return run

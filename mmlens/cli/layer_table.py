@@ -1,0 +1,52 @@
+"""The table of layers: ``mmlens layers``, and every command with ``--preview-model``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional, Sequence
+
+from .guard import DONE
+from .sources import Source
+from .video import VideoReader
+
+if TYPE_CHECKING:
+    from ..attribution.layers import LayerInfo
+    from ..models.network import Network
+
+
+def format_layers(layers: Sequence[LayerInfo], depth: Optional[int] = None) -> str:
+    """Set layers as a table: name, class, and output shapes if they are known.
+
+    Args:
+        layers: In the order they are listed in.
+        depth: List names of at most this many steps: ``backbone.stage1[0]`` has 3. Defaults to all.
+    """
+    layers = [layer for layer in layers if not depth or steps(layer.name) <= depth]
+    rows = [(layer.name, layer.kind, _shapes(layer)) for layer in layers]
+    widths = [max(map(len, column), default=0) for column in zip(*rows)]
+    return '\n'.join('  '.join(f'{text:<{width}}' for text, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def steps(name: str) -> int:
+    """Count the steps of a layer's name from the model to the layer."""
+    return name.count('.') + name.count('[') + (0 if name.startswith('[') else 1)
+
+
+def print_layers(network: Network, source: Optional[Source] = None, depth: Optional[int] = None) -> int:
+    """Print the layers of a model, with output shapes if there is a picture or a video's first frame.
+
+    Returns:
+        The exit status.
+    """
+    from ..explain.layers import list_layers
+
+    picture = None
+    if source:
+        picture = next(iter(VideoReader(source.path))) if source.is_video else source.path
+    print(format_layers(list_layers(network, picture), depth))
+    return DONE
+
+
+def _shapes(layer: LayerInfo) -> str:
+    if layer.shapes is None:
+        return ''
+    return ', '.join('x'.join(map(str, shape)) for shape in layer.shapes) or 'not run'
