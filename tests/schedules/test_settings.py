@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 from mmengine.config import Config
-from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
 
 from mmlens.errors import MmlensError, ModelError
 from mmlens.schedules import rehearse
@@ -25,50 +23,6 @@ def test_warm_up_and_milestones_by_hand(make_config):
     assert schedule.by_epoch and schedule.every_iteration and schedule.notes == ()
 
 
-@pytest.mark.parametrize(
-    ('size', 'ngpus', 'drop_last', 'length'),
-    [(10, 1, False, 5), (11, 1, False, 6), (11, 1, True, 5), (21, 4, False, 3)],
-)
-def test_epochs_are_as_long_as_the_sampler_makes_them(size, ngpus, drop_last, length, make_config):
-    cfg = make_config()
-    cfg.train_dataloader.drop_last = drop_last
-    cfg.train_dataloader.dataset.type = 'NoSuchSet'  # is not built
-    cfg.train_dataloader.update(num_workers=8, persistent_workers=True, prefetch_factor=2)
-    assert rehearse(cfg, dataset_size=size, ngpus=ngpus).epoch_length == length
-
-
-def test_size_of_wrapped_sets(make_config):
-    cfg = make_config()
-    inner = dict(type='RehearsalSet', size=6, pipeline=[dict(type='NoSuchTransform')])
-    repeated = dict(type='RepeatDataset', times=3, dataset=inner)
-    cfg.train_dataloader.dataset = dict(type='ConcatDataset', datasets=[repeated, dict(type='RehearsalSet', size=4)])
-    schedule = rehearse(cfg)
-    assert (schedule.dataset_size, schedule.epoch_length) == (22, 11)
-
-
-def test_yolov5_scales_the_decay_by_all_gpus(make_yolov5_config):
-    cfg = make_yolov5_config()
-    decays = [rehearse(cfg, 'weight_decay', ngpus=ngpus).curves[0].values[0] for ngpus in (1, 8)]
-    # accumulates up to a batch of 64: 4 x 16, or 1 x 128, which is twice as much
-    assert decays == [0.0005, 0.001]
-
-
-def test_auto_scale_lr(make_config):
-    cfg = make_config(auto_scale_lr=dict(enable=True, base_batch_size=16))
-    schedule = rehearse(cfg, ngpus=2)
-    assert schedule.curves[0].values[0] == pytest.approx(0.1 * 4 / 16)
-    assert 'by 0.25' in schedule.notes[0]
-    switched_off = rehearse(cfg, ngpus=2, cfg_options={'auto_scale_lr.enable': False})
-    assert switched_off.curves[0].values[0] == 0.1
-    assert 'auto_scale_lr is off' in switched_off.notes[0]
-
-
-def test_settings_of_wrappers_that_need_a_gpu_do_not_matter(make_config):
-    cfg = make_config()
-    cfg.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic', accumulative_counts=4)
-    assert rehearse(cfg).curves[0].values[0] == 0.1
-
-
 # ---------------------------------------------------------------- what cannot be known
 
 
@@ -76,29 +30,6 @@ def test_constant_settings_are_told(make_config):
     schedule = rehearse(make_config())
     assert schedule.notes == ('nothing in the config changes the lr: it stays as the optimizer has it',)
     assert schedule.curves[0].values.tolist() == [0.1] * 15
-
-
-def test_plateaus_are_told(make_config):
-    schedule = rehearse(make_config(param_scheduler=dict(type='ReduceOnPlateauLR', monitor='coco/bbox_mAP')))
-    assert any('ReduceOnPlateauLR waits for what validation says of coco/bbox_mAP' in note for note in schedule.notes)
-    assert schedule.curves[0].values.tolist() == [0.1] * 15
-
-
-def test_hooks_that_are_not_run_are_told(make_config):
-    @HOOKS.register_module(force=True)
-    class OwnHook(Hook):
-        def before_train_iter(self, runner, batch_idx, data_batch=None):
-            raise AssertionError('is not run')
-
-    cfg = make_config(custom_hooks=[dict(type='OwnHook'), dict(type='EarlyStoppingHook', monitor='loss')])
-    assert [note.split()[0] for note in rehearse(cfg).notes] == ['OwnHook', 'EarlyStoppingHook', 'nothing']
-
-
-def test_size_given_for_a_lengthened_set_is_told(make_config):
-    cfg = make_config()
-    cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=3, dataset=cfg.train_dataloader.dataset)
-    assert 'RepeatDataset' in ' '.join(rehearse(cfg, dataset_size=30).notes)
-    assert 'RepeatDataset' not in ' '.join(rehearse(cfg).notes)
 
 
 def test_model_that_cannot_be_built_matters_only_to_groups(make_config):
@@ -154,12 +85,6 @@ def test_what_is_wrong_with_a_config_is_told(changes, said, make_config):
 def test_wrong_arguments(arguments, said, make_config):
     with pytest.raises(MmlensError, match=said):
         rehearse(make_config(), **arguments)
-
-
-def test_setting_that_the_optimizer_does_not_have(make_config):
-    cfg = make_config(optim_wrapper=dict(optimizer=dict(type='Adagrad', lr=0.1)))
-    with pytest.raises(ModelError, match='no momentum to draw; choose --param lr or weight_decay'):
-        rehearse(cfg, 'momentum')
 
 
 def test_a_rehearsal_changes_nothing(make_config, tmp_path, monkeypatch):

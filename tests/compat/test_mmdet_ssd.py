@@ -1,0 +1,31 @@
+"""mmdet's SSD head, with the attribute that its prediction asks for."""
+
+from __future__ import annotations
+
+PREPARE = 'from mmlens.compat import mmcv_ops, mmdet_ssd\nmmcv_ops.install()\n'
+IMPORT = 'from mmdet.models.dense_heads import SSDHead\n'
+ASK = "print('loss_cls' in vars(SSDHead))\n"
+INSTALL = 'mmdet_ssd.install()\n'
+
+
+def test_a_head_imported_later_is_helped(fresh):
+    done = fresh(PREPARE + INSTALL + INSTALL + IMPORT + ASK)
+    assert done.stdout.split()[-1:] == ['True'], done.stderr
+
+
+def test_a_model_that_was_built_before_is_helped_too(fresh):
+    code = """
+from mmlens.compat import mmcv_ops, mmdet_ssd
+mmcv_ops.install()
+from mmdet.models.dense_heads import SSDHead
+assert not hasattr(SSDHead, 'loss_cls')
+mmdet_ssd.install()
+print(SSDHead.loss_cls)
+"""
+    done = fresh(code)
+    assert done.stdout.split()[-1:] == ['None'], done.stderr
+
+
+def test_a_loss_that_is_there_is_kept(fresh):
+    done = fresh(PREPARE + IMPORT + "SSDHead.loss_cls = 'its own'\n" + INSTALL + 'print(SSDHead.loss_cls)')
+    assert done.stdout.splitlines()[-1:] == ['its own'], done.stderr
