@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .results.boxes import BoxExplanation, BoxMap
     from .results.classes import ClassExplanation, ClassMap
     from .results.features import FeatureMap, FeatureMaps
+    from .results.loading import load
+    from .results.predicted import Predicted
     from .results.samples import SampleSteps
     from .samples import Samples
     from .schedules.rehearse import rehearse
@@ -33,6 +35,7 @@ _HOME = {
     'FeatureMaps': 'results.features',
     'Method': 'attribution.methods',
     'MmlensError': 'errors',
+    'Predicted': 'results.predicted',
     'SampleSteps': 'results.samples',
     'Samples': 'samples',
     'Schedule': 'schedules',
@@ -41,6 +44,7 @@ _HOME = {
     'explain_classes': 'explain.classes',
     'feature_maps': 'explain.features',
     'list_layers': 'explain.layers',
+    'load': 'results.loading',
     'load_classifier': 'explain.networks',
     'load_detector': 'explain.networks',
     'register_method': 'attribution.methods',
@@ -58,6 +62,7 @@ __all__ = [
     'FeatureMaps',
     'Method',
     'MmlensError',
+    'Predicted',
     'SampleSteps',
     'Samples',
     'Schedule',
@@ -67,6 +72,7 @@ __all__ = [
     'explain_classes',
     'feature_maps',
     'list_layers',
+    'load',
     'load_classifier',
     'load_detector',
     'register_method',

@@ -77,7 +77,5 @@ class BoxAMVisHook(VisHook):
     def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture's boxes. See :meth:`VisHook.draw`."""
         found = self.look(network, subject, explain_boxes, **self.explaining)
-        picture = found.draw(**self.drawing)
-        is_sheet = self.drawing['layout'] == 'panels' and len(found) > 0
-        picture = self.beside_truth(network, subject, found.picture, picture, is_sheet)
+        picture = self.beside_truth(network, subject, found.picture, found.drawing(**self.drawing))
         return picture, notes_of(type(self).__name__, subject.name, found)

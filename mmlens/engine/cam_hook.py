@@ -75,9 +75,7 @@ class CAMVisHook(VisHook):
         """Draw the maps of one picture's classes. See :meth:`VisHook.draw`."""
         wanted = self._wanted(subject)
         found = self.look(network, subject, explain_classes, categories=wanted, **self.explaining)
-        picture = found.draw(**self.drawing)
-        is_sheet = len(found) > 1 or self.drawing['layout'] == 'sheet'
-        picture = self.beside_truth(network, subject, found.picture, picture, is_sheet)
+        picture = self.beside_truth(network, subject, found.picture, found.drawing(**self.drawing))
         return picture, notes_of(type(self).__name__, subject.name, found)
 
     def _wanted(self, subject: Subject) -> Any:

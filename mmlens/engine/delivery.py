@@ -23,11 +23,11 @@ Notes = Dict[str, str]
 
 
 @dataclass
-class Drawing:
-    """What a hook drew of one picture.
+class Delivery:
+    """What a hook drew of one picture, to be delivered.
 
     Attributes:
-        tag: ``boxam/000005``: what the picture's history is called.
+        tag: ``boxam/000005``: the name of the picture's history.
         picture: Shape (H, W, 3), uint8, BGR; ``None`` if it could not be drawn.
         notes: Sentences for the log, by what they are about: of one kind only the first is logged.
     """
@@ -79,7 +79,7 @@ def kind_of(work: str, error: BaseException) -> str:
     return f'{work}: {type(error).__name__} {place}'
 
 
-def deliver(drawing: Drawing, runner: Any, step: int, folder: Optional[Path], file_name: str) -> Dict[str, Exception]:
+def deliver(drawing: Delivery, runner: Any, step: int, folder: Optional[Path], file_name: str) -> Dict[str, Exception]:
     """Hand a drawing to every backend of the visualizer, and write it to a local folder; one failing stops no other.
 
     Args:

@@ -64,4 +64,4 @@ class FeatmapVisHook(VisHook):
     def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture. See :meth:`VisHook.draw`."""
         found = self.look(network, subject, feature_maps, **self.looking)
-        return self.beside_truth(network, subject, found.picture, found.draw(**self.drawing), is_sheet=True), {}
+        return self.beside_truth(network, subject, found.picture, found.drawing(**self.drawing)), {}

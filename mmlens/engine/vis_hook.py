@@ -13,8 +13,9 @@ from torch import nn
 
 from ..errors import MmlensError, reason
 from ..models.network import Network
-from ..rendering.truth import draw_beside_truth
-from .delivery import Drawing, Notes, OnceLogger, deliver, kind_of, remove_files
+from ..rendering import Drawing
+from ..rendering.truth import put_truth_beside
+from .delivery import Delivery, Notes, OnceLogger, deliver, kind_of, remove_files
 from .no_trace import no_trace
 from .options import check_places, listed
 from .processes import alike_everywhere
@@ -120,23 +121,23 @@ class VisHook(Hook):
         found.picture = subject.shown(found.picture, network.model.data_preprocessor)
         return found
 
-    def beside_truth(
-        self, network: Network, subject: Subject, picture: np.ndarray, drawn: np.ndarray, is_sheet: bool
-    ) -> np.ndarray:
+    def beside_truth(self, network: Network, subject: Subject, picture: np.ndarray, drawing: Drawing) -> np.ndarray:
         """Put the ground truth beside a drawing, if that is asked for and known.
 
         Args:
-            network: Knows the class names.
+            network: Has the class names.
             subject: What was drawn.
             picture: Shape (H, W, 3), uint8, BGR, as it was read.
-            drawn: uint8 BGR.
-            is_sheet: Whether ``drawn`` has words of its own.
+            drawing: What a result's ``drawing`` returned.
+
+        Returns:
+            uint8 BGR.
         """
         truth = subject.truth
         if not self.draw_gt or truth is None:
-            return drawn
+            return drawing.image
         names = [network.class_name(label) for label in truth.labels]
-        return draw_beside_truth(picture, truth.boxes, truth.labels, names, drawn, is_sheet)
+        return put_truth_beside(drawing, picture, truth.boxes, truth.labels, names).image
 
     # ---------------------------------------------------------------- what the Runner calls
 
@@ -299,17 +300,17 @@ class VisHook(Hook):
             for drawing in (drawing for each in gathered for drawing in each if rank == 0):
                 self._deliver(runner, drawing, step)
 
-    def _drawing(self, runner: Any, model: nn.Module, stage: str, subject: Subject) -> Drawing:
+    def _drawing(self, runner: Any, model: nn.Module, stage: str, subject: Subject) -> Delivery:
         tag = f'{self._tag(stage)}/{subject.name}'
         try:
             with no_trace(model):
-                return Drawing(tag, *self.draw(self._network(runner, model), subject))
+                return Delivery(tag, *self.draw(self._network(runner, model), subject))
         except Exception as error:  # heads, losses and pipelines are anybody's code
             if self.on_error == 'raise':
                 raise
-            return Drawing(tag, None, {kind_of('draw', error): self._could_not(f'draw {subject.name}', error)})
+            return Delivery(tag, None, {kind_of('draw', error): self._could_not(f'draw {subject.name}', error)})
 
-    def _deliver(self, runner: Any, drawing: Drawing, step: int) -> None:
+    def _deliver(self, runner: Any, drawing: Delivery, step: int) -> None:
         for kind, sentence in drawing.notes.items():
             self._log.warn(runner.logger, kind, sentence)
         if drawing.picture is None:

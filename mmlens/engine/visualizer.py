@@ -14,8 +14,7 @@ from mmengine.dist import master_only
 from mmengine.structures import InstanceData
 
 from ..registry import VISUALIZERS
-from ..rendering import draw_box_maps
-from ..rendering.truth import draw_beside_truth
+from ..rendering.truth import put_truth_beside
 from ..results.boxes import BoxExplanation, BoxMap
 
 
@@ -120,15 +119,14 @@ class BoxAMVisualizer(DetLocalVisualizer):
         meta = sample.metainfo
         layers = tuple(meta.get('layers', ()))
         explanation = BoxExplanation(picture, boxes, layers, meta.get('method', ''), meta.get('target', ''))
-        drawn = draw_box_maps(explanation, **self.map_drawing)
+        drawing = explanation.drawing(**self.map_drawing)
         if draw_gt and 'gt_instances' in sample:
             truth = sample.gt_instances.cpu()
             edges = getattr(truth.bboxes, 'tensor', truth.bboxes).numpy()
             labels: List[int] = truth.labels.tolist()
-            is_sheet = self.map_drawing['layout'] == 'panels' and len(boxes) > 0
             names = [self._class_name(label) for label in labels]
-            drawn = draw_beside_truth(picture, edges, labels, names, drawn, is_sheet)
-        return cv2.cvtColor(drawn, cv2.COLOR_BGR2RGB)
+            drawing = put_truth_beside(drawing, picture, edges, labels, names)
+        return cv2.cvtColor(drawing.image, cv2.COLOR_BGR2RGB)
 
     def _class_name(self, label: int) -> str:
         classes = (self.dataset_meta or {}).get('classes') or ()

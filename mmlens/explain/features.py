@@ -15,10 +15,11 @@ from ..errors import MmlensError
 from ..models.detector import Predictions
 from ..models.inputs import Picture
 from ..models.network import Network, Prepared
-from ..results.features import Detections, FeatureMap, FeatureMaps
+from ..results.features import FeatureMap, FeatureMaps
+from ..results.predicted import Predicted
 from .boxes import select_detections
 from .layers import named_layers
-from .networks import DetectorLike, as_detector
+from .networks import DetectorLike, as_detector, installed_versions
 
 REDUCTIONS = ('squeeze_mean', 'select_max')
 
@@ -73,10 +74,10 @@ def feature_maps(
         levels = tap.levels(prepared.input_size, network.extra_tokens)
         counts = {name: sum(level.layer == name for level in levels) for name in tapped}
         maps = [_feature_map(level, counts[level.layer], prepared, reduction, topk) for level in levels]
-    detections = None
+    predicted = None
     if isinstance(found, Predictions):
-        detections = _detections(network, found, select_detections(found, score_thr, None, None, -1))
-    return FeatureMaps(prepared.picture, maps, detections, reduction)
+        predicted = _predicted(network, found, select_detections(found, score_thr, None, None, -1))
+    return FeatureMaps(prepared.picture, maps, predicted, reduction, versions=dict(installed_versions()))
 
 
 def _feature_map(level: Level, levels: int, prepared: Prepared, reduction: Optional[str], topk: int) -> FeatureMap:
@@ -102,10 +103,10 @@ def _feature_map(level: Level, levels: int, prepared: Prepared, reduction: Optio
     return FeatureMap(level.layer, level.index, levels, shape, shown.cpu().numpy(), laid)
 
 
-def _detections(network: Network, found: Predictions, ranks: Sequence[int]) -> Detections:
+def _predicted(network: Network, found: Predictions, ranks: Sequence[int]) -> Predicted:
     index = torch.as_tensor(list(ranks), dtype=torch.int64, device=found.scores.device)
     labels = found.labels[index].cpu().numpy()
-    return Detections(
+    return Predicted(
         boxes=found.boxes[index].detach().float().cpu().numpy(),
         labels=labels,
         scores=found.scores[index].detach().float().cpu().numpy(),

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..errors import MmlensError
-from ..results.boxes import BoxExplanation, BoxMap
+from ..errors import MmlensError, count
 from .blend import blend_map, check_alpha
+from .choices import LAYOUTS
 from .colours import colormap_table, label_colours
-from .marks import Mark, draw_marks, draw_within, font_size
-from .sheets import ColourBar, Panel, compose, panel_size, resize, with_note
+from .drawing import Drawing
+from .marks import Mark, draw_marks, draw_within, drawing_of_marks, font_size
+from .panels import ColourBar, Panel
+from .predicted import NOTHING_FOUND
+from .sheets import compose, panel_size, resize, with_note
+
+if TYPE_CHECKING:
+    from ..results.boxes import BoxExplanation, BoxMap
 
 # With more boxes than this, the first panel of a sheet numbers them: the panels have the names.
 _MOST_NAMES = 8
-LAYOUTS = ('overlay', 'panels')
-NOTHING_FOUND = 'no detection above the score threshold'
 
 
 def draw_box_maps(
@@ -25,26 +29,33 @@ def draw_box_maps(
 ) -> np.ndarray:
     """Draw the maps of the boxes over their picture.
 
-    Labels stand outside of their own box and of the visible part of its map. A map's opacity falls to 0
+    Labels stand outside their own box and the visible part of its map. A map's opacity falls to 0
     with its value, so the photograph stays readable where there is no evidence.
 
     Args:
         explanation: What :func:`mmlens.explain_boxes` returned.
         layout: ``'overlay'``: all boxes on one picture; every pixel shows the maximum of the boxes'
             normalised maps. ``'panels'``: a sheet that begins with the plain picture and its boxes, then
-            one panel a box with class, score, rank and colour bar; the reason, if the map is blank.
+            one panel per box with class, score, rank and colour bar; the reason, if the map is blank.
         colormap: A colour map of OpenCV or matplotlib. Defaults to ``'turbo'``.
         alpha: Opacity in [0, 1] where a map is 1. Defaults to 0.5.
 
     Returns:
         A new uint8 BGR picture. With ``'overlay'`` it has the picture's own pixels, plus a white strip
-        on a side where labels found no place in the picture; with ``'panels'`` pictures are scaled to
+        above or below where labels found no place in the picture; with ``'panels'`` pictures are scaled to
         sensible panels. Without boxes both return the plain picture with a strip below it that holds the
         explanation's first note or, if it has none, says that nothing was detected.
 
     Raises:
         MmlensError: Unknown layout or colour map, or ``alpha`` out of range.
     """
+    return drawing_of_boxes(explanation, layout, colormap, alpha).image
+
+
+def drawing_of_boxes(
+    explanation: BoxExplanation, layout: str = 'overlay', colormap: str = 'turbo', alpha: float = 0.5
+) -> Drawing:
+    """Draw the maps of the boxes, and say what lies where; for arguments and errors see :func:`draw_box_maps`."""
     if layout not in LAYOUTS:
         raise MmlensError(f"Unknown layout '{layout}': choose one of {', '.join(LAYOUTS)}.")
     alpha = check_alpha(alpha)
@@ -56,17 +67,16 @@ def draw_box_maps(
         return _draw_panels(explanation, colormap, alpha)
     heats = [_heat(box) for box in explanation]
     blended = blend_map(explanation.picture, _maximum(heats), colormap, alpha)
-    return draw_marks(blended, _marks(explanation.boxes, heats))
+    return drawing_of_marks(blended, _marks(explanation.boxes, heats))
 
 
-def _draw_panels(explanation: BoxExplanation, colormap: str, alpha: float) -> np.ndarray:
+def _draw_panels(explanation: BoxExplanation, colormap: str, alpha: float) -> Drawing:
     size = panel_size(explanation.picture, len(explanation) + 1)
     plain = resize(explanation.picture, size)
     boxes = [_scaled(box, plain.shape, explanation.picture.shape) for box in explanation]
     detail = ' · '.join(filter(None, [explanation.method, ', '.join(explanation.layers), explanation.target]))
-    count = f'{len(boxes)} box' + ('es' if len(boxes) > 1 else '')
-    panels = [Panel(draw_within(plain, _overview(boxes)), count, detail=detail)]
-    for box, mark in zip(boxes, _marks(boxes)):
+    panels = [Panel(draw_within(plain, _overview(boxes)), count(len(boxes), 'box'), detail=detail, kind='picture')]
+    for n, (box, mark) in enumerate(zip(boxes, _marks(boxes))):
         blended = blend_map(plain, box.normalised, colormap, alpha)
         panels.append(
             Panel(
@@ -76,6 +86,7 @@ def _draw_panels(explanation: BoxExplanation, colormap: str, alpha: float) -> np
                 colour=mark.colour,
                 bar=None if box.blank else ColourBar(colormap),
                 note=f'no map: {box.blank}' if box.blank else '',
+                item=n,
             )
         )
     return compose(panels)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from typing import TYPE_CHECKING, List, Optional, Tuple
 
 import cv2
 import numpy as np
 
-from ..errors import MmlensError
-from ..results.classes import ClassExplanation, ClassMap
+from ..errors import MmlensError, count
 from .blend import blend_map, check_alpha
+from .choices import CLASS_LAYOUTS, FRAMES
 from .colours import colormap_table
+from .drawing import Drawing, Place, rect_at
 from .marks import font_size
-from .sheets import HEADER, MARGIN, NARROWEST, ColourBar, Panel, compose, grid_columns, panel_size, resize, with_note
+from .panels import HEADER, ColourBar, Panel
+from .sheets import MARGIN, NARROWEST, compose, grid_columns, panel_size, resize, with_note
 
-CLASS_LAYOUTS = ('overlay', 'sheet')
-FRAMES = ('picture', 'input')
-# How bright what the network does not see stays.
+if TYPE_CHECKING:
+    from ..results.classes import ClassExplanation, ClassMap
+
+# Brightness that is left of what the network does not see.
 _DIMMED = 0.4
 
 
@@ -34,7 +37,7 @@ def draw_class_maps(
     Args:
         explanation: What :func:`mmlens.explain_classes` returned.
         layout: ``'overlay'``: the map of the first class on the picture at its own size; ``'sheet'``: the
-            plain picture and one panel a class with name, score and colour bar. Defaults to ``'overlay'``
+            plain picture and one panel per class with name, score and colour bar. Defaults to ``'overlay'``
             for one class and ``'sheet'`` for several, or with guided gradients.
         on: ``'picture'``: the original picture; ``'input'``: what the network sees of it.
         colormap: A colour map of OpenCV or matplotlib. Defaults to ``'turbo'``.
@@ -46,6 +49,17 @@ def draw_class_maps(
     Raises:
         MmlensError: Unknown layout, frame or colour map, or ``alpha`` out of range.
     """
+    return drawing_of_classes(explanation, layout, on, colormap, alpha).image
+
+
+def drawing_of_classes(
+    explanation: ClassExplanation,
+    layout: Optional[str] = None,
+    on: str = 'picture',
+    colormap: str = 'turbo',
+    alpha: float = 0.5,
+) -> Drawing:
+    """Draw the maps of the classes, and say what lies where; for arguments and errors see :func:`draw_class_maps`."""
     several = len(explanation) > 1 or _has_guided(explanation)
     layout = layout or ('sheet' if several else 'overlay')
     if layout not in CLASS_LAYOUTS:
@@ -61,8 +75,8 @@ def draw_class_maps(
     first = explanation[0]
     blended = blend_map(plain, _in_frame(explanation, first.normalised, on), colormap, alpha)
     if first.blank:
-        return with_note(blended, f'{_name(first)}: no map: {first.blank}', font_size(blended))
-    return blended
+        return with_note(blended, f'{_name(first)}: no map: {first.blank}', font_size(blended), item=0)
+    return Drawing(blended, (Place('overlay', rect_at(0, 0, blended), 0),))
 
 
 def _has_guided(explanation: ClassExplanation) -> bool:
@@ -72,13 +86,13 @@ def _has_guided(explanation: ClassExplanation) -> bool:
 def _panels(
     explanation: ClassExplanation, plain: np.ndarray, on: str, colormap: str, alpha: float
 ) -> List[Optional[Panel]]:
-    """The plain picture, then each class; with guided gradients, two places a class."""
+    """The plain picture, then each class; with guided gradients, two panels per class."""
     guided = _has_guided(explanation)
     size = panel_size(plain, len(explanation) * (2 if guided else 1) + 1)
     plain = resize(plain, size)
-    count = f'{len(explanation)} class' + ('es' if len(explanation) > 1 else '')
-    panels: List[Optional[Panel]] = [Panel(plain, count, detail=' · '.join([explanation.method, *explanation.layers]))]
-    for each in explanation:
+    detail = ' · '.join([explanation.method, *explanation.layers])
+    panels: List[Optional[Panel]] = [Panel(plain, count(len(explanation), 'class'), detail=detail, kind='picture')]
+    for n, each in enumerate(explanation):
         heat = np.clip(resize(_in_frame(explanation, each.normalised, on), size), 0, 1)
         panels.append(
             Panel(
@@ -87,23 +101,25 @@ def _panels(
                 detail=f'class {each.category} · rank {each.rank}',
                 bar=None if each.blank else ColourBar(colormap),
                 note=f'no map: {each.blank}' if each.blank else '',
+                item=n,
             )
         )
         if guided:
-            panels.append(_guided_panel(explanation, each, on, size))
+            panels.append(_guided_panel(explanation, n, on, size))
     return panels
 
 
-def _guided_panel(explanation: ClassExplanation, each: ClassMap, on: str, size: Tuple[int, int]) -> Optional[Panel]:
+def _guided_panel(explanation: ClassExplanation, item: int, on: str, size: Tuple[int, int]) -> Optional[Panel]:
+    each = explanation[item]
     if each.guided is None or each.blank:
         return None
     covered = explanation.covered
     combined = _in_frame(explanation, _dimmed(combine_guided(each, covered), covered), on)
-    return Panel(resize(combined, size), title=_name(each), detail='guided backprop × map')
+    return Panel(resize(combined, size), title=_name(each), detail='guided backprop × map', item=item)
 
 
 def _columns_of_pairs(panels: List[Optional[Panel]]) -> int:
-    """Leave places below the plain picture empty, so that no pair is torn apart; the number of columns."""
+    """Leave cells below the plain picture empty, so that no pair is torn apart; the number of columns."""
     height, width = next(panel.picture.shape[:2] for panel in panels if panel)
     pairs = len(panels) // 2
     across = grid_columns(pairs, 2 * (max(width, NARROWEST) + MARGIN), height + HEADER + 2 * MARGIN)

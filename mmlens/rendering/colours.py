@@ -32,11 +32,12 @@ _PALETTE_RGB = (
     (128, 0, 128),
     (170, 255, 195),
 )
+_SHADES = (1.0, 0.62, 0.36)
 PALETTE: Tuple[Colour, ...] = tuple((b, g, r) for r, g, b in _PALETTE_RGB)
 
 
 def label_colours(labels: Sequence[int]) -> List[Colour]:
-    """One colour a class, the same class in the same colour.
+    """One colour per class, the same class in the same colour.
 
     A class keeps its colour from picture to picture (its index picks it), unless another class of the
     same picture has taken that colour already: then it gets the next free one.
@@ -45,7 +46,7 @@ def label_colours(labels: Sequence[int]) -> List[Colour]:
         labels: N class indexes.
 
     Returns:
-        N BGR colours. Two classes share one only if there are more classes than colours.
+        N BGR colours. Two classes share a colour only if there are more classes than colours.
     """
     known = sorted({int(label) for label in labels})
     chosen: Dict[int, int] = {}
@@ -56,6 +57,26 @@ def label_colours(labels: Sequence[int]) -> List[Colour]:
         wishes = [(label + step) % len(PALETTE) for step in range(len(PALETTE))]
         chosen.setdefault(label, next((wish for wish in wishes if wish not in chosen.values()), wishes[0]))
     return [PALETTE[chosen[int(label)]] for label in labels]
+
+
+def segment_colours(labels: Sequence[int]) -> List[Colour]:
+    """One colour per class, for more classes than :func:`label_colours` has colours.
+
+    Args:
+        labels: N class indexes.
+
+    Returns:
+        N BGR colours: those of :func:`label_colours`, and darker shades for classes whose colour is taken.
+    """
+    chosen: Dict[int, Colour] = {}
+    times: Dict[Colour, int] = {}
+    known = list(dict.fromkeys(labels))
+    for label, colour in zip(known, label_colours(known)):
+        shade = _SHADES[times.get(colour, 0) % len(_SHADES)]
+        times[colour] = times.get(colour, 0) + 1
+        blue, green, red = (round(shade * channel) for channel in colour)
+        chosen[label] = (blue, green, red)
+    return [chosen[label] for label in labels]
 
 
 def text_colour(background: Colour) -> Colour:

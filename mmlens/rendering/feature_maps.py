@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, List, Optional, Tuple
 
 import cv2
 import numpy as np
 
-from ..errors import MmlensError, count
-from ..results.features import FeatureMap, FeatureMaps
+from ..errors import MmlensError
 from .blend import check_alpha
-from .box_maps import NOTHING_FOUND
-from .colours import GREY, PAPER, label_colours
-from .marks import Mark, draw_within
-from .sheets import ColourBar, Panel, compose, panel_size, resize
+from .colours import GREY, PAPER
+from .drawing import Drawing, Place
+from .panels import ColourBar, Panel
+from .predicted import panel_of_predicted
+from .sheets import compose, panel_size, resize
 from .text import put_text
+
+if TYPE_CHECKING:
+    from ..results.features import FeatureMap, FeatureMaps
 
 # The colour map of mmengine's draw_featmap.
 _COLORMAP = 'jet'
@@ -47,11 +51,11 @@ def check_arrangement(topk: int, arrangement: Optional[Tuple[int, int]]) -> None
 def draw_feature_maps(
     feature_maps: FeatureMaps, arrangement: Optional[Tuple[int, int]] = None, alpha: float = 0.5
 ) -> np.ndarray:
-    """Draw a sheet: the picture with a detector's detections, then one panel for every level of every layer.
+    """Draw a sheet: the picture with what the network predicted, then one panel for every level of every layer.
 
     Every map is drawn by ``mmengine.visualization.Visualizer.draw_featmap`` and stretched to its own
-    range, which the colour bar below it tells. Several channels of a level become a grid of tiles, each
-    below the number that the channel has in the layer.
+    range, which the colour bar below it gives. Several channels of a level become a grid of tiles, each
+    below the channel's number in the layer.
 
     Args:
         feature_maps: What :func:`mmlens.feature_maps` returned.
@@ -64,6 +68,13 @@ def draw_feature_maps(
     Raises:
         MmlensError: The arrangement has fewer places than channels, or ``alpha`` is out of range.
     """
+    return drawing_of_features(feature_maps, arrangement, alpha).image
+
+
+def drawing_of_features(
+    feature_maps: FeatureMaps, arrangement: Optional[Tuple[int, int]] = None, alpha: float = 0.5
+) -> Drawing:
+    """Draw the sheet, and say what lies where; for arguments and errors see :func:`draw_feature_maps`."""
     alpha = check_alpha(alpha)
     most = max((len(level.maps) for level in feature_maps), default=0)
     check_arrangement(most, arrangement)
@@ -72,26 +83,18 @@ def draw_feature_maps(
     size = panel_size(picture, len(feature_maps) + 1, widest=640 if columns <= 2 else 960)
     plain = resize(picture, size)
     panels = [_first_panel(feature_maps, plain)]
-    for level in feature_maps:
-        if len(level.maps) == 1:
-            panels.append(_map_panel(level, plain, alpha))
-        else:
-            panels.append(_channels_panel(level, plain, (rows, columns), alpha))
+    for n, level in enumerate(feature_maps):
+        one = len(level.maps) == 1
+        panel = _map_panel(level, plain, alpha) if one else _channels_panel(level, plain, (rows, columns), alpha)
+        places = tuple(replace(place, item=n) for place in panel.places)
+        panels.append(replace(panel, item=n, places=places))
     return compose(panels)
 
 
 def _first_panel(feature_maps: FeatureMaps, plain: np.ndarray) -> Panel:
-    found, (height, width) = feature_maps.detections, feature_maps.picture.shape[:2]
-    if found is None:
-        return Panel(plain, 'picture', detail=f'{width} × {height}')
-    scale = np.array([plain.shape[1] / width, plain.shape[0] / height] * 2)
-    texts = [f'{name} {score:.2f}' for name, score in zip(found.class_names, found.scores)]
-    marks = [
-        Mark(box * scale, colour, text)
-        for box, colour, text in zip(np.reshape(found.boxes, (-1, 4)), label_colours(found.labels.tolist()), texts)
-    ]
-    note = '' if marks else NOTHING_FOUND
-    return Panel(draw_within(plain, marks), count(len(marks), 'detection'), detail=f'{width} × {height}', note=note)
+    height, width = feature_maps.picture.shape[:2]
+    panel = panel_of_predicted(feature_maps.predicted, plain, (width, height))
+    return replace(panel, note='; '.join(filter(None, [panel.note, *feature_maps.notes])))
 
 
 def _map_panel(level: FeatureMap, plain: np.ndarray, alpha: float) -> Panel:
@@ -113,18 +116,21 @@ def _channels_panel(level: FeatureMap, plain: np.ndarray, grid: Tuple[int, int],
     step_x, step_y = width + _GAP, height + _CAPTION_HEIGHT + _GAP
     tiles = np.full((rows * step_y - _GAP, columns * step_x - _GAP, 3), PAPER, np.uint8)
     notes: List[str] = []
+    places: List[Place] = []
     for place, (channel, values) in enumerate(zip(level.channels.tolist(), level.maps)):
         heat, note = _drawable(resize(np.asarray(values, np.float32), (width, height)))
         x, y = place % columns * step_x, place // columns * step_y
         put_text(tiles[y : y + _CAPTION_HEIGHT, x : x + width], f'channel {channel}', (0, 0), _CAPTION, GREY)
         y += _CAPTION_HEIGHT
         tiles[y : y + height, x : x + width] = _draw_featmap(heat, small, alpha)
+        places.append(Place('tile', (x, y, x + width, y + height)))
         notes += [f'channel {channel}: {note}'] if note else []
-    return Panel(tiles, level.name, detail=' × '.join(map(str, level.shape)), note='; '.join(notes))
+    detail = ' × '.join(map(str, level.shape))
+    return Panel(tiles, level.name, detail=detail, note='; '.join(notes), places=tuple(places))
 
 
 def _drawable(heat: np.ndarray) -> Tuple[np.ndarray, str]:
-    """The map without infinite values and NaN, and what has to be said about it."""
+    """The map without infinite values and NaN, and a note if there is something to say about it."""
     finite = np.isfinite(heat)
     if not finite.any():
         return np.zeros_like(heat), 'no finite value'

@@ -7,7 +7,8 @@ from typing import Callable, Iterable, Iterator, Optional, Sequence
 import cv2
 import numpy as np
 
-from .sheets import Panel, compose, fit_canvas, panel_size
+from .panels import Panel
+from .sheets import compose, fit_canvas, panel_size
 
 
 def draw_contact_sheet(
@@ -25,7 +26,8 @@ def draw_contact_sheet(
     """
     alike = list(lined_up(lambda: drawings))
     size = panel_size(alike[0], len(alike), smallest=min(320, max(alike[0].shape[:2])))
-    return compose([Panel(fit_canvas(drawing, size), title) for drawing, title in zip(alike, titles)], columns)
+    panels = [Panel(fit_canvas(drawing, size), title) for drawing, title in zip(alike, titles)]
+    return compose(panels, columns).image
 
 
 def animation_frames(
@@ -45,7 +47,7 @@ def animation_frames(
         height, width = drawing.shape[:2]
         scale = min(1.0, longest / max(width, height))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        yield compose([Panel(fit_canvas(drawing, size), title)])
+        yield compose([Panel(fit_canvas(drawing, size), title)]).image
 
 
 def lined_up(read: Callable[[], Iterable[np.ndarray]]) -> Iterator[np.ndarray]:

@@ -7,12 +7,12 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from .drawing import Rect
+
 # A tag may lie where its own box's map is below this: the map is all but invisible there.
 FAINT = 0.2
 # How far from its box a tag may go within the picture, in heights of the tag.
 REACH = 3
-
-Rect = Tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)

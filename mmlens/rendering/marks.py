@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from .colours import INK, PAPER, Colour, text_colour
+from .drawing import Drawing, Place, Rect, rect_at
 from .labels import Placement, place_tags
 from .sheets import fit_canvas, resize
 from .text import put_text, shorten, text_size
@@ -25,8 +26,9 @@ class Mark:
         box: Shape (4,), ``x1, y1, x2, y2`` in picture pixels.
         colour: BGR.
         text: The label; empty for a box without one.
-        heat: Shape (H, W), in [0, 1]: the box's map, which the label keeps off. It is not drawn.
+        heat: Shape (H, W), in [0, 1]: the box's map, which the label stays off. It is not drawn.
         mask: Shape (H, W), bool: an instance mask, whose outline is drawn.
+        polygon: Shape (4, 2): corners ``x, y`` of a rotated box, drawn instead of ``box``, which lies around it.
     """
 
     box: np.ndarray
@@ -34,12 +36,22 @@ class Mark:
     text: str = ''
     heat: Optional[np.ndarray] = None
     mask: Optional[np.ndarray] = None
+    polygon: Optional[np.ndarray] = None
 
 
 def draw_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[int] = None) -> np.ndarray:
+    """Draw boxes and their labels; see :func:`drawing_of_marks`.
+
+    Returns:
+        A new uint8 BGR picture, at least as large as ``picture``.
+    """
+    return drawing_of_marks(picture, marks, font).image
+
+
+def drawing_of_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[int] = None) -> Drawing:
     """Draw boxes and their labels.
 
-    Lines have a dark halo, labels stand outside of their box (see :func:`~.labels.place_tags`); where
+    Lines have a dark halo, labels stand outside their box (see :func:`~.labels.place_tags`); where
     the picture has no room for a label, the canvas grows by a white strip.
 
     Args:
@@ -48,18 +60,19 @@ def draw_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[int] =
         font: Height of the letters in pixels. Defaults to one that suits the picture's size.
 
     Returns:
-        A new uint8 BGR picture, at least as large as ``picture``.
+        The picture, perhaps on a larger canvas, with its place and those of the labels.
     """
     height, width = picture.shape[:2]
-    line = _line_width(picture)
+    line = line_width(picture)
     font = font or font_size(picture, len(marks))
-    labelled = [mark for mark in marks if mark.text]
+    numbers = [n for n, mark in enumerate(marks) if mark.text]
+    labelled = [marks[n] for n in numbers]
     texts = [shorten(mark.text, font, _WIDEST_TAG * font) for mark in labelled]
     placement = place_tags(
         (width, height),
         np.array([mark.box for mark in labelled], np.float64).reshape(-1, 4),
         [_tag_size(text, font) for text in texts],
-        gap=line // 2 + _halo(line) + 1,
+        gap=line // 2 + halo_width(line) + 1,
         maps=[mark.heat for mark in labelled],
     )
     canvas = _grown(picture, placement)
@@ -69,20 +82,21 @@ def draw_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[int] =
         _draw_outline(inside, mark, line)
     for mark in reversed(marks):
         _draw_box(inside, mark, line)
-    rects = [tuple(rect) for rect in placement.tags.tolist()]
+    rects: List[Rect] = [tuple(rect) for rect in placement.tags.tolist()]
     for mark, rect in zip(labelled, rects):
         _draw_leader(canvas, np.asarray(mark.box) + [x, y, x, y], rect, mark.colour, line)
     for mark, rect, text in zip(labelled, rects, texts):
         _draw_tag(canvas, rect, text, font, mark.colour)
-    return canvas
+    labels = [Place('label', rect, n) for n, rect in zip(numbers, rects)]
+    return Drawing(canvas, (Place('overlay', rect_at(x, y, picture)), *labels))
 
 
 def draw_within(picture: np.ndarray, marks: Sequence[Mark]) -> np.ndarray:
-    """Like :func:`draw_marks`, at the size of the picture: it shrinks if labels need a strip beside it.
+    """Like :func:`draw_marks`, at the size of the picture, which shrinks if labels need a strip above or below it.
 
     Args:
         picture: Shape (H, W, 3), uint8, BGR.
-        marks: What to draw; their maps are not regarded.
+        marks: What to draw; their maps are ignored.
 
     Returns:
         A new uint8 BGR picture of the same size.
@@ -100,7 +114,8 @@ def _scaled(mark: Mark, picture: np.ndarray, to: np.ndarray) -> Mark:
     """The mark on a picture of another size, without its map."""
     scale = np.array([to.shape[1] / picture.shape[1], to.shape[0] / picture.shape[0]] * 2)
     mask = None if mark.mask is None else resize(np.asarray(mark.mask, np.uint8), to.shape[1::-1]) > 0
-    return replace(mark, box=np.asarray(mark.box) * scale, heat=None, mask=mask)
+    polygon = None if mark.polygon is None else np.asarray(mark.polygon) * scale[:2]
+    return replace(mark, box=np.asarray(mark.box) * scale, heat=None, mask=mask, polygon=polygon)
 
 
 def font_size(picture: np.ndarray, count: int = 1) -> int:
@@ -110,12 +125,13 @@ def font_size(picture: np.ndarray, count: int = 1) -> int:
     return max(9, round(size * (0.85 if count > 10 else 1)))
 
 
-def _line_width(picture: np.ndarray) -> int:
+def line_width(picture: np.ndarray) -> int:
+    """Width of lines, in pixels, that suits a picture."""
     short_side = min(picture.shape[:2])
     return 1 if short_side < 180 else max(2, round(short_side / 280))
 
 
-def _halo(line: int) -> int:
+def halo_width(line: int) -> int:
     """How far the dark halo stands out on each side of a coloured line."""
     return max(1, round(line / 3))
 
@@ -135,8 +151,13 @@ def _grown(picture: np.ndarray, placement: Placement) -> np.ndarray:
 
 
 def _draw_box(picture: np.ndarray, mark: Mark, line: int) -> None:
+    if mark.polygon is not None:
+        corners = np.rint(mark.polygon).astype(np.int32)[None]
+        for colour, thickness in ((INK, line + 2 * halo_width(line)), (mark.colour, line)):
+            cv2.polylines(picture, corners, True, colour, thickness, cv2.LINE_AA)
+        return
     height, width = picture.shape[:2]
-    halo = _halo(line)
+    halo = halo_width(line)
     # The line of a box that reaches the picture's edge stays wholly visible.
     inset = line // 2 + halo
     x1, y1, x2, y2 = (round(float(edge)) for edge in mark.box)
@@ -154,11 +175,11 @@ def _draw_outline(picture: np.ndarray, mark: Mark, line: int) -> None:
     if mark.mask is None:
         return
     outlines, _ = cv2.findContours(np.asarray(mark.mask, np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    for colour, thickness in ((INK, line + 2 * _halo(line)), (mark.colour, line)):
+    for colour, thickness in ((INK, line + 2 * halo_width(line)), (mark.colour, line)):
         cv2.drawContours(picture, outlines, -1, colour, thickness, cv2.LINE_8)
 
 
-def _draw_leader(canvas: np.ndarray, box: np.ndarray, tag: Tuple[int, ...], colour: Colour, line: int) -> None:
+def _draw_leader(canvas: np.ndarray, box: np.ndarray, tag: Rect, colour: Colour, line: int) -> None:
     """Join a tag that stands off to the nearest point of its box."""
     (x1, x2), (y1, y2) = _nearest(box[0], box[2], tag[0], tag[2]), _nearest(box[1], box[3], tag[1], tag[3])
     if np.hypot(x2 - x1, y2 - y1) <= (tag[3] - tag[1]) / 2:
@@ -177,7 +198,7 @@ def _nearest(low: float, high: float, tag_low: int, tag_high: int) -> Tuple[int,
     return middle, middle
 
 
-def _draw_tag(canvas: np.ndarray, rect: Tuple[int, ...], text: str, font: int, colour: Colour) -> None:
+def _draw_tag(canvas: np.ndarray, rect: Rect, text: str, font: int, colour: Colour) -> None:
     x1, y1, x2, y2 = rect
     canvas[y1:y2, x1:x2] = INK
     canvas[y1 + 1 : y2 - 1, x1 + 1 : x2 - 1] = colour

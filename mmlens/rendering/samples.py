@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from ..errors import MmlensError
-from ..results.samples import MODES, Branch, SampleSteps, Step, View
-from .class_key import MOST_NAMES, VOID, Key
+from .choices import MODES
+from .class_key import MOST_NAMES, Key
 from .colours import GREY, INK, PAPER
+from .drawing import Drawing, Place, moved, rect_at
 from .marks import Mark, draw_within
-from .sheets import MARGIN, NARROWEST, TITLE, Panel, compose, panel_size, resize
+from .panels import TITLE, Panel
+from .predicted import VOID
+from .sheets import MARGIN, NARROWEST, compose, panel_size, resize
 from .text import put_text, shorten, text_size, wrap
+
+if TYPE_CHECKING:
+    from ..results.samples import Branch, SampleSteps, Step, View
 
 _HEADING, _DETAIL = 18, 13
 _LETTERS = 'abcdefghijklmnopqrstuvwxyz'
@@ -43,6 +49,13 @@ def draw_steps(
     Raises:
         MmlensError: Unknown mode.
     """
+    return drawing_of_steps(sample, mode, edges, bgr2rgb).image
+
+
+def drawing_of_steps(
+    sample: SampleSteps, mode: str = 'concat', edges: Optional[Tuple[int, int]] = None, bgr2rgb: bool = False
+) -> Drawing:
+    """Draw a sample's steps, and say what lies where; for arguments and errors see :func:`draw_steps`."""
     if mode not in MODES:
         raise MmlensError(f"Unknown mode '{mode}': choose one of {', '.join(MODES)}.")
     sections = _sections(_swapped(sample) if bgr2rgb else sample, mode)
@@ -51,12 +64,29 @@ def draw_steps(
     limits = list(accumulate(map(_limit, sections), min))
     columns = 2 if mode == 'concat' else None
     sheets = [compose(_panels(*each, edges, key), columns) for each in zip(sections, limits)]
-    width = max(sheet.shape[1] for sheet in sheets)
-    parts = [_heading(*_words(sample), width)]
+    width = max(sheet.image.shape[1] for sheet in sheets)
+    parts = [_strip('heading', _heading(*_words(sample), width))]
     for section, sheet in zip(sections, sheets):
-        parts += [_heading(section.heading, '', width)] if section.heading else []
-        parts.append(cv2.copyMakeBorder(sheet, 0, 0, 0, width - sheet.shape[1], cv2.BORDER_CONSTANT, value=PAPER))
-    return np.vstack([*parts, key.draw(width)] if key.used else parts)
+        parts += [_strip('heading', _heading(section.heading, '', width))] if section.heading else []
+        parts.append(sheet)
+    return _stacked([*parts, _strip('key', key.draw(width))] if key.used else parts, width)
+
+
+def _strip(kind: str, image: np.ndarray) -> Drawing:
+    return Drawing(image, (Place(kind, rect_at(0, 0, image)),))
+
+
+def _stacked(parts: Sequence[Drawing], width: int) -> Drawing:
+    """Parts of a sheet, one below the other, on paper of this width."""
+    images: List[np.ndarray] = []
+    places: List[Place] = []
+    y = 0
+    for part in parts:
+        room = width - part.image.shape[1]
+        images.append(cv2.copyMakeBorder(part.image, 0, 0, 0, room, cv2.BORDER_CONSTANT, value=PAPER))
+        places += moved(part.places, 0, y)
+        y += len(part.image)
+    return Drawing(np.vstack(images), tuple(places))
 
 
 def _swapped(sample: SampleSteps) -> SampleSteps:
@@ -147,7 +177,8 @@ def _panels(section: _Section, limit: int, edges: Optional[Tuple[int, int]], key
     panels = []
     for number, step, n in views:
         view, title = step.views[n], f'{number} {step.name}'.strip()
-        panels.append(Panel(_drawn(view, _size(view, limit, edges), key), title, note=_note(step, n, key)))
+        drawn, note = _drawn(view, _size(view, limit, edges), key), _note(step, n, key)
+        panels.append(Panel(drawn, title, note=note, kind='picture', item=number or step.name))
     return _with_whole_names(panels, [step.name for _, step, _ in views])
 
 

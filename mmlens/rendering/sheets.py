@@ -1,62 +1,25 @@
-"""Sheets: pictures in a grid, each below its header, with room beside them for what explains them."""
+"""Sheets: panels in a grid, and other ways to put pictures on white paper."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-from .colours import FRAME, GREY, INK, PAPER, Colour, colormap_table
-from .text import put_text, shorten, text_size, wrap
+from .colours import PAPER
+from .drawing import Drawing, Item, Place, moved, rect_at
+from .panels import HEADER, LINE, Panel, body_height, draw_panel, with_detail_in_place
+from .text import put_text, text_size, wrap
 
 MARGIN = 16
-HEADER = 28
-TITLE, _DETAIL, _NOTE = 15, 12, 12
-_LINE = 17
-_BAR = 9
 # What a sheet should look like at most: it is looked at on a screen.
 _WIDEST, _HIGHEST = 2600, 2600
 _LANDSCAPE = 1.6
 NARROWEST = 200
 
 
-@dataclass(frozen=True)
-class ColourBar:
-    """A colour map's key: the colours from low to high, with the values that they stand for.
-
-    Attributes:
-        colormap: See :func:`~mmlens.rendering.colours.colormap_table`.
-        ticks: Texts, evenly spread from the lowest to the highest value.
-    """
-
-    colormap: str
-    ticks: Tuple[str, ...] = ('0', '0.5', '1')
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One picture of a sheet with its words, all outside of the picture.
-
-    Attributes:
-        picture: Shape (h, w, 3), uint8, BGR.
-        title: Written in the header, left.
-        detail: Written in the header, right, in grey; below the picture where a long title leaves no room.
-        colour: A chip of this colour before the title.
-        bar: A colour bar below the picture.
-        note: Text below the picture, wrapped.
-    """
-
-    picture: np.ndarray
-    title: str
-    detail: str = ''
-    colour: Optional[Colour] = None
-    bar: Optional[ColourBar] = None
-    note: str = ''
-
-
-def compose(panels: Sequence[Optional[Panel]], columns: Optional[int] = None) -> np.ndarray:
+def compose(panels: Sequence[Optional[Panel]], columns: Optional[int] = None) -> Drawing:
     """Arrange panels on white paper, row by row.
 
     Args:
@@ -64,23 +27,24 @@ def compose(panels: Sequence[Optional[Panel]], columns: Optional[int] = None) ->
         columns: How many panels stand in a row. Defaults to as many as make the sheet roughly landscape.
 
     Returns:
-        A new uint8 BGR picture.
+        The sheet, and what lies where in it.
     """
     width = max(NARROWEST, *(panel.picture.shape[1] for panel in panels if panel))
-    placed = [panel and _with_detail_in_place(panel, width) for panel in panels]
-    usual = HEADER + MARGIN + round(np.mean([_body_height(panel, width) for panel in placed if panel]))
+    placed = [panel and with_detail_in_place(panel, width) for panel in panels]
+    usual = HEADER + MARGIN + round(np.mean([body_height(panel, width) for panel in placed if panel]))
     columns = columns or grid_columns(len(placed), width + MARGIN, usual)
     rows = [placed[start : start + columns] for start in range(0, len(placed), columns)]
-    heights = [HEADER + max((_body_height(panel, width) for panel in row if panel), default=0) for row in rows]
+    heights = [HEADER + max((body_height(panel, width) for panel in row if panel), default=0) for row in rows]
     sheet = _paper(MARGIN + columns * (width + MARGIN), MARGIN + sum(height + MARGIN for height in heights))
+    places: List[Place] = []
     y = MARGIN
     for row, height in zip(rows, heights):
         for column, panel in enumerate(row):
             x = MARGIN + column * (width + MARGIN)
             if panel:
-                _draw_panel(sheet[y : y + height, x : x + width], panel)
+                places += moved(draw_panel(sheet[y : y + height, x : x + width], panel), x, y)
         y += height + MARGIN
-    return sheet
+    return Drawing(sheet, tuple(places))
 
 
 def side_by_side(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
@@ -101,13 +65,20 @@ def side_by_side(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.nd
     sheet = _paper(MARGIN + sum(width + MARGIN for width in widths), HEADER + height + 2 * MARGIN)
     x = MARGIN
     for picture, title, width in zip(scaled, titles, widths):
-        _draw_panel(sheet[MARGIN:-MARGIN, x : x + width], Panel(picture, title))
+        draw_panel(sheet[MARGIN:-MARGIN, x : x + width], Panel(picture, title))
         x += width + MARGIN
     return sheet
 
 
-def with_note(picture: np.ndarray, note: str, font: int) -> np.ndarray:
-    """The picture with a note in a white strip below it."""
+def with_note(picture: np.ndarray, note: str, font: int, item: Optional[Item] = None) -> Drawing:
+    """An overlay with a note in a white strip below it.
+
+    Args:
+        picture: Shape (H, W, 3), uint8, BGR.
+        note: The text, which is wrapped.
+        font: Height of its letters in pixels.
+        item: Which item of the result the picture shows.
+    """
     margin = font // 2
     canvas_width = max(picture.shape[1], 8 * font)
     lines = wrap(note, font, canvas_width - 2 * margin)
@@ -116,7 +87,8 @@ def with_note(picture: np.ndarray, note: str, font: int) -> np.ndarray:
     canvas[: picture.shape[0], : picture.shape[1]] = picture
     for row, line in enumerate(lines):
         put_text(canvas, line, (margin, picture.shape[0] + margin + row * step), font)
-    return canvas
+    strip = (0, picture.shape[0], canvas.shape[1], canvas.shape[0])
+    return Drawing(canvas, (Place('overlay', rect_at(0, 0, picture), item), Place('note', strip, item)))
 
 
 def fit_canvas(picture: np.ndarray, size: Tuple[int, int], enlarge: bool = True) -> np.ndarray:
@@ -161,7 +133,7 @@ def panel_size(picture: np.ndarray, count: int, widest: int = 640, smallest: int
     wanted = min(max(long_side, smallest), widest)
     for side in (wanted, *(s for s in (520, 440, 360, 300, 240) if s < wanted)):
         width, height = (max(1, round(length * side / long_side)) for length in picture.shape[1::-1])
-        cell = (max(width, NARROWEST) + MARGIN, height + HEADER + 2 * MARGIN + _LINE)
+        cell = (max(width, NARROWEST) + MARGIN, height + HEADER + 2 * MARGIN + LINE)
         columns = grid_columns(count, *cell)
         if columns * cell[0] <= _WIDEST and -(-count // columns) * cell[1] <= _HIGHEST:
             break
@@ -181,58 +153,3 @@ def grid_columns(count: int, width: int, height: int) -> int:
 
 def _paper(width: int, height: int) -> np.ndarray:
     return np.full((height, width, 3), PAPER, np.uint8)
-
-
-def _body_height(panel: Panel, width: int) -> int:
-    return panel.picture.shape[0] + _foot_height(panel, width)
-
-
-def _foot_height(panel: Panel, width: int) -> int:
-    bar = _BAR + 4 + _LINE if panel.bar else 0
-    lines = len(wrap(panel.note, _NOTE, width)) if panel.note else 0
-    return bar + (lines * _LINE + 4 if lines else 0)
-
-
-def _with_detail_in_place(panel: Panel, width: int) -> Panel:
-    chip = 18 if panel.colour is not None else 0
-    title_width, detail_width = text_size(panel.title, TITLE, bold=True)[0], text_size(panel.detail, _DETAIL)[0]
-    if not panel.detail or chip + title_width + 12 + detail_width <= width:
-        return panel
-    return replace(panel, detail='', note='; '.join(filter(None, [panel.detail, panel.note])))
-
-
-def _draw_panel(cell: np.ndarray, panel: Panel) -> None:
-    """Header, picture and foot of a panel, in place."""
-    width, shown = cell.shape[1], panel.picture
-    x = (width - shown.shape[1]) // 2
-    _draw_header(cell[:HEADER], panel)
-    cell[HEADER : HEADER + shown.shape[0], x : x + shown.shape[1]] = shown
-    y = HEADER + shown.shape[0] + 4
-    if panel.bar:
-        _draw_bar(cell[y : y + _BAR + _LINE, x : x + shown.shape[1]], panel.bar)
-        y += _BAR + _LINE
-    for row, line in enumerate(wrap(panel.note, _NOTE, width)):
-        put_text(cell, line, (0, y + row * _LINE), _NOTE, INK)
-
-
-def _draw_header(header: np.ndarray, panel: Panel) -> None:
-    x, width = 0, header.shape[1]
-    baseline = (HEADER - 4 - text_size('', TITLE)[1]) // 2
-    if panel.colour is not None:
-        header[baseline + 3 : baseline + 15, :12] = INK
-        header[baseline + 4 : baseline + 14, 1:11] = panel.colour
-        x = 18
-    title = shorten(panel.title, TITLE, width - x, bold=True)
-    put_text(header, title, (x, baseline), TITLE, INK, bold=True)
-    if panel.detail:
-        detail_width = text_size(panel.detail, _DETAIL)[0]
-        put_text(header, panel.detail, (width - detail_width, baseline + 3), _DETAIL, GREY)
-
-
-def _draw_bar(strip: np.ndarray, bar: ColourBar) -> None:
-    width = strip.shape[1]
-    strip[:_BAR] = colormap_table(bar.colormap)[np.linspace(0, 255, width).round().astype(int)]
-    strip[[0, _BAR - 1]] = FRAME
-    for place, tick in zip(np.linspace(0, 1, len(bar.ticks)), bar.ticks):
-        room = width - text_size(tick, _NOTE)[0]
-        put_text(strip, tick, (round(place * room), _BAR + 2), _NOTE, GREY)

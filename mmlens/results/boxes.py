@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from .explanation import Explanation, Record, from_optional, optional, rows, shared, texts
 
-@dataclass
-class BoxMap:
+if TYPE_CHECKING:
+    from ..rendering import Drawing
+
+
+@dataclass(eq=False, repr=False)
+class BoxMap(Record):
     """One detection and the map that explains it.
 
     Attributes:
         index: Rank of the detection by score among all that the detector returned, from 0.
         box: Shape (4,), float32 ``x1, y1, x2, y2`` in picture pixels.
         label: Class index.
-        class_name: Class name, or the index as text where the model knows no names.
+        class_name: Class name, or the index as text where the model has no names.
         score: The detector's confidence in [0, 1].
         raw: Shape (H, W), float32 >= 0 on the picture's grid, before normalising. Values of two
             boxes are comparable only if both explain the same target with the same method.
@@ -37,9 +41,14 @@ class BoxMap:
     blank: Optional[str] = None
     mask: Optional[np.ndarray] = None
 
+    def __repr__(self) -> str:
+        box = ', '.join(f'{edge:.1f}' for edge in self.box)
+        blank = f', blank: {self.blank}' if self.blank else ''
+        return f'<BoxMap {self.index}: {self.class_name} {self.score:.2f} at ({box}){blank}>'
 
-@dataclass
-class BoxExplanation:
+
+@dataclass(eq=False, repr=False)
+class BoxExplanation(Explanation[BoxMap]):
     """The boxes of one picture, each with its own map.
 
     Attributes:
@@ -50,9 +59,12 @@ class BoxExplanation:
         target: ``'score'``, ``'box'`` or ``'both'``.
         notes: Sentences for the user (why a map is blank, that a method is box-agnostic, ...).
         versions: Versions of the packages that made the maps.
-        passes: How often the network, or what follows the layers, was run with something altered.
-        unfinished: Whether that was ended early: the maps are those so far.
+        passes: How many altered passes were run through the network, or through what follows the layers.
+        unfinished: Whether the work was ended early: the maps are those so far.
     """
+
+    kind: ClassVar[str] = 'box maps'
+    _noun: ClassVar[str] = 'box'
 
     picture: np.ndarray
     boxes: List[BoxMap]
@@ -64,46 +76,37 @@ class BoxExplanation:
     passes: int = 0
     unfinished: bool = False
 
-    def __len__(self) -> int:
-        return len(self.boxes)
+    def _items(self) -> List[BoxMap]:
+        return self.boxes
 
-    def __iter__(self) -> Iterator[BoxMap]:
-        return iter(self.boxes)
+    def drawing(self, layout: str = 'overlay', **options: Any) -> Drawing:
+        """Draw the maps over the picture, and say what lies where; see :meth:`draw`."""
+        from ..rendering.box_maps import drawing_of_boxes
 
-    def __getitem__(self, position: int) -> BoxMap:
-        return self.boxes[position]
+        return drawing_of_boxes(self, layout=layout, **options)
 
     def draw(self, layout: str = 'overlay', **options: Any) -> np.ndarray:
         """Draw the maps over the picture.
 
         Args:
             layout: ``'overlay'`` (all boxes on one picture: the maximum of their maps) or
-                ``'panels'`` (one panel a box, with class, score and colour bar).
+                ``'panels'`` (one panel per box, with class, score and colour bar).
             **options: ``colormap`` and ``alpha``, see :func:`mmlens.rendering.draw_box_maps`.
 
         Returns:
             A new uint8 BGR picture.
         """
-        from ..rendering import draw_box_maps
-
-        return draw_box_maps(self, layout=layout, **options)
-
-    def save(self, path: Union[str, Path]) -> Path:
-        """Write boxes and maps as a compressed ``.npz`` (see :meth:`arrays`), whole or not at all."""
-        from ..files import write_atomically
-
-        with write_atomically(path, suffix='.npz') as temporary:
-            np.savez_compressed(temporary, **self.arrays())  # type: ignore[arg-type]
-        return Path(path)
+        return self.drawing(layout, **options).image
 
     def arrays(self) -> Dict[str, np.ndarray]:
         """What :meth:`save` writes.
 
         Returns:
             ``raw`` and ``normalised`` (N, H, W) float32; ``boxes`` (N, 4) float32, picture pixels;
-            ``labels``, ``indices`` (N,) int64; ``scores`` (N,) float32; ``classes``, ``blank`` (N,)
-            text; ``layers``, ``method``, ``target``, ``notes``, ``versions`` (``name==version``) text;
-            ``unfinished`` bool.
+            ``labels``, ``indices`` (N,) int64; ``scores`` (N,) float32, ``exact_scores`` float64;
+            ``classes``, ``blank`` (N,) text; ``target`` text; ``passes`` int64; where boxes have masks,
+            ``masks`` (M, H, W) bool and ``has_masks`` (N,) bool; and what
+            :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
         """
         height, width = self.picture.shape[:2]
         boxes = self.boxes
@@ -114,12 +117,31 @@ class BoxExplanation:
             'labels': np.array([b.label for b in boxes], np.int64),
             'indices': np.array([b.index for b in boxes], np.int64),
             'scores': np.array([b.score for b in boxes], np.float32),
-            'classes': np.array([b.class_name for b in boxes], np.str_),
-            'blank': np.array([b.blank or '' for b in boxes], np.str_),
-            'layers': np.array(self.layers, np.str_),
-            'method': np.array(self.method),
+            'exact_scores': np.array([b.score for b in boxes], np.float64),
+            'classes': texts([b.class_name for b in boxes]),
+            'blank': texts([b.blank or '' for b in boxes]),
             'target': np.array(self.target),
-            'notes': np.array(self.notes, np.str_),
-            'unfinished': np.array(self.unfinished),
-            'versions': np.array([f'{k}=={v}' for k, v in sorted(self.versions.items())], np.str_),
+            'passes': np.array(self.passes),
+            **optional('masks', [b.mask for b in boxes], bool),
+            **super().arrays(),
         }
+
+    @classmethod
+    def _from_arrays(cls, saved: Dict[str, np.ndarray]) -> BoxExplanation:
+        columns = rows(
+            saved['indices'].tolist(),
+            saved['boxes'],
+            saved['labels'].tolist(),
+            saved['classes'].tolist(),
+            saved['exact_scores'].tolist(),
+            saved['raw'],
+            saved['normalised'],
+            [why or None for why in saved['blank'].tolist()],
+            from_optional(saved, 'masks', len(saved['boxes'])),
+        )
+        return cls(
+            boxes=[BoxMap(*column) for column in columns],
+            target=str(saved['target']),
+            passes=int(saved['passes']),
+            **shared(saved),
+        )

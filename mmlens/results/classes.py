@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from .explanation import Explanation, Record, from_optional, optional, rows, shared, texts
 
-@dataclass
-class ClassMap:
+if TYPE_CHECKING:
+    from ..rendering import Drawing
+
+
+@dataclass(eq=False, repr=False)
+class ClassMap(Record):
     """One class and the map that explains its logit.
 
     Attributes:
         category: Class index.
-        class_name: Class name, or the index as text where the model knows no names.
+        class_name: Class name, or the index as text where the model has no names.
         score: The classifier's confidence in [0, 1].
         logit: What is explained.
         rank: Rank of the class by score among all, from 0.
@@ -37,9 +41,13 @@ class ClassMap:
     blank: Optional[str] = None
     guided: Optional[np.ndarray] = None
 
+    def __repr__(self) -> str:
+        blank = f', blank: {self.blank}' if self.blank else ''
+        return f'<ClassMap {self.category}: {self.class_name} {self.score:.2f}, rank {self.rank}{blank}>'
 
-@dataclass
-class ClassExplanation:
+
+@dataclass(eq=False, repr=False)
+class ClassExplanation(Explanation[ClassMap]):
     """Some classes of one picture, each with its own map.
 
     Attributes:
@@ -55,6 +63,9 @@ class ClassExplanation:
         unfinished: Whether the work was ended early: the maps are those so far.
     """
 
+    kind: ClassVar[str] = 'class maps'
+    _noun: ClassVar[str] = 'class'
+
     picture: np.ndarray
     classes: List[ClassMap]
     covered: np.ndarray
@@ -66,47 +77,37 @@ class ClassExplanation:
     versions: Dict[str, str] = field(default_factory=dict)
     unfinished: bool = False
 
-    def __len__(self) -> int:
-        return len(self.classes)
+    def _items(self) -> List[ClassMap]:
+        return self.classes
 
-    def __iter__(self) -> Iterator[ClassMap]:
-        return iter(self.classes)
+    def drawing(self, **options: Any) -> Drawing:
+        """Draw the maps over the picture, and say what lies where; see :meth:`draw`."""
+        from ..rendering.class_maps import drawing_of_classes
 
-    def __getitem__(self, position: int) -> ClassMap:
-        return self.classes[position]
+        return drawing_of_classes(self, **options)
 
     def draw(self, **options: Any) -> np.ndarray:
-        """Draw the maps over the picture. See :func:`mmlens.rendering.class_maps.draw_class_maps` for the options.
+        """Draw the maps over the picture. See :func:`mmlens.rendering.draw_class_maps` for the options.
 
         Returns:
             A new uint8 BGR picture.
         """
-        from ..rendering.class_maps import draw_class_maps
-
-        return draw_class_maps(self, **options)
-
-    def save(self, path: Union[str, Path]) -> Path:
-        """Write classes and maps as a compressed ``.npz`` (see :meth:`arrays`), whole or not at all."""
-        from ..files import write_atomically
-
-        with write_atomically(path, suffix='.npz') as temporary:
-            np.savez_compressed(temporary, **self.arrays())  # type: ignore[arg-type]
-        return Path(path)
+        return self.drawing(**options).image
 
     def arrays(self) -> Dict[str, np.ndarray]:
         """What :meth:`save` writes.
 
         Returns:
             ``raw`` and ``normalised`` (N, H, W) float32; ``covered`` (H, W) bool; ``categories``,
-            ``ranks`` (N,) int64; ``scores``, ``logits`` (N,) float32; ``classes``, ``blank`` (N,) text;
-            ``to_input`` (3, 3) float64; ``layers``, ``method``, ``notes``, ``versions`` (``name==version``)
-            text; ``unfinished`` bool; with guided gradients ``guided`` (N, H, W, 3) float32, BGR.
+            ``ranks`` (N,) int64; ``scores``, ``logits`` (N,) float32, ``exact_scores``, ``exact_logits``
+            float64; ``classes``, ``blank`` (N,) text; ``to_input`` (3, 3) float64; ``input_size`` (2,) int64;
+            where classes have guided gradients, ``guided`` (M, H, W, 3) float32, BGR, and ``has_guided``
+            (N,) bool; and what :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
         """
         height, width = self.picture.shape[:2]
         classes = self.classes
-        guided = [c.guided for c in classes if c.guided is not None]
         return {
-            **({'guided': np.array(guided, np.float32)} if guided else {}),
+            **optional('guided', [c.guided for c in classes], np.float32),
             'raw': np.array([c.raw for c in classes], np.float32).reshape(-1, height, width),
             'normalised': np.array([c.normalised for c in classes], np.float32).reshape(-1, height, width),
             'covered': self.covered,
@@ -114,12 +115,33 @@ class ClassExplanation:
             'ranks': np.array([c.rank for c in classes], np.int64),
             'scores': np.array([c.score for c in classes], np.float32),
             'logits': np.array([c.logit for c in classes], np.float32),
-            'classes': np.array([c.class_name for c in classes], np.str_),
-            'blank': np.array([c.blank or '' for c in classes], np.str_),
+            'exact_scores': np.array([c.score for c in classes], np.float64),
+            'exact_logits': np.array([c.logit for c in classes], np.float64),
+            'classes': texts([c.class_name for c in classes]),
+            'blank': texts([c.blank or '' for c in classes]),
             'to_input': self.to_input,
-            'layers': np.array(self.layers, np.str_),
-            'method': np.array(self.method),
-            'notes': np.array(self.notes, np.str_),
-            'unfinished': np.array(self.unfinished),
-            'versions': np.array([f'{k}=={v}' for k, v in sorted(self.versions.items())], np.str_),
+            'input_size': np.array(self.input_size, np.int64),
+            **super().arrays(),
         }
+
+    @classmethod
+    def _from_arrays(cls, saved: Dict[str, np.ndarray]) -> ClassExplanation:
+        columns = rows(
+            saved['categories'].tolist(),
+            saved['classes'].tolist(),
+            saved['exact_scores'].tolist(),
+            saved['exact_logits'].tolist(),
+            saved['ranks'].tolist(),
+            saved['raw'],
+            saved['normalised'],
+            [why or None for why in saved['blank'].tolist()],
+            from_optional(saved, 'guided', len(saved['categories'])),
+        )
+        height, width = saved['input_size'].tolist()
+        return cls(
+            classes=[ClassMap(*column) for column in columns],
+            covered=saved['covered'],
+            to_input=saved['to_input'],
+            input_size=(height, width),
+            **shared(saved),
+        )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional, Tuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from .explanation import Explanation, Record, rows, shared, texts
+from .predicted import Predicted
 
-@dataclass
-class FeatureMap:
+if TYPE_CHECKING:
+    from ..rendering import Drawing
+
+
+@dataclass(eq=False, repr=False)
+class FeatureMap(Record):
     """One level of one layer, laid over the picture.
 
     Attributes:
@@ -35,55 +41,120 @@ class FeatureMap:
         """``backbone[1]``: the level's name for people; the bare layer if it has one level."""
         return f'{self.layer}[{self.level}]' if self.levels > 1 else self.layer
 
-
-@dataclass
-class Detections:
-    """What the detector found, highest score first, in picture pixels.
-
-    Attributes:
-        boxes: Shape (N, 4), float32 ``x1, y1, x2, y2``.
-        labels: Shape (N,), int64.
-        scores: Shape (N,), float32.
-        class_names: N names.
-    """
-
-    boxes: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray
-    class_names: List[str]
+    def __repr__(self) -> str:
+        maps = f'{len(self.maps)} maps' if len(self.maps) > 1 else '1 map'
+        return f'<FeatureMap {self.name}: {maps} of {" x ".join(map(str, self.shape))}>'
 
 
-@dataclass
-class FeatureMaps:
+@dataclass(eq=False, repr=False)
+class FeatureMaps(Explanation[FeatureMap]):
     """Every level of every named layer for one picture.
 
     Attributes:
         picture: Shape (H, W, 3), uint8, BGR, as it was read.
-        maps: One entry a level, layers in the order they were named.
-        detections: What a detector found above the score threshold; ``None`` for other models.
+        maps: One entry per level, layers in the order they were named.
+        predicted: What the network predicted; ``None`` if that was not asked for.
         reduction: ``'squeeze_mean'``, ``'select_max'`` or ``None``.
+        notes: Sentences for the user.
+        versions: Versions of the packages that made the maps.
+        unfinished: Always ``False``.
     """
+
+    kind: ClassVar[str] = 'feature maps'
+    _noun: ClassVar[str] = 'level'
+    unfinished: ClassVar[bool] = False  # type: ignore[misc]
 
     picture: np.ndarray
     maps: List[FeatureMap]
-    detections: Optional[Detections]
+    predicted: Optional[Predicted] = None
     reduction: Optional[str] = None
+    notes: List[str] = field(default_factory=list)
+    versions: Dict[str, str] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return len(self.maps)
+    @property
+    def layers(self) -> Tuple[str, ...]:  # type: ignore[override]
+        """Names of the layers, in the order they were named."""
+        return tuple(dict.fromkeys(level.layer for level in self.maps))
 
-    def __iter__(self) -> Iterator[FeatureMap]:
-        return iter(self.maps)
+    @property
+    def method(self) -> str:  # type: ignore[override]
+        """The reduction; ``'channels'`` if channels are shown one by one."""
+        return self.reduction or 'channels'
 
-    def __getitem__(self, position: int) -> FeatureMap:
-        return self.maps[position]
+    @property
+    def detections(self) -> Optional[Predicted]:
+        """What was predicted, if the network predicts boxes: a detector that found none has 0 of them."""
+        return self.predicted if self.predicted is not None and self.predicted.boxes is not None else None
+
+    def _items(self) -> List[FeatureMap]:
+        return self.maps
+
+    def drawing(self, **options: Any) -> Drawing:
+        """Draw one panel per level, and say what lies where; see :meth:`draw`."""
+        from ..rendering.feature_maps import drawing_of_features
+
+        return drawing_of_features(self, **options)
 
     def draw(self, **options: Any) -> np.ndarray:
-        """Draw one panel a level. See :func:`mmlens.rendering.draw_feature_maps` for the options.
+        """Draw one panel per level. See :func:`mmlens.rendering.draw_feature_maps` for the options.
 
         Returns:
             A new uint8 BGR picture.
         """
-        from ..rendering import draw_feature_maps
+        return self.drawing(**options).image
 
-        return draw_feature_maps(self, **options)
+    def arrays(self) -> Dict[str, np.ndarray]:
+        """What :meth:`save` writes, for L levels with K maps in all.
+
+        Returns:
+            ``maps`` (K, H, W) float32, level by level; ``map_counts`` (L,) int64: how many maps a level has;
+            ``channels`` (M,) int64 and ``channel_counts`` (L,): the channels they show; ``level_layers`` (L,)
+            text; ``levels`` (L, 2) int64: position among the layer's levels, and how many it has; ``shapes``
+            (L, 3) int64; ``reduction`` text, empty without one; ``predicted_...``: the fields of
+            :class:`~mmlens.results.predicted.Predicted` that are set; and what
+            :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
+        """
+        height, width = self.picture.shape[:2]
+        maps = [np.asarray(level.maps, np.float32).reshape(-1, height, width) for level in self.maps]
+        channels = [np.asarray(level.channels, np.int64) for level in self.maps]
+        return {
+            'maps': np.concatenate([np.zeros((0, height, width), np.float32), *maps]),
+            'map_counts': np.array([len(each) for each in maps], np.int64),
+            'channels': np.concatenate([np.zeros(0, np.int64), *channels]),
+            'channel_counts': np.array([len(each) for each in channels], np.int64),
+            'level_layers': texts([level.layer for level in self.maps]),
+            'levels': np.array([(level.level, level.levels) for level in self.maps], np.int64).reshape(-1, 2),
+            'shapes': np.array([level.shape for level in self.maps], np.int64).reshape(-1, 3),
+            'reduction': np.array(self.reduction or ''),
+            **({} if self.predicted is None else self.predicted.arrays()),
+            **super().arrays(),
+        }
+
+    @classmethod
+    def _from_arrays(cls, saved: Dict[str, np.ndarray]) -> FeatureMaps:
+        columns = rows(
+            saved['level_layers'].tolist(),
+            saved['levels'].tolist(),
+            [tuple(shape) for shape in saved['shapes'].tolist()],
+            _split(saved['channels'], saved['channel_counts']),
+            _split(saved['maps'], saved['map_counts']),
+        )
+        common = shared(saved)
+        return cls(
+            picture=common['picture'],
+            maps=[
+                FeatureMap(layer, level, levels, shape, channels, maps)
+                for layer, (level, levels), shape, channels, maps in columns
+            ],
+            predicted=Predicted.from_arrays(saved),
+            reduction=str(saved['reduction']) or None,
+            notes=common['notes'],
+            versions=common['versions'],
+        )
+
+
+def _split(values: np.ndarray, counts: np.ndarray) -> List[np.ndarray]:
+    """Consecutive parts of these lengths."""
+    if counts.sum() != len(values):
+        raise ValueError('parts that do not add up')
+    return np.split(values, np.cumsum(counts)[:-1]) if len(counts) else []

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
 
 import numpy as np
 
-MODES = ('original', 'transformed', 'concat', 'pipeline')
+from .explanation import Record, Shown
+
+if TYPE_CHECKING:
+    from ..rendering import Drawing
 
 
 def _no_boxes() -> np.ndarray:
     return np.zeros((0, 4), np.float32)
 
 
-@dataclass(frozen=True)
-class View:
+@dataclass(frozen=True, eq=False, repr=False)
+class View(Record):
     """A picture that a transform left, with what belongs to it, all in this picture's pixels.
 
     Attributes:
@@ -29,7 +32,7 @@ class View:
         seg_map: Shape (H, W), int64: class index of every pixel; ``None`` without.
         hidden: Shape (h, w), bool: the cells that masked image modelling hides; ``None`` without.
         classes: Class indexes of the whole picture.
-        notes: How the array became a picture, where that is no matter of course.
+        notes: How the array became a picture, where it is not obvious.
     """
 
     picture: np.ndarray
@@ -44,17 +47,20 @@ class View:
     classes: Tuple[int, ...] = ()
     notes: Tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f'<View {self.shape} {self.dtype}, {len(self.boxes)} boxes>'
 
-@dataclass(frozen=True)
-class Step:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Step(Record):
     """What one transform left.
 
     Attributes:
         name: Class name of the transform.
         within: Names of the transforms that called it, outermost first (``RandomChoice``).
-        views: The pictures that it left: one, but for transforms that make several (``MultiView``).
+        views: The pictures it left: one, except for transforms that make several (``MultiView``).
         changed: Whether pictures or annotations differ from those of the step before.
-        branches: Ways of other pictures (or copies of this one) that this transform joined or began.
+        branches: The steps of other pictures (or of copies of this one) that this transform mixed in.
         notes: Sentences on this step.
     """
 
@@ -65,10 +71,13 @@ class Step:
     branches: Tuple[Branch, ...] = ()
     notes: Tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f'<Step {".".join((*self.within, self.name))}: {", ".join(map(repr, self.views))}>'
 
-@dataclass(frozen=True)
-class Branch:
-    """The way of a picture that is not the sample's own.
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Branch(Record):
+    """The steps of a picture that is not the sample's own.
 
     Attributes:
         path: File of the picture; empty if it is not known.
@@ -78,15 +87,18 @@ class Branch:
     path: str
     steps: Tuple[Step, ...]
 
+    def __repr__(self) -> str:
+        return f'<Branch {self.path or "(no file)"}: {_names(self.steps)}>'
 
-@dataclass(frozen=True)
-class SampleSteps:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SampleSteps(Shown):
     """One sample of a dataset, step by step.
 
     Attributes:
         index: Index of the sample in the dataset.
         path: File of its picture; empty if the dataset has no files.
-        class_names: Names of the classes; empty if the dataset knows none.
+        class_names: Names of the classes; empty if the dataset has none.
         steps: What its transforms left, in order; at least one.
         notes: Sentences for the user on the whole sample.
         sample: What the dataset returned: what a batch is made of.
@@ -119,11 +131,22 @@ class SampleSteps:
         """The name of a class; its index as text where there is none."""
         return self.class_names[label] if 0 <= label < len(self.class_names) else str(label)
 
+    def __repr__(self) -> str:
+        return f'<SampleSteps {self.index} {self.path or "(no file)"}: {_names(self.steps)}>'
+
+    def drawing(self, mode: str = 'concat', edges: Optional[Tuple[int, int]] = None, bgr2rgb: bool = False) -> Drawing:
+        """Draw the sample, and say what lies where; see :meth:`draw`."""
+        from ..rendering.samples import drawing_of_steps
+
+        return drawing_of_steps(self, mode, edges, bgr2rgb)
+
     def draw(self, mode: str = 'concat', edges: Optional[Tuple[int, int]] = None, bgr2rgb: bool = False) -> np.ndarray:
         """Draw the sample; see :func:`mmlens.rendering.draw_steps`."""
-        from ..rendering import draw_steps
+        return self.drawing(mode, edges, bgr2rgb).image
 
-        return draw_steps(self, mode=mode, edges=edges, bgr2rgb=bgr2rgb)
+
+def _names(steps: Sequence[Step]) -> str:
+    return ', '.join(step.name for step in steps)
 
 
 def has_annotations(view: View) -> bool:

@@ -12,7 +12,7 @@ from mmengine.registry import VISBACKENDS
 from mmengine.visualization import DVCLiveVisBackend, LocalVisBackend, MLflowVisBackend, Visualizer, WandbVisBackend
 from trainings import cam, drawn_by, read_drawing, warnings_of
 
-from mmlens.engine.delivery import Drawing, deliver
+from mmlens.engine.delivery import Delivery, deliver
 
 
 def backend_of(kind, tracker):
@@ -34,7 +34,7 @@ def test_wandb_is_told_the_step_in_a_caption(tmp_path):
     visualizer._vis_backends = dict(wandb=backend_of(WandbVisBackend, dict(_wandb=wandb, _commit=False)))
     runner = SimpleNamespace(visualizer=visualizer)
     picture = np.full((4, 6, 3), (200, 0, 0), np.uint8)  # blue
-    assert not deliver(Drawing('boxam/a', picture), runner, 3, None, 'epoch_0003.png')
+    assert not deliver(Delivery('boxam/a', picture), runner, 3, None, 'epoch_0003.png')
     assert logged == [({'boxam/a': ([0, 0, 200], 'epoch_0003')}, False)]
 
 
@@ -53,7 +53,7 @@ def test_trackers_without_steps_get_a_name_for_each(tmp_path):
     picture[..., 0] = 200  # blue
     runner = SimpleNamespace(visualizer=visualizer)
     for step in (1, 2):
-        failed = deliver(Drawing('boxam/a', picture), runner, step, tmp_path / 'own', f'epoch_000{step}.png')
+        failed = deliver(Delivery('boxam/a', picture), runner, step, tmp_path / 'own', f'epoch_000{step}.png')
         assert not failed
     assert sorted(logged) == ['boxam/a/epoch_0001.png', 'boxam/a/epoch_0002.png']
     assert sorted(live) == ['boxam/a/1.png', 'boxam/a/2.png']

@@ -70,11 +70,6 @@ MAY_NOT_IMPORT = {
 # Arrows that are being removed: source and target.
 STILL_TIED = {
     ('mmlens.attribution.methods.base', 'mmlens.attribution.methods.gradcam_package'),
-    ('mmlens.rendering.box_maps', 'mmlens.results.boxes'),
-    ('mmlens.rendering.class_key', 'mmlens.results.samples'),
-    ('mmlens.rendering.class_maps', 'mmlens.results.classes'),
-    ('mmlens.rendering.feature_maps', 'mmlens.results.features'),
-    ('mmlens.rendering.samples', 'mmlens.results.samples'),
 }
 OUTSIDE = ('demo', 'dev', 'projects', 'tools')
 

@@ -5,7 +5,9 @@ from typing import Callable, Optional, Sequence
 import numpy as np
 import pytest
 
-from mmlens.results.boxes import BoxExplanation, BoxMap, Detections, FeatureMap, FeatureMaps
+from mmlens.results.boxes import BoxExplanation, BoxMap
+from mmlens.results.features import FeatureMap, FeatureMaps
+from mmlens.results.predicted import Predicted
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def explanation() -> Callable[..., BoxExplanation]:
 @pytest.fixture
 def feature_maps() -> Callable[..., FeatureMaps]:
     def make(picture: np.ndarray, *levels: FeatureMap, boxes: Sequence[Sequence[float]] = ()) -> FeatureMaps:
-        found = Detections(
+        found = Predicted(
             boxes=np.array(boxes, np.float32).reshape(-1, 4),
             labels=np.arange(len(boxes)),
             scores=np.full(len(boxes), 0.5, np.float32),

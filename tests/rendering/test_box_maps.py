@@ -9,7 +9,8 @@ from mmlens.errors import MmlensError
 from mmlens.rendering import draw_box_maps
 from mmlens.rendering.blend import blend_map
 from mmlens.rendering.colours import PALETTE
-from mmlens.rendering.sheets import HEADER, MARGIN
+from mmlens.rendering.panels import HEADER
+from mmlens.rendering.sheets import MARGIN
 from mmlens.results.boxes import BoxExplanation, BoxMap
 
 Make = Callable[..., BoxMap]

@@ -11,8 +11,9 @@ from mmengine.visualization import Visualizer
 from mmlens.errors import MmlensError
 from mmlens.rendering import check_arrangement, draw_feature_maps
 from mmlens.rendering.colours import PALETTE
-from mmlens.rendering.sheets import HEADER, MARGIN
-from mmlens.results.boxes import FeatureMap, FeatureMaps
+from mmlens.rendering.panels import HEADER
+from mmlens.rendering.sheets import MARGIN
+from mmlens.results.features import FeatureMap, FeatureMaps
 
 Level = Callable[..., FeatureMap]
 Maps = Callable[..., FeatureMaps]

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from mmlens.rendering.history import animation_frames, draw_contact_sheet, lined_up
-from mmlens.rendering.sheets import HEADER, MARGIN
+from mmlens.rendering.panels import HEADER
+from mmlens.rendering.sheets import MARGIN
 
 
 def flat(height, width, value):

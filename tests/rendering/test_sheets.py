@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from mmlens.rendering.colours import PAPER, colormap_table
+from mmlens.rendering.panels import HEADER, ColourBar, Panel
 from mmlens.rendering.sheets import (
-    HEADER,
     MARGIN,
-    ColourBar,
-    Panel,
     compose,
     fit_canvas,
     grid_columns,
@@ -24,7 +22,7 @@ from mmlens.rendering.sheets import (
 @pytest.mark.parametrize(('columns', 'size'), [(1, (1, 3)), (2, (2, 2)), (3, (3, 1))])
 def test_the_number_of_columns_can_be_given(picture: np.ndarray, columns: int, size: Tuple[int, int]) -> None:
     height, width = picture.shape[:2]
-    sheet = compose([Panel(picture, 'one')] * 3, columns)
+    sheet = compose([Panel(picture, 'one')] * 3, columns).image
     assert sheet.shape == (
         MARGIN + size[1] * (HEADER + height + MARGIN),
         MARGIN + size[0] * (width + MARGIN),
@@ -34,7 +32,7 @@ def test_the_number_of_columns_can_be_given(picture: np.ndarray, columns: int, s
 
 def test_pictures_lie_unchanged_in_their_cells(picture: np.ndarray) -> None:
     height, width = picture.shape[:2]
-    sheet = compose([Panel(picture, 'one'), Panel(picture + 1, 'two')])
+    sheet = compose([Panel(picture, 'one'), Panel(picture + 1, 'two')]).image
     assert sheet.shape == (2 * MARGIN + HEADER + height, 3 * MARGIN + 2 * width, 3)
     y = MARGIN + HEADER
     assert (sheet[y : y + height, MARGIN : MARGIN + width] == picture).all()
@@ -45,7 +43,7 @@ def test_pictures_lie_unchanged_in_their_cells(picture: np.ndarray) -> None:
 
 def test_colour_bar_runs_from_low_to_high(picture: np.ndarray) -> None:
     height, width = picture.shape[:2]
-    sheet = compose([Panel(picture, 'one', bar=ColourBar('turbo'))])
+    sheet = compose([Panel(picture, 'one', bar=ColourBar('turbo'))]).image
     row = sheet[MARGIN + HEADER + height + 4 + 4, MARGIN : MARGIN + width]
     assert tuple(row[0]) == tuple(colormap_table('turbo')[0])
     assert tuple(row[-1]) == tuple(colormap_table('turbo')[255])
@@ -53,7 +51,7 @@ def test_colour_bar_runs_from_low_to_high(picture: np.ndarray) -> None:
 
 def test_a_note_is_wrapped_below_the_picture(picture: np.ndarray) -> None:
     long = 'no gradient reaches the layer; try another layer, or the target box ' * 3
-    plain, noted = compose([Panel(picture, 'one')]), compose([Panel(picture, 'one', note=long)])
+    plain, noted = (compose([Panel(picture, 'one', note=note)]).image for note in ('', long))
     assert noted.shape[1] == plain.shape[1]
     below = noted[MARGIN + HEADER + picture.shape[0] :]
     assert below.shape[0] > 3 * 17
@@ -61,8 +59,8 @@ def test_a_note_is_wrapped_below_the_picture(picture: np.ndarray) -> None:
 
 
 def test_a_detail_that_a_long_title_leaves_no_room_for_stands_below(picture: np.ndarray) -> None:
-    short = compose([Panel(picture, 'neck', detail='48 × 6 × 6')])
-    long = compose([Panel(picture, 'backbone.stage1[1].blocks[0].conv1', detail='channel 2 of 48 × 6 × 6')])
+    short = compose([Panel(picture, 'neck', detail='48 × 6 × 6')]).image
+    long = compose([Panel(picture, 'backbone.stage1[1].blocks[0].conv1', detail='channel 2 of 48 × 6 × 6')]).image
     assert short.shape[0] == 2 * MARGIN + HEADER + picture.shape[0]
     below = long[MARGIN + HEADER + picture.shape[0] : -MARGIN]
     assert below.shape[0] > 12
@@ -71,7 +69,7 @@ def test_a_detail_that_a_long_title_leaves_no_room_for_stands_below(picture: np.
 
 def test_a_row_is_as_high_as_its_highest_cell(picture: np.ndarray) -> None:
     panels = [Panel(picture, 'a'), Panel(picture, 'b'), Panel(picture[:40], 'c'), Panel(picture[:40], 'd')]
-    sheet = compose(panels)
+    sheet = compose(panels).image
     assert sheet.shape[0] == 3 * MARGIN + 2 * HEADER + picture.shape[0] + 40
 
 
@@ -106,10 +104,10 @@ def test_side_by_side_scales_to_the_lowest(picture: np.ndarray) -> None:
 
 
 def test_note_stands_below_the_picture(picture: np.ndarray) -> None:
-    noted = with_note(picture, 'no detection above the score threshold', 14)
+    noted = with_note(picture, 'no detection above the score threshold', 14).image
     assert (noted[: picture.shape[0], : picture.shape[1]] == picture).all()
     assert (noted[picture.shape[0] :] < 128).any()
-    tiny = with_note(picture[:48, :64], 'no detection above the score threshold', 9)
+    tiny = with_note(picture[:48, :64], 'no detection above the score threshold', 9).image
     assert (tiny[:48, :64] == picture[:48, :64]).all()
     assert tiny.shape[1] == 72
 

@@ -1,51 +1,19 @@
-"""What the front door returns, and how it is saved."""
-
-import os
+"""What the front door for detectors returns: its arrays, its line and its drawing."""
 
 import numpy as np
 import pytest
 
-from mmlens import BoxExplanation, BoxMap, FeatureMap, FeatureMaps
-from mmlens.errors import OutputError
-from mmlens.results.boxes import Detections
+
+def test_an_explanation_is_a_sequence_of_boxes(boxes):
+    assert len(boxes) == 2
+    assert [box.index for box in boxes] == [0, 3]
+    assert boxes[1].blank == 'no gradient' and boxes[-1] is boxes[1]
 
 
-def box_map(index=0, blank=None):
-    raw = np.random.default_rng(index).random((8, 12)).astype(np.float32)
-    name = ['cup', 'Gläser 杯'][index % 2]
-    box = np.array([1, 2, 7, 6], np.float32) + index
-    return BoxMap(index, box, index % 2, name, 0.75 - index / 8, raw, raw / raw.max(), blank)
-
-
-@pytest.fixture
-def explanation():
-    picture = np.random.default_rng(0).integers(0, 255, (8, 12, 3), np.uint8)
-    boxes = [box_map(0), box_map(3, 'no gradient')]
-    return BoxExplanation(picture, boxes, ('neck', 'backbone.stage4'), 'gradcam', 'score', ['a note'], {'torch': '2'})
-
-
-def test_an_explanation_is_a_sequence_of_boxes(explanation):
-    assert len(explanation) == 2
-    assert [box.index for box in explanation] == [0, 3]
-    assert explanation[1].blank == 'no gradient' and explanation[-1] is explanation[1]
-
-
-def test_saving_and_loading_gives_the_same(explanation, tmp_path):
-    path = explanation.save(tmp_path / 'maps.npz')
-    assert path == tmp_path / 'maps.npz' and os.listdir(tmp_path) == ['maps.npz']
-    with np.load(path) as saved:  # plain arrays: allow_pickle stays off
-        loaded = {name: saved[name] for name in saved.files}
-    expected = explanation.arrays()
-    assert set(loaded) == set(expected)
-    for name, value in expected.items():
-        np.testing.assert_array_equal(loaded[name], value)
-        assert loaded[name].dtype == value.dtype and loaded[name].dtype != object
-
-
-def test_what_is_saved(explanation):
-    arrays = explanation.arrays()
+def test_what_is_saved(boxes):
+    arrays = boxes.arrays()
     assert arrays['raw'].shape == arrays['normalised'].shape == (2, 8, 12)
-    np.testing.assert_array_equal(arrays['raw'][1], explanation[1].raw)
+    np.testing.assert_array_equal(arrays['raw'][1], boxes[1].raw)
     np.testing.assert_array_equal(arrays['boxes'], [[1, 2, 7, 6], [4, 5, 10, 9]])
     assert arrays['labels'].tolist() == [0, 1] and arrays['indices'].tolist() == [0, 3]
     np.testing.assert_allclose(arrays['scores'], [0.75, 0.375])
@@ -54,70 +22,62 @@ def test_what_is_saved(explanation):
     assert arrays['layers'].tolist() == ['neck', 'backbone.stage4']
     assert (str(arrays['method']), str(arrays['target'])) == ('gradcam', 'score')
     assert arrays['versions'].tolist() == ['torch==2']
-    assert arrays['notes'].tolist() == explanation.notes and not arrays['unfinished']
+    assert arrays['notes'].tolist() == boxes.notes and not arrays['unfinished']
 
 
-def test_no_box_is_saved_as_no_box(explanation, tmp_path):
-    explanation.boxes = []
-    explanation.versions = {}
-    with np.load(explanation.save(tmp_path / 'none.npz')) as saved:
+def test_the_arrays_of_earlier_files_keep_their_types(boxes):
+    types = {name: array.dtype for name, array in boxes.arrays().items()}
+    float32, int64 = ('raw', 'normalised', 'boxes', 'scores'), ('labels', 'indices')
+    assert all(types[name] == np.float32 for name in float32) and all(types[name] == np.int64 for name in int64)
+    assert all(
+        types[name].kind == 'U' for name in ('classes', 'blank', 'layers', 'method', 'target', 'notes', 'versions')
+    )
+    assert types['unfinished'] == np.bool_ and types['picture'] == np.uint8
+
+
+def test_masks_are_saved_for_the_boxes_that_have_one(boxes, make):
+    assert 'masks' not in boxes.arrays()
+    mask = np.zeros((8, 12), bool)
+    mask[2:4, 5] = True
+    boxes.boxes = [make.box_map(0), make.box_map(1, mask=mask), make.box_map(2, mask=~mask)]
+    arrays = boxes.arrays()
+    assert arrays['has_masks'].tolist() == [False, True, True]
+    assert arrays['masks'].dtype == bool
+    np.testing.assert_array_equal(arrays['masks'], [mask, ~mask])
+
+
+def test_no_box_is_saved_as_no_box(boxes, tmp_path):
+    boxes.boxes = []
+    boxes.versions = {}
+    with np.load(boxes.save(tmp_path / 'none.npz')) as saved:
         shapes = {name: saved[name].shape for name in saved.files}
     assert shapes['raw'] == shapes['normalised'] == (0, 8, 12)
     assert shapes['boxes'] == (0, 4)
     assert shapes['labels'] == shapes['scores'] == shapes['classes'] == shapes['versions'] == (0,)
 
 
-def test_a_name_without_ending_is_kept(explanation, tmp_path):
-    explanation.save(str(tmp_path / 'maps'))
-    assert os.listdir(tmp_path) == ['maps']
-    with np.load(tmp_path / 'maps') as saved:
-        assert len(saved['scores']) == 2
-
-
-def test_a_failure_leaves_nothing_and_keeps_the_old_file(explanation, tmp_path):
-    path = explanation.save(tmp_path / 'maps.npz')
-    before = path.read_bytes()
-    explanation[0].raw = np.zeros((3, 3), np.float32)  # of another size than the picture
-    with pytest.raises(ValueError):
-        explanation.save(path)
-    assert path.read_bytes() == before and os.listdir(tmp_path) == ['maps.npz']
-
-
-def test_a_place_that_cannot_be_written_to(explanation, tmp_path):
-    (tmp_path / 'file').write_text('')
-    with pytest.raises(OutputError, match='Cannot write'):
-        explanation.save(tmp_path / 'file' / 'maps.npz')
+def test_a_box_and_an_explanation_are_printed_in_a_line(boxes):
+    assert repr(boxes[0]) == '<BoxMap 0: cup 0.75 at (1.0, 2.0, 7.0, 6.0)>'
+    assert repr(boxes[1]) == '<BoxMap 3: Gläser 杯 0.38 at (4.0, 5.0, 10.0, 9.0), blank: no gradient>'
+    line = '<BoxExplanation of 2 boxes in 12 x 8 pixels: gradcam at neck, backbone.stage4>'
+    assert repr(boxes) == line
+    boxes.boxes, boxes.layers, boxes.unfinished = boxes.boxes[:1], tuple('abcdefg'), True
+    assert repr(boxes) == '<BoxExplanation of 1 box in 12 x 8 pixels: gradcam at a, b, c and 4 more, unfinished>'
+    boxes.layers = ()
+    assert repr(boxes) == '<BoxExplanation of 1 box in 12 x 8 pixels: gradcam, unfinished>'
 
 
 @pytest.mark.parametrize('layout', ['overlay', 'panels'])
-def test_drawing_returns_a_new_picture(layout, explanation):
-    explanation.picture = np.full((80, 120, 3), 90, np.uint8)
-    for box in explanation:
+def test_drawing_returns_a_new_picture(layout, boxes):
+    boxes.picture = np.full((80, 120, 3), 90, np.uint8)
+    for box in boxes:
         box.raw = np.kron(box.raw, np.ones((10, 10), np.float32))
         box.normalised = box.raw / box.raw.max()
         box.box = box.box * 10
-    before = explanation.picture.copy()
-    drawn = explanation.draw(layout)
+    before = boxes.picture.copy()
+    drawn = boxes.draw(layout)
     assert drawn.dtype == np.uint8 and drawn.ndim == 3 and drawn.shape[2] == 3
     assert drawn.shape[0] >= 80 and drawn.shape[1] >= 120
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 100
-    np.testing.assert_array_equal(explanation.picture, before)
-
-
-def feature_map(layer='neck', level=0, levels=3):
-    maps = np.random.default_rng(level).random((1, 8, 12)).astype(np.float32)
-    return FeatureMap(layer, level, levels, (16, 4, 6), np.array([5]), maps)
-
-
-def test_a_level_is_named_after_its_layer():
-    assert feature_map(level=2).name == 'neck[2]'
-    assert feature_map(levels=1).name == 'neck'
-
-
-def test_feature_maps_are_a_sequence_and_are_drawn():
-    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.float32), [])
-    picture = np.full((8, 12, 3), 90, np.uint8)
-    found = FeatureMaps(picture, [feature_map(), feature_map(level=1)], nothing, 'select_max')
-    assert len(found) == 2 and [one.name for one in found] == ['neck[0]', 'neck[1]'] and found[1].level == 1
-    drawn = found.draw()
-    assert drawn.dtype == np.uint8 and drawn.shape[2] == 3 and drawn.size > picture.size
+    np.testing.assert_array_equal(boxes.picture, before)
+    np.testing.assert_array_equal(boxes.drawing(layout).image, drawn)

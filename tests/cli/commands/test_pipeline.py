@@ -11,7 +11,7 @@ import pytest
 from mmlens import samples
 from mmlens.cli.commands import pipeline
 from mmlens.cli.commands.pipeline import main
-from mmlens.results import samples as steps
+from mmlens.rendering import choices
 
 DETECTION = """
 default_scope = 'mmdet'
@@ -277,5 +277,5 @@ def test_one_sample_that_fails_is_one_sentence(workplace, capsys):
 
 
 def test_the_lists_of_choices_are_those_of_the_package():
-    assert pipeline.MODES == steps.MODES
+    assert pipeline.MODES == choices.MODES
     assert pipeline.PHASES == samples.PHASES

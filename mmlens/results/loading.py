@@ -1,0 +1,40 @@
+"""Opens a saved result of any kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Union
+
+from ..errors import MmlensError
+from .boxes import BoxExplanation
+from .classes import ClassExplanation
+from .explanation import Explanation, read_saved
+from .features import FeatureMaps
+
+_KINDS = {each.kind: each for each in (BoxExplanation, ClassExplanation, FeatureMaps)}
+
+
+def load(path: Union[str, Path]) -> Explanation[Any]:
+    """Open what the ``save`` of a result wrote.
+
+    Nothing is unpickled, so files of strangers can be opened.
+
+    Args:
+        path: The ``.npz``.
+
+    Returns:
+        A :class:`~mmlens.BoxExplanation`, :class:`~mmlens.ClassExplanation` or :class:`~mmlens.FeatureMaps`, equal to
+        the one that was saved.
+
+    Raises:
+        MmlensError: If the file is not there, is damaged, or mmlens did not write it.
+
+    Example:
+        >>> mmlens.explain_boxes('config.py', 'dog.jpg', checkpoint='weights.pth').save('dog.npz')
+        >>> mmlens.load('dog.npz').draw(layout='panels')
+    """
+    saved = read_saved(path)
+    kind = _KINDS.get(str(saved['kind']))
+    if kind is None:
+        raise MmlensError(f'{path} holds {saved["kind"]}, which this mmlens does not know: upgrade mmlens to open it.')
+    return kind.opened(saved, path)
