@@ -46,6 +46,8 @@ def reason(error: BaseException) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if isinstance(error, JSONDecodeError):
         text = f'a file that should hold JSON does not ({text})'
+    if not isinstance(error, MmlensError):
+        text = text.replace('`', "'")  # backticks mark our own parameters, which the command line translates
     lines = text.strip().splitlines()
     return ' '.join(lines[0].split()).rstrip('.') + '.' if lines else type(error).__name__ + '.'
 

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any, Dict, List, NoReturn, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
 
 from ..errors import MmlensError
 from .guard import FAILED
+from .wording import use_options_of
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that reports a wrong argument in one sentence."""
+    """A parser that reports a wrong argument in one sentence.
 
-    def __init__(self, **options: Any) -> None:
+    Args:
+        parameters: Name of a parameter in Python -> destination of the option that sets it, where they differ.
+        **options: See :class:`argparse.ArgumentParser`.
+    """
+
+    def __init__(self, parameters: Optional[Mapping[str, str]] = None, **options: Any) -> None:
         # No abbreviations: an option added later must not change what `--target` means today.
         super().__init__(allow_abbrev=False, **options)
+        self._parameters = parameters or {}
+
+    def option_of(self, parameter: str) -> str:
+        """The option that sets a parameter of the library, or the positional's name; ``''`` if there is none."""
+        wanted = self._parameters.get(parameter, parameter)
+        for action in self._actions:
+            if action.dest == wanted:
+                return next((flag for flag in action.option_strings if flag.startswith('--')), wanted)
+        return ''
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with status 2."""
@@ -147,12 +162,13 @@ def add_inspection(parser: Parser, default_layers: str) -> None:
 
 
 def parse(parser: Parser, argv: Optional[List[str]] = None) -> argparse.Namespace:
-    """Parse a command's arguments, options and positionals in any order.
+    """Parse a command's arguments, options and positionals in any order; sentences are put in its options from now on.
 
     Args:
         parser: The command's parser.
         argv: The words after the command. Defaults to those of the process.
     """
+    use_options_of(parser)
     # Plain parse_args() takes an optional positional for absent as soon as an option stands before it.
     return parser.parse_intermixed_args(argv)
 

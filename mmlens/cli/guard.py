@@ -11,6 +11,7 @@ import warnings
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Type, Union
 
 from ..errors import MmlensError, MmlensWarning, count
+from .wording import in_options, of_a_command
 
 DONE, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
@@ -19,7 +20,12 @@ Command = Callable[[Optional[List[str]]], int]
 
 def say(kind: str, sentence: str) -> None:
     """Print ``mmlens: <kind>: <sentence>`` on stderr; ``kind`` is ``error``, ``warning`` or ``interrupted``."""
-    print(f'mmlens: {kind}: {sentence}', file=sys.stderr)
+    print(f'mmlens: {kind}: {in_options(sentence)}', file=sys.stderr)
+
+
+def tell(sentence: str) -> None:
+    """Print a sentence of the library's on stdout, its parameters as options."""
+    print(in_options(sentence))
 
 
 @contextlib.contextmanager
@@ -63,6 +69,7 @@ def guarded(command: Command) -> Command:
     """
 
     @functools.wraps(command)
+    @of_a_command()
     def main(argv: Optional[List[str]] = None) -> int:
         try:
             with warnings.catch_warnings():

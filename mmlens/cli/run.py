@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional,
 
 from ..errors import MmlensError, PictureError, count, reason
 from ..files import write_atomically, write_picture
-from .guard import DONE, report_failures
+from .guard import DONE, report_failures, tell
 from .progress import Passes, progress_bar
 from .sources import Source
 from .video import VideoReader, VideoWriter
@@ -135,11 +135,11 @@ class Run:
             raise PictureError(f'{source.path}: the device ran out of memory; try --device cpu.') from error
         print(f'{source.path}: {drawn.summary}' + (f' -> {place}' if place else ''))
         for line in drawn.details:
-            print(f'  {line}')
+            tell(f'  {line}')
         for note in drawn.notes:
             if note not in self._noted:
                 self._noted[note] = None
-                print(f'note: {note}')
+                tell(f'note: {note}')
         if drawn.unfinished:
             raise KeyboardInterrupt(*([f'{place} holds what was found so far'] if place else []))
 

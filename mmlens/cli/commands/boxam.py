@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 def build_parser() -> Parser:
     """Build the parser of ``mmlens boxam``: MMYOLO's names and meanings, and more."""
-    parser = Parser(prog='mmlens boxam', description='Draw, for every box of a detector, the evidence for that box.')
+    parser = Parser(
+        prog='mmlens boxam',
+        parameters={'layers': 'target_layers', 'picture': 'img'},
+        description='Draw, for every box of a detector, the evidence for that box.',
+    )
     add_picture(parser)
     add_model(parser)
     add_outputs(parser)

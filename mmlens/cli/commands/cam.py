@@ -26,6 +26,12 @@ def build_parser() -> Parser:
     """Build the parser of ``mmlens cam``: the names and meanings of MMPretrain's vis_cam, and more."""
     parser = Parser(
         prog='mmlens cam',
+        parameters={
+            'layers': 'target_layers',
+            'categories': 'target_category',
+            'classes': 'target_category',
+            'picture': 'img',
+        },
         description='Draw what in a picture speaks for the classes of a classifier, or for the boxes of a detector.',
     )
     add_picture(parser, 'picture')

@@ -19,7 +19,11 @@ TOPK = 4
 
 def build_parser() -> Parser:
     """Build the parser of ``mmlens featmap``: MMYOLO's names and meanings."""
-    parser = Parser(prog='mmlens featmap', description='Draw the feature maps of any layer over the picture.')
+    parser = Parser(
+        prog='mmlens featmap',
+        parameters={'layers': 'target_layers', 'picture': 'img', 'reduction': 'channel_reduction'},
+        description='Draw the feature maps of any layer over the picture.',
+    )
     add_picture(parser)
     add_model(parser)
     add_outputs(parser)

@@ -17,6 +17,7 @@ def build_parser() -> Parser:
     """Build the parser of ``mmlens layers``."""
     parser = Parser(
         prog='mmlens layers',
+        parameters={'picture': 'img'},
         description='List the layers of a model by the names that --target-layers takes; with a picture, their '
         'output shapes too. Without a checkpoint the weights are random.',
     )

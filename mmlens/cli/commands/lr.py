@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 from ...errors import OutputError, count
 from ...files import write_atomically, write_picture
 from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
-from ..guard import DONE, guarded, quiet
+from ..guard import DONE, guarded, quiet, tell
 from ..outputs import DEFAULT_FOLDER, check_writable
 from ..window import check_display, show_picture
 
@@ -24,6 +24,7 @@ def build_parser() -> Parser:
     """Build the parser of ``mmlens lr``: the names and meanings of MMPretrain's tool, and more."""
     parser = Parser(
         prog='mmlens lr',
+        parameters={'size': 'window_size'},
         description="Draw what the learning rate, momentum or weight decay will be over a training, by the config's "
         'own schedulers and hooks. Nothing is trained, and no weights are made or loaded.',
     )
@@ -230,6 +231,6 @@ def _tell(args: argparse.Namespace, schedule: Schedule, by: str, path: Optional[
     for curve in schedule.curves:
         print(f'  {describe(curve)}')
     for note in schedule.notes:
-        print(f'note: {note}')
+        tell(f'note: {note}')
     if path and by == 'iter' and not schedule.every_iteration:
         print(f'note: the table has {len(schedule.iterations):,} of the {schedule.total:,} iterations')

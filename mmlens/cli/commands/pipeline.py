@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, List, Optional
 from ...errors import MmlensError, OutputError, PictureError, count
 from ...files import UniqueNames, write_picture
 from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
-from ..guard import DONE, guarded, quiet, report_failures, say
+from ..guard import DONE, guarded, quiet, report_failures, say, tell
 from ..outputs import DEFAULT_FOLDER, RESULTS, check_writable
 from ..progress import progress_bar
 from ..window import check_display, show_picture
@@ -32,6 +32,7 @@ def build_parser() -> Parser:
     """Build the parser of ``mmlens pipeline``: MMClassification's names and meanings, and more."""
     parser = Parser(
         prog='mmlens pipeline',
+        parameters={'skip_types': 'skip_type', 'size': 'window_size'},
         description='Draw what every transform of a data pipeline does to the samples of a dataset: pictures, boxes, '
         'labels and masks.',
     )
@@ -183,7 +184,7 @@ class _Browser:
         name = sample.path or f'sample {index}'
         print(f'{name}: {_summary(sample)}' + (f' -> {place}' if place else ''))
         for note in sample.notes:
-            print(f'  {note}')
+            tell(f'  {note}')
         if args.show:
             show_picture(drawn, Path(name).name, size=args.window_size)
 
