@@ -1,87 +1,30 @@
 """Small detectors with seeded random weights and real pipelines, shared by the rooms' tests."""
 
-import copy
 import importlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-
-def _yolox_config():
-    return dict(
-        default_scope='mmdet',
-        model=dict(
-            type='YOLOX',
-            data_preprocessor=dict(type='DetDataPreprocessor', mean=[127.5] * 3, std=[73.5] * 3, pad_size_divisor=32),
-            backbone=dict(type='CSPDarknet', deepen_factor=0.33, widen_factor=0.125, out_indices=(2, 3, 4)),
-            neck=dict(type='YOLOXPAFPN', in_channels=[32, 64, 128], out_channels=16, num_csp_blocks=1),
-            bbox_head=dict(type='YOLOXHead', num_classes=3, in_channels=16, feat_channels=16),
-            test_cfg=dict(score_thr=0.01, nms=dict(type='nms', iou_threshold=0.1), max_per_img=6),
-        ),
-        test_dataloader=dict(
-            dataset=dict(
-                type='CocoDataset',
-                metainfo=dict(classes=('cup', 'fork', 'knife')),
-                pipeline=[
-                    dict(type='LoadImageFromFile'),
-                    dict(type='Resize', scale=(128, 128), keep_ratio=True),
-                    dict(type='Pad', pad_to_square=True, pad_val=dict(img=(114.0, 114.0, 114.0))),
-                    dict(type='LoadAnnotations', with_bbox=True),
-                    dict(
-                        type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
-                    ),
-                ],
-            )
-        ),
-    )
+CONFIGS = Path(__file__).parent / 'configs'
 
 
-def _faster_rcnn_config():
-    config = copy.deepcopy(_yolox_config())
-    config['model'] = dict(
-        type='FasterRCNN',
-        train_cfg=None,
-        data_preprocessor=dict(
-            type='DetDataPreprocessor', mean=[123.7, 116.3, 103.5], std=[58.4, 57.1, 57.4], pad_size_divisor=32
-        ),
-        backbone=dict(
-            type='ResNet', depth=18, base_channels=8, stem_channels=8, norm_cfg=dict(type='BN'), norm_eval=True
-        ),
-        neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=16, num_outs=5),
-        rpn_head=dict(
-            type='RPNHead',
-            in_channels=16,
-            feat_channels=16,
-            anchor_generator=dict(type='AnchorGenerator', scales=[4], ratios=[1.0], strides=[4, 8, 16, 32, 64]),
-        ),
-        roi_head=dict(
-            type='StandardRoIHead',
-            bbox_roi_extractor=dict(
-                type='SingleRoIExtractor',
-                roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=0),
-                out_channels=16,
-                featmap_strides=[4, 8, 16, 32],
-            ),
-            bbox_head=dict(
-                type='Shared2FCBBoxHead', in_channels=16, fc_out_channels=32, roi_feat_size=7, num_classes=3
-            ),
-        ),
-        test_cfg=dict(
-            rpn=dict(nms_pre=100, max_per_img=30, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0),
-            rcnn=dict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.3), max_per_img=6),
-        ),
-    )
-    return config
+def _config(name):
+    """A config of tests/configs, as if it had been written as a dict."""
+    from mmengine.config import Config
+
+    from mmlens import compat
+
+    compat.prepare()
+    return Config(Config.fromfile(str(CONFIGS / f'{name}.py')).to_dict())
 
 
 def _build(config, adjust):
     import torch
-    from mmengine.config import Config
 
     from mmlens import load_detector
 
-    detector = load_detector(Config(copy.deepcopy(config)), device='cpu')
+    detector = load_detector(config, device='cpu')
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in detector.model.parameters():
@@ -92,11 +35,15 @@ def _build(config, adjust):
 
 
 @pytest.fixture(scope='session')
+def config_of():
+    """Make the config of a tiny network of any family: ``config_of('panoptic_fpn')``; see tests/configs."""
+    return _config
+
+
+@pytest.fixture(scope='session')
 def yolox_config():
     """Config of a tiny single-stage detector: Resize(keep_ratio) + Pad to 128 x 128, three classes."""
-    from mmengine.config import Config
-
-    return Config(_yolox_config())
+    return _config('yolox')
 
 
 @pytest.fixture(scope='session')
@@ -116,15 +63,13 @@ def yolox():
             edges.weight.mul_(0.1)
             edges.bias.copy_(edges.bias.new_tensor([0.0, 0.0, 1.0, 1.0]))
 
-    return _build(_yolox_config(), adjust)
+    return _build(_config('yolox'), adjust)
 
 
 @pytest.fixture(scope='session')
 def faster_rcnn_config():
     """Config of a tiny two-stage detector, with the pipeline of ``yolox_config``."""
-    from mmengine.config import Config
-
-    return Config(_faster_rcnn_config())
+    return _config('faster_rcnn')
 
 
 @pytest.fixture(scope='session')
@@ -136,12 +81,14 @@ def faster_rcnn():
         model.roi_head.bbox_head.fc_reg.weight.mul_(0.02)
         model.rpn_head.rpn_reg.weight.mul_(0.1)
 
-    return _build(_faster_rcnn_config(), adjust)
+    return _build(_config('faster_rcnn'), adjust)
 
 
 @pytest.fixture(scope='session')
 def yolov5():
     """A tiny detector of MMYOLO: letterbox to 96 x 96, three classes, always five boxes."""
+    from mmengine.config import Config
+
     channels = [256, 512, 1024]
     thin = dict(deepen_factor=0.33, widen_factor=0.0625)
     model = dict(
@@ -170,7 +117,7 @@ def yolov5():
         dict(type='LetterResize', scale=(96, 96), allow_scale_up=False, pad_val=dict(img=114)),
         dict(type='mmdet.PackDetInputs', meta_keys=('ori_shape', 'img_shape', 'scale_factor', 'pad_param')),
     ]
-    return _build(dict(default_scope='mmyolo', model=model, test_pipeline=steps), lambda model: None)
+    return _build(Config(dict(default_scope='mmyolo', model=model, test_pipeline=steps)), lambda model: None)
 
 
 @pytest.fixture(scope='session')

@@ -104,7 +104,7 @@ class BoxJob:
             if by_gradient is not None:
                 # Passes with and without gradients round differently, which may change the order, or who scores enough.
                 unknown: List[Optional[Dependence]] = [None] * len(runs.levels)
-                ranks = by_gradient.ranks_of(runs.found.at(explained.ranks))
+                ranks = by_gradient.match(runs.found.subset(explained.ranks))
                 depends = [unknown if rank < 0 else depends[rank] for rank in ranks]
             job = PassJob(runs.levels, runs, prepared.batch['inputs'], depends, True, options, progress)
             maps = method.explain(job)
@@ -134,7 +134,7 @@ class BoxJob:
             ranks = self.select(found)
             scalars = [scalar_of(found.scores[rank], found.boxes[rank]) for rank in ranks]
             gradients = (gradients_at(scalar, levels, keep_graph=True) for scalar in scalars)
-            return prepared, found.at(ranks), [dependences(levels, each) for each in gradients]
+            return prepared, found.subset(ranks), [dependences(levels, each) for each in gradients]
 
     def _why_blank(self, job: PassJob, method: PassMethod, target: int) -> str:
         if job.interrupted:

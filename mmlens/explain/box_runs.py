@@ -61,11 +61,11 @@ class Follower(Runs):
 
     def boxes_of(self, ranks: Sequence[int]) -> Tensor:
         """Boxes (N, 4) of detections of the unaltered picture, in picture pixels."""
-        return self.found.at(ranks).boxes
+        return self.found.subset(ranks).boxes
 
     def choose(self, ranks: Sequence[int], measure: Measure) -> None:
         """Set which detections are followed, and what is measured of each."""
-        self._wanted = self.found.at(ranks)
+        self._wanted = self.found.subset(ranks)
         self._measure = measure
 
     @property

@@ -70,12 +70,12 @@ def feature_maps(
     tapped = resolve_layers(network.model, named_layers(layers))
     with Tap(network.model, tapped) as tap, torch.no_grad():
         prepared = network.prepare(picture)
-        found = network.run(prepared)
+        found = network.predictions(prepared)
         levels = tap.levels(prepared.input_size, network.extra_tokens)
         counts = {name: sum(level.layer == name for level in levels) for name in tapped}
         maps = [_feature_map(level, counts[level.layer], prepared, reduction, topk) for level in levels]
     predicted = None
-    if isinstance(found, Predictions):
+    if found.instances:
         predicted = _predicted(network, found, select_detections(found, score_thr, None, None, -1))
     return FeatureMaps(prepared.picture, maps, predicted, reduction, versions=dict(installed_versions()))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import MmlensError, ModelError
-from .network import Network, Prepared
+from .kinds import kinds_of, preprocessor_kinds
+from .network import Network
+from .prepared import Prepared
 
 
 class Classifier(Network):
@@ -26,6 +28,8 @@ class Classifier(Network):
         ModelError: If the model carries no config, or is no classifier.
     """
 
+    family = 'classifier'
+    described = 'a classifier'
     kind = 'a classifier of mmpretrain: it has no head that returns logits; explain a detector with mmlens boxam'
     builder = 'mmlens.load_classifier'
 
@@ -35,30 +39,31 @@ class Classifier(Network):
 
     @staticmethod
     def runs(model: nn.Module) -> bool:
-        """Whether a model is a classifier."""
+        """Whether a model is a classifier: it has a head that predicts, and inherits from mmpretrain's.
+
+        One's own model counts that takes inputs prepared as theirs, or as nothing in particular.
+        """
+        prepared = preprocessor_kinds(model)
+        inherits = 'BaseClassifier' in kinds_of(model) or 'ClsDataPreprocessor' in prepared
+        alike = inherits or not prepared & {'ImgDataPreprocessor'}
+        return Classifier.can_be(model) and alike and hasattr(model.head, 'predict')
+
+    @property
+    def default_layers(self) -> Tuple[str, ...]:
+        """The backbone: a classifier's neck pools, and what it returns lies nowhere."""
+        return ('backbone',)
+
+    @classmethod
+    def can_be(cls, model: nn.Module) -> bool:
+        """Whether a model has the parts of a classifier."""
         has_parts = all(getattr(model, part, None) is not None for part in ('backbone', 'head'))
-        return Network.runs(model) and has_parts
+        return super().can_be(model) and has_parts
 
     @property
     def num_classes(self) -> Optional[int]:
-        """How many classes the head tells apart."""
+        """How many classes the head has."""
         number = getattr(self.model.head, 'num_classes', None)
         return number if isinstance(number, int) else None
-
-    @property
-    def extra_tokens(self) -> Optional[int]:
-        """How many tokens the backbone puts before those of the picture; ``None`` if it has no tokens of its own."""
-        backbone = self.model.backbone
-        counted = getattr(backbone, 'num_extra_tokens', None)
-        if isinstance(counted, int):
-            return counted
-        named = [getattr(backbone, name, None) for name in ('cls_token', 'dist_token', 'reg_token', 'register_tokens')]
-        tokens = [token for token in named if isinstance(token, Tensor) and token.ndim == 3]
-        return sum(token.shape[1] for token in tokens) if tokens else None
-
-    def run(self, prepared: Prepared) -> Tensor:
-        """The same as :meth:`logits`."""
-        return self.logits(prepared)
 
     def logits(self, prepared: Prepared) -> Tensor:
         """Run the model in the current grad mode: logits (1, n).
@@ -89,9 +94,7 @@ class Classifier(Network):
             raise MmlensError('No class was named: give at least one.')
         beyond = [index for index in indexes if index >= len(logits)]
         if beyond:
-            raise MmlensError(
-                f'There is no class {beyond[0]}: the model tells {len(logits)} apart, 0 to {len(logits) - 1}.'
-            )
+            raise MmlensError(f'There is no class {beyond[0]}: the model has {len(logits)}, 0 to {len(logits) - 1}.')
         return list(dict.fromkeys(indexes))
 
     def _to_logits(self, output: Any) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Union
+from typing import Any, Callable, Dict, Optional, Union
 
 import cv2
 import numpy as np
@@ -19,6 +19,18 @@ from .geometry import Geometry, Size
 from .movement import is_picture, movement, random_state
 
 Picture = Union[str, Path, np.ndarray]
+KeysFor = Callable[[Size], Dict[str, Any]]
+
+# Library -> its transform that packs a picture into what models take.
+_PACKING = {
+    'mmdet': 'PackDetInputs',
+    'mmocr': 'PackTextDetInputs or PackTextRecogInputs',
+    'mmpose': 'PackPoseInputs',
+    'mmpretrain': 'PackInputs',
+    'mmrotate': 'mmdet.PackDetInputs',
+    'mmseg': 'PackSegInputs',
+    'mmyolo': 'mmdet.PackDetInputs',
+}
 
 
 @dataclass
@@ -41,7 +53,7 @@ class Sample:
         return Geometry(self.matrix, self.picture.shape[:2], input_size)
 
 
-class TestPipeline:
+class PicturePipeline:
     """The test pipeline of a config, step by step, following where the pixels go.
 
     The user's config is not changed, and what it packs into a sample does not matter: the geometry
@@ -53,8 +65,6 @@ class TestPipeline:
     Raises:
         ModelError: If the config has no test pipeline, or one that mmlens cannot build.
     """
-
-    __test__ = False  # not a test, whatever pytest thinks of the name
 
     def __init__(self, cfg: Config) -> None:
         steps = [step for step in test_pipeline(cfg) if 'Annotations' not in _kind(step)]
@@ -76,11 +86,12 @@ class TestPipeline:
         except Exception as error:  # a step is anybody's code
             raise ModelError(f'The test pipeline of the config cannot be built: {reason(error)}') from error
 
-    def __call__(self, picture: Picture, **extra: Any) -> Sample:
+    def __call__(self, picture: Picture, keys_for: Optional[KeysFor] = None, **extra: Any) -> Sample:
         """Run the pipeline.
 
         Args:
             picture: File name, or (H, W, 3) uint8 BGR.
+            keys_for: Returns more keys for a picture of ``(height, width)``.
             **extra: More keys for the pipeline, such as ``batch_shape``.
 
         Raises:
@@ -89,6 +100,7 @@ class TestPipeline:
         """
         results = self._load(picture, extra)
         original = _as_picture(results['img'])
+        results.update({} if keys_for is None else keys_for(original.shape[:2]))
         matrix = np.eye(3)
         with default_scope(self.cfg):
             for step in self.steps:
@@ -98,9 +110,10 @@ class TestPipeline:
                 if is_picture(before.get('img')) and is_picture(results.get('img')):
                     matrix = movement(step, before, results, state) @ matrix
         if not isinstance(results.get('inputs'), Tensor):
+            packing = _PACKING.get(_scope(self.cfg), 'the one of its library that packs inputs')
             raise ModelError(
-                'The test pipeline of the config does not end in one packed picture: its last step must be '
-                'PackDetInputs, and test-time augmentation has no place in it.'
+                f'The test pipeline of the config does not end in one packed picture: its last step must be {packing}, '
+                'and test-time augmentation has no place in it.'
             )
         return Sample(original, results, matrix)
 
@@ -146,7 +159,11 @@ def _run(step: Any, results: Dict[str, Any]) -> Dict[str, Any]:
 
 def default_scope(cfg: Config) -> Any:
     """Context in which the names of a config's modules are looked up in its own library."""
-    return DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmdet')
+    return DefaultScope.overwrite_default_scope(_scope(cfg))
+
+
+def _scope(cfg: Config) -> str:
+    return cfg.get('default_scope') or 'mmdet'
 
 
 def _kind(step: Dict[str, Any]) -> str:

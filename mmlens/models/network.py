@@ -1,43 +1,44 @@
-"""A model and the test pipeline of its config, as one: what detectors and classifiers have in common."""
+"""A model and the test pipeline of its config, as one: what all families of networks have in common."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import warnings
-from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
-import numpy as np
+import torch
 from mmengine.config import Config
-from torch import nn
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
 
-from ..errors import MmlensError, MmlensWarning, ModelError
-from .geometry import Geometry
-from .inputs import Picture, TestPipeline
+from .. import compat
+from ..errors import MmlensError, MmlensWarning, ModelError, reason
+from .geometry import Size
+from .inputs import Picture, PicturePipeline
+from .predictions import Predictions
+from .prepared import Prepared
+from .reading import read_predictions
+from .words import Text, check_words, needs_words
+from .wrappers import can_run, predicting_part
 
-
-@dataclass
-class Prepared:
-    """One picture as the network sees it.
-
-    Attributes:
-        picture: Shape (H, W, 3), uint8, BGR.
-        batch: What the data preprocessor returned: a batch of one.
-        geometry: Where the input lies in the picture.
-    """
-
-    picture: np.ndarray
-    batch: Any
-    geometry: Geometry
-
-    @property
-    def input_size(self) -> Tuple[int, int]:
-        """``(height, width)`` of the input."""
-        return self.geometry.input_size
+# Question -> the family that answers it, as a sentence goes on from "..., and".
+_QUESTIONS = {
+    'boxes': ('detector', 'box maps need a detector'),
+    'classes': ('classifier', 'class maps need a classifier'),
+}
+# Family -> the function that answers its question.
+_FUNCTIONS = {'detector': 'explain_boxes()', 'classifier': 'explain_classes()'}
 
 
 class Network:
-    """A model with the test pipeline of its config.
+    """Any model of an OpenMMLab package, with the test pipeline of its config.
+
+    Attributes:
+        model: The model; of a wrapper (a tracker, a semi-supervised detector, DataParallel) the part that predicts.
+        cfg: The whole config.
+        part: Where that part lies in the wrapper, such as ``'detector'``; ``''`` if the model is no wrapper.
+        notes: Sentences that belong to every result of this network.
 
     Args:
         model: With ``cfg``, and ``dataset_meta`` if the class names are known.
@@ -45,102 +46,248 @@ class Network:
         dataset_meta: Likewise; its ``classes`` are the class names.
 
     Raises:
-        ModelError: If there is no config, or the model is not of the kind that the subclass runs.
+        ModelError: If there is no config, or the model lacks what the subclass needs.
     """
 
-    kind = 'a model of OpenMMLab'
+    family: ClassVar[str] = 'network'
+    described = 'neither a detector nor a classifier'
+    kind = 'a model of OpenMMLab: it has no data_preprocessor, or no _run_forward'
     builder = 'the function of its library that loads models'
+    # Settings of the model's test_cfg while it runs: a layer that runs several times has no one map.
+    one_pass: ClassVar[Dict[str, Any]] = {}
 
     def __init__(
         self, model: nn.Module, cfg: Optional[Config] = None, dataset_meta: Optional[Dict[str, Any]] = None
     ) -> None:
-        model = getattr(model, 'module', model)  # DataParallel and its kin
-        cfg = getattr(model, 'cfg', None) if cfg is None else cfg
+        dataset_meta = dataset_meta or getattr(model, 'dataset_meta', None)
+        found = predicting_part(model, cfg)
+        model, cfg = found.model, found.cfg
         if cfg is None:
             raise ModelError(f'The model carries no config: build it with {self.builder}, or set model.cfg.')
-        if not self.runs(model):
+        if not self.can_be(model):
             raise ModelError(f'{type(model).__name__} is not {self.kind}.')
         self.model: Any = model
         self.cfg = cfg
-        self.pipeline = TestPipeline(cfg)
-        classes = (dataset_meta or getattr(model, 'dataset_meta', None) or {}).get('classes') or []
+        self.part = found.path
+        self.notes: List[str] = [found.note] if found.note else []
+        self.pipeline = PicturePipeline(cfg)
+        self.needs_words = needs_words(model, cfg)
+        self.dataset_meta: Dict[str, Any] = dict(dataset_meta or getattr(model, 'dataset_meta', None) or {})
+        classes = self.dataset_meta.get('classes') or []
         self.class_names: List[str] = self._checked([classes] if isinstance(classes, str) else list(classes))
 
     def _checked(self, names: List[str]) -> List[str]:
-        """The class names if there are as many as classes; else they are of another set, and numbers tell more."""
+        """The class names if there are as many as classes; else they are of another set, and numbers say more."""
         number = self.num_classes
         if not names or number is None or len(names) == number:
             return names
         warnings.warn(
-            f'The model tells {number} classes apart, and its data set has {len(names)} names: classes are named by '
-            'number.',
+            f'The model has {number} classes, and its data set has {len(names)} names: classes are named by number.',
             MmlensWarning,
             stacklevel=3,
         )
         return []
 
+    @staticmethod
+    def runs(model: nn.Module) -> bool:
+        """Whether a model is of this family, by what it is and says of itself."""
+        return can_run(model)
+
+    @classmethod
+    def can_be(cls, model: nn.Module) -> bool:
+        """Whether a model has all that this class needs of it, whatever its family."""
+        return can_run(model)
+
+    @property
+    def name(self) -> str:
+        """The model's class, as sentences name it."""
+        return type(self.model).__name__
+
     @property
     def num_classes(self) -> Optional[int]:
-        """How many classes the head tells apart; ``None`` where that cannot be read off it."""
+        """How many classes the head has; ``None`` where that cannot be read off it."""
         return None
+
+    @property
+    def default_layers(self) -> Tuple[str, ...]:
+        """The layers that are looked at by default: the neck where there is one, else the backbone."""
+        names = [name for name in ('neck', 'backbone') if getattr(self.model, name, None) is not None]
+        return tuple(names[:1])
 
     @property
     def extra_tokens(self) -> Optional[int]:
         """How many tokens the backbone puts before those of the picture; ``None`` if it has no tokens of its own."""
-        return None
+        backbone = getattr(self.model, 'backbone', None)
+        counted = getattr(backbone, 'num_extra_tokens', None)
+        if isinstance(counted, int):
+            return counted
+        named = [getattr(backbone, name, None) for name in ('cls_token', 'dist_token', 'reg_token', 'register_tokens')]
+        tokens = [token for token in named if isinstance(token, Tensor) and token.ndim == 3]
+        return sum(token.shape[1] for token in tokens) if tokens else None
 
-    @staticmethod
-    def runs(model: nn.Module) -> bool:
-        """Whether a model is of the kind that this class runs."""
-        return hasattr(model, 'data_preprocessor') and hasattr(model, '_run_forward')
+    @property
+    def skeleton(self) -> List[Tuple[int, int]]:
+        """Pairs of keypoints that a line joins, where the data set names them."""
+        return []
 
-    def class_name(self, label: int) -> str:
-        """Name of a class, or its index as text."""
-        return str(self.class_names[label]) if 0 <= label < len(self.class_names) else str(label)
+    def require(self, question: str) -> None:
+        """Check that this network is of the family that answers a question.
 
-    def class_indexes(self, classes: Optional[Union[str, int, Sequence[Union[str, int]]]]) -> Optional[List[int]]:
+        Args:
+            question: ``'boxes'`` (why this box?) or ``'classes'`` (why this class?).
+
+        Raises:
+            ModelError: If it is not; the sentence says what it is, and which function takes it.
+        """
+        family, need = _QUESTIONS[question]
+        if self.family != family:
+            use = _FUNCTIONS.get(self.family, 'feature_maps()')
+            raise ModelError(f'{self.name} is {self.described}, and {need}: use {use} for it.')
+
+    def class_name(self, label: int, prepared: Optional[Prepared] = None) -> str:
+        """Name of a class, or its index as text.
+
+        Args:
+            label: Index of the class.
+            prepared: The picture, where its words are the classes.
+        """
+        names = self._names(prepared)
+        return str(names[label]) if 0 <= label < len(names) else str(label)
+
+    def names_of(self, prepared: Prepared, found: Predictions) -> List[str]:
+        """Names of the classes of all objects that were found, one each."""
+        if found.names is not None:
+            return found.names
+        return [self.class_name(label, prepared) for label in found.labels.tolist()]
+
+    def _names(self, prepared: Optional[Prepared]) -> List[str]:
+        return self.class_names if prepared is None or prepared.words is None else prepared.words.names
+
+    def class_indexes(
+        self,
+        classes: Optional[Union[str, int, Sequence[Union[str, int]]]],
+        prepared: Optional[Prepared] = None,
+    ) -> Optional[List[int]]:
         """Find classes by name, one of its synonyms, or index; ``None`` stays ``None``.
+
+        Args:
+            classes: What to look for.
+            prepared: The picture, where its words are the classes.
 
         Raises:
             MmlensError: If the model knows no such class, or several; the message names near ones.
         """
         if classes is None:
             return None
-        known = self.class_names
-        indexes = []
-        for wanted in classes if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]:
-            exactly = [index for index, name in enumerate(known) if name == wanted]
-            # ImageNet's names are lists of synonyms: 'tabby, tabby cat'. Some stand in several of them.
-            called_so = [index for index, name in enumerate(known) if wanted in name.split(', ')]
-            called_so = exactly or called_so
-            if len(called_so) == 1:
-                indexes.append(called_so[0])
-            elif called_so:
-                which = ', '.join(f'{index} ({known[index]})' for index in called_so)
-                raise MmlensError(f"Several classes are called '{wanted}': {which}; name one by its number.")
-            elif str(wanted).isdecimal() and (not known or int(wanted) < len(known)):
-                indexes.append(int(wanted))
-            else:
-                near = difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
-                raise MmlensError(f"The model knows no class '{wanted}': it knows {', '.join(near)}, ...")
-        return indexes
+        known = self._names(prepared)
+        wanted = classes if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
+        return [_index_of(one, known) for one in wanted]
 
-    def prepare(self, picture: Picture, **extra: Any) -> Prepared:
+    def prepare(
+        self,
+        picture: Picture,
+        *,
+        text: Optional[Text] = None,
+        custom_entities: Optional[bool] = None,
+        **extra: Any,
+    ) -> Prepared:
         """Put a picture through the test pipeline and the data preprocessor.
 
         Args:
             picture: File name, or (H, W, 3) uint8 BGR.
+            text: What an open-vocabulary network is to look for: a text, or a name for each class.
+            custom_entities: Whether each part of the text between full stops is a class as it stands.
             **extra: More keys for the pipeline, such as ``batch_shape``.
 
         Raises:
             PictureError: If it cannot be read.
+            MmlensError: If the network needs words and there are none, or reads none and there are some.
         """
-        sample = self.pipeline(picture, **extra)
-        packed = {key: [value] for key, value in sample.packed.items()}
-        batch = self.model.data_preprocessor(packed, False)
+        words = check_words(self.name, self.needs_words, text, custom_entities)
+        keys = {} if words is None else words.keys
+        sample = self.pipeline(picture, self._keys_for, **keys, **extra)
+        if words is not None and isinstance(sample.packed.get('data_samples'), BaseDataElement):
+            _tell(sample.packed['data_samples'], keys)
+        batch = self._preprocessed({key: [value] for key, value in sample.packed.items()})
         height, width = batch['inputs'].shape[-2:]
-        return Prepared(sample.picture, batch, sample.geometry((height, width)))
+        return Prepared(sample.picture, batch, sample.geometry((height, width)), words)
 
-    def run(self, prepared: Prepared) -> Any:
-        """Run the whole model once, in the current grad mode."""
-        raise NotImplementedError
+    def _keys_for(self, size: Size) -> Dict[str, Any]:
+        """What the test pipeline needs to know besides a picture of ``(height, width)``."""
+        return {}
+
+    def _preprocessed(self, packed: Dict[str, Any]) -> Dict[str, Any]:
+        batch = self.model.data_preprocessor(packed, False)
+        if not isinstance(batch, dict) or not isinstance(batch.get('inputs'), Tensor) or batch['inputs'].ndim < 4:
+            raise ModelError(f'{self.name} takes no single pictures: its data preprocessor returns no batch of them.')
+        return batch
+
+    def run(self, prepared: Prepared) -> List[Any]:
+        """Run the whole model in predict mode, in the current grad mode.
+
+        Returns:
+            What the model returned for the picture: a list of one data sample, for most.
+
+        Raises:
+            ModelError: If the model fails.
+        """
+        batch = {**prepared.batch, 'data_samples': fresh_samples(prepared)}
+        try:
+            with self.in_one_pass():
+                returned = self.model._run_forward(batch, mode='predict')
+        except (MmlensError, compat.DependencyError, torch.cuda.OutOfMemoryError):
+            raise
+        except Exception as error:  # a model is anybody's code
+            raise ModelError(f'{self.name} fails on the picture: {reason(error)}') from error
+        return list(returned) if isinstance(returned, (list, tuple)) else [returned]
+
+    def predictions(self, prepared: Prepared) -> Predictions:
+        """Run the whole model and put what it predicts, as far as it is known, into picture coordinates.
+
+        Raises:
+            ModelError: If the model fails.
+        """
+        returned = self.run(prepared)
+        return read_predictions(self, prepared, returned[0] if len(returned) == 1 else returned)
+
+    @contextlib.contextmanager
+    def in_one_pass(self) -> Iterator[None]:
+        """Let each layer of the model run once: no sliding windows, no second pass over a mirrored picture."""
+        settings = getattr(self.model, 'test_cfg', None)
+        if not self.one_pass or not isinstance(settings, dict):
+            yield
+            return
+        self.model.test_cfg = type(settings)({**settings, **self.one_pass})
+        try:
+            yield
+        finally:
+            self.model.test_cfg = settings
+
+
+def fresh_samples(prepared: Prepared, copies: int = 1) -> Optional[List[Any]]:
+    """The picture's data sample anew, for models write what they find into it."""
+    samples = prepared.batch.get('data_samples')
+    if not isinstance(samples, (list, tuple)) or len(samples) != 1:
+        return samples  # type: ignore[return-value]
+    return [samples[0].new() if isinstance(samples[0], BaseDataElement) else samples[0] for _ in range(copies)]
+
+
+def _tell(sample: BaseDataElement, keys: Dict[str, Any]) -> None:
+    """Write words into a sample, whether or not the pipeline's last step packs them."""
+    sample.set_metainfo({key: value for key, value in keys.items() if key not in sample})
+
+
+def _index_of(wanted: Union[str, int], known: Sequence[str]) -> int:
+    """Index of a class among the names of all."""
+    exactly = [index for index, name in enumerate(known) if name == wanted]
+    # ImageNet's names are lists of synonyms: 'tabby, tabby cat'. Some stand in several of them.
+    called_so = exactly or [index for index, name in enumerate(known) if wanted in name.split(', ')]
+    if len(called_so) == 1:
+        return called_so[0]
+    if called_so:
+        which = ', '.join(f'{index} ({known[index]})' for index in called_so)
+        raise MmlensError(f"Several classes are called '{wanted}': {which}; choose one by its number.")
+    if str(wanted).isdecimal() and (not known or int(wanted) < len(known)):
+        return int(wanted)
+    near = difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
+    raise MmlensError(f"The model knows no class '{wanted}': it knows {', '.join(near)}, ...")

@@ -190,11 +190,11 @@ def test_the_same_detections_are_found_in_another_order():
     cup, vanished = ([50.0, 50, 60, 60], 0.7, 2), ([70.0, 70, 70, 90], 0.6, 2)
     found = predictions(dog, cat, cup, vanished, twin)
     moved = ([50.04, 50, 60, 59.95], 0.699, 2)
-    assert found.ranks_of(predictions(twin, moved, dog, vanished, cat)) == [4, 2, 0, 3, 1]
+    assert found.match(predictions(twin, moved, dog, vanished, cat)) == [4, 2, 0, 3, 1]
     far, of_another_class = ([50.0, 50, 60, 60.2], 0.7, 2), ([50.0, 50, 60, 60], 0.7, 1)
-    assert found.ranks_of(predictions(far, cup, of_another_class)) == [-1, 2, -1]
-    assert found.at([]).ranks_of(found) == [-1] * 5 and found.ranks_of(found.at([])) == []
-    assert found.at([2, 0]).labels.tolist() == [2, 0]
+    assert found.match(predictions(far, cup, of_another_class)) == [-1, 2, -1]
+    assert found.subset([]).match(found) == [-1] * 5 and found.match(found.subset([])) == []
+    assert found.subset([2, 0]).labels.tolist() == [2, 0]
 
 
 def test_no_detection_is_no_error(picture):

@@ -12,7 +12,7 @@ from mmengine.registry import TRANSFORMS
 
 from mmlens import load_detector
 from mmlens.errors import ModelError, PictureError
-from mmlens.models.inputs import TestPipeline
+from mmlens.models.inputs import PicturePipeline
 from mmlens.pipelines import test_pipeline as steps_of
 
 LANDSCAPE, PORTRAIT, ODD = (300, 500), (500, 300), (97, 211)
@@ -379,7 +379,7 @@ def test_missing_files_and_folders_are_refused_by_name(plain, tmp_path):
 
 
 def pipeline(*steps, scope='mmdet'):
-    return TestPipeline(Config(dict(default_scope=scope, test_pipeline=list(steps))))
+    return PicturePipeline(Config(dict(default_scope=scope, test_pipeline=list(steps))))
 
 
 def test_a_config_that_inference_detector_has_set_to_arrays_still_takes_files(colours, pack, tmp_path):
@@ -408,7 +408,7 @@ def test_annotations_are_neither_needed_nor_loaded(pack, colours):
 
 def test_the_config_is_not_changed(yolox_config):
     before = yolox_config.pretty_text
-    TestPipeline(yolox_config)(np.zeros((20, 30, 3), np.uint8))
+    PicturePipeline(yolox_config)(np.zeros((20, 30, 3), np.uint8))
     assert yolox_config.pretty_text == before
 
 

@@ -9,7 +9,7 @@ from mmengine.registry import TRANSFORMS
 
 from mmlens import compat
 from mmlens.errors import PictureError
-from mmlens.models.inputs import TestPipeline
+from mmlens.models.inputs import PicturePipeline
 
 TO_PIL, TO_NUMPY = dict(type='NumpyToPIL', to_rgb=True), dict(type='PILToNumpy', to_bgr=True)
 TO_TENSOR = dict(type='torchvision/ToTensor')
@@ -23,7 +23,7 @@ def vision(name, **options):
 def pipeline(*steps):
     compat.prepare('mmpretrain')
     load, pack = dict(type='LoadImageFromFile'), dict(type='PackInputs')
-    return TestPipeline(Config(dict(default_scope='mmpretrain', test_pipeline=[load, *steps, pack])))
+    return PicturePipeline(Config(dict(default_scope='mmpretrain', test_pipeline=[load, *steps, pack])))
 
 
 def matrix_of(*steps, size=(300, 500)):

@@ -1,0 +1,33 @@
+"""What a model is, by the names of the classes it inherits from: its package need not be installed to ask."""
+
+from __future__ import annotations
+
+from typing import Any, Set
+
+from torch import nn
+
+
+def kinds_of(model: Any) -> Set[str]:
+    """Names of a model's class and of all that it inherits from."""
+    return {kind.__name__ for kind in type(model).__mro__}
+
+
+def preprocessor_kinds(model: nn.Module) -> Set[str]:
+    """Names of the classes of what prepares a model's inputs, in wrappers too."""
+    found: Set[str] = set()
+    preprocessor: Any = getattr(model, 'data_preprocessor', None)
+    while isinstance(preprocessor, nn.Module):
+        found |= kinds_of(preprocessor)
+        preprocessor = getattr(preprocessor, 'data_preprocessor', None)
+    return found
+
+
+def segments_only(model: nn.Module) -> bool:
+    """Whether a model of mmdet predicts a class for each pixel, and no objects of its own: it is a panoptic segmentor.
+
+    Mask2Former has a head for that, too, but is a detector where its ``test_cfg`` asks for objects (``instance_on``).
+    """
+    if getattr(model, 'panoptic_fusion_head', None) is None:
+        return False
+    settings: Any = getattr(model, 'test_cfg', None)
+    return not (isinstance(settings, dict) and settings.get('instance_on', False))

@@ -1,0 +1,56 @@
+"""A network that predicts a class for each pixel, and its test pipeline, as one."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from mmengine.config import Config
+from torch import nn
+
+from .kinds import kinds_of, segments_only
+from .network import Network
+
+
+class Segmentor(Network):
+    """A semantic segmentor of mmseg, or a panoptic one of mmdet, with the test pipeline of its config.
+
+    A model that slides a window over the picture looks at the whole picture at once here: a layer that runs once for
+    each window has no one map.
+
+    Args:
+        model: With ``cfg``, and ``dataset_meta`` if the class names are known.
+        **options: See :class:`~mmlens.models.network.Network`.
+
+    Raises:
+        ModelError: If the model carries no config, or is no model of OpenMMLab.
+    """
+
+    family = 'segmentor'
+    one_pass = dict(mode='whole')
+
+    def __init__(self, model: nn.Module, cfg: Optional[Config] = None, **options: Any) -> None:
+        super().__init__(model, cfg, **options)
+        settings = getattr(self.model, 'test_cfg', None) or {}
+        if str(settings.get('mode', '')).startswith('slide'):
+            self.notes.append(
+                f'{self.name} slides a window over the picture when it is tested; here it sees the whole picture at '
+                'once.'
+            )
+
+    @staticmethod
+    def runs(model: nn.Module) -> bool:
+        """Whether a model is a segmentor: it inherits from mmseg's, or is one of mmdet that finds no objects."""
+        return Network.runs(model) and ('BaseSegmentor' in kinds_of(model) or segments_only(model))
+
+    @property
+    def described(self) -> str:  # type: ignore[override]
+        """What it is, for a sentence."""
+        return 'a panoptic segmentor' if segments_only(self.model) else 'a semantic segmentor'
+
+    @property
+    def num_classes(self) -> Optional[int]:
+        """How many classes a pixel may have."""
+        head = getattr(self.model, 'panoptic_fusion_head', None) or getattr(self.model, 'decode_head', None)
+        head = head[-1] if isinstance(head, nn.ModuleList) and len(head) else head  # a head a stage
+        number = getattr(head, 'num_classes', None)
+        return number if isinstance(number, int) else None

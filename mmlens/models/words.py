@@ -1,0 +1,86 @@
+"""The words that tell an open-vocabulary network what to look for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Union
+
+from mmengine.config import Config
+from torch import nn
+
+from ..errors import MmlensError
+from ..pipelines import test_pipeline
+
+Text = Union[str, Sequence[str]]
+
+# The part of a network that reads words; of the model itself or, as in YOLO-World, of its backbone.
+_READERS = ('language_model', 'text_model', 'text_encoder', 'text_backbone')
+# What test pipelines pack into a sample for such a network.
+_KEYS = {'text', 'texts'}
+
+
+def needs_words(model: nn.Module, cfg: Config) -> bool:
+    """Whether a network must be told in words what to look for: it has a part that reads them, and no fixed classes.
+
+    Args:
+        model: The network.
+        cfg: Its whole config; a test pipeline that packs ``text`` says so, too.
+    """
+    if getattr(model, 'prototype', None) is not None or getattr(model, 'text_prototype', None) is not None:
+        return False  # mmpretrain's zero-shot classifiers carry their words
+    parts = (model, getattr(model, 'backbone', None))
+    if any(isinstance(getattr(part, reader, None), nn.Module) for part in parts for reader in _READERS):
+        return True
+    steps = test_pipeline(cfg)
+    return any(_KEYS & set(step.get('meta_keys') or ()) for step in steps)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What to look for.
+
+    Attributes:
+        text: One text, such as ``'a dog. a bicycle.'``, or a name for each class.
+        custom_entities: Whether each part between two full stops is the name of a class as it stands; else models
+            such as GLIP look for the nouns in it.
+    """
+
+    text: Text
+    custom_entities: Optional[bool] = None
+
+    @property
+    def names(self) -> List[str]:
+        """The parts of the text: the names of the classes unless the model finds its own."""
+        if not isinstance(self.text, str):
+            return [str(name) for name in self.text]
+        parts = re.split(r'\.(?:\s+|$)', self.text)
+        parts = parts if len([part for part in parts if part.strip()]) > 1 else re.split(r'[.,](?:\s+|$)', self.text)
+        return [part.strip() for part in parts if part.strip()]
+
+    @property
+    def keys(self) -> Dict[str, Any]:
+        """What the pipeline and the data sample must hold: for GLIP and Grounding DINO, and for YOLO-World."""
+        text = self.text if isinstance(self.text, str) else tuple(self.text)
+        # YOLO-World takes the synonyms of each class, and a blank for the background.
+        texts = [[name] for name in self.names] + [[' ']]
+        return dict(text=text, custom_entities=bool(self.custom_entities), texts=texts)
+
+
+def check_words(name: str, needed: bool, text: Optional[Text], custom_entities: Optional[bool]) -> Optional[Words]:
+    """The words for a network, which has to be given some if and only if it reads them.
+
+    Args:
+        name: Of the network, for the sentence.
+        needed: Whether it reads words.
+        text, custom_entities: What the user gave.
+
+    Raises:
+        MmlensError: If words are missing, or there are some for a network that reads none.
+    """
+    given = text if isinstance(text, str) else list(text or ())
+    if needed and not (given.strip() if isinstance(given, str) else given):
+        raise MmlensError(f"{name} is told in words what to look for: give `text`, such as text='a dog. a bicycle.'.")
+    if not needed and (given or custom_entities is not None):
+        raise MmlensError(f'{name} has fixed classes and reads no words: leave text and custom_entities out.')
+    return Words(given if isinstance(given, str) else tuple(given), custom_entities) if needed else None
