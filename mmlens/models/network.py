@@ -286,7 +286,7 @@ def _index_of(wanted: Union[str, int], known: Sequence[str]) -> int:
         return called_so[0]
     if called_so:
         which = ', '.join(f'{index} ({known[index]})' for index in called_so)
-        raise MmlensError(f"Several classes are called '{wanted}': {which}; choose one by its number.")
+        raise MmlensError(f"Several classes are called '{wanted}': {which}; name one by its number.")
     if str(wanted).isdecimal() and (not known or int(wanted) < len(known)):
         return int(wanted)
     near = difflib.get_close_matches(str(wanted), known, n=3) or known[:8]
