@@ -130,6 +130,11 @@ class Network:
         """Pairs of keypoints that a line joins, where the data set names them."""
         return []
 
+    def own_layer(self, name: str) -> str:
+        """A layer's name in the part that predicts: ``'neck'`` of a tracker's ``'detector.neck'``."""
+        beginning = f'{self.part}.'
+        return name[len(beginning) :] if self.part and name.startswith(beginning) else name
+
     def require(self, question: str) -> None:
         """Check that this network is of the family that answers a question.
 

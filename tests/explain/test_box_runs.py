@@ -529,13 +529,13 @@ def teacher(yolox_config, yolox):
         semi_test_cfg=dict(predict_on='teacher'),
     )
     detector = built(config)
-    detector.model.teacher.load_state_dict(yolox.model.state_dict())
+    detector.model.load_state_dict(yolox.model.state_dict())
     return detector
 
 
 def test_a_detector_inside_a_detector(teacher, yolox, picture):
     prepared = yolox.prepare(picture)
-    with following(teacher, picture, ('teacher.neck',)) as runs:
+    with following(teacher, picture, ('neck',)) as runs:
         for level in runs.levels:
             altered = scrambled(level.tensor, 3)
             measured = runs.at_level(level, altered.clone())[0]
