@@ -84,7 +84,7 @@ def drawing_of_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[
         _draw_box(inside, mark, line)
     rects: List[Rect] = [tuple(rect) for rect in placement.tags.tolist()]
     for mark, rect in zip(labelled, rects):
-        _draw_leader(canvas, np.asarray(mark.box) + [x, y, x, y], rect, mark.colour, line)
+        _draw_leader(canvas, mark, (x, y), rect, line)
     for mark, rect, text in zip(labelled, rects, texts):
         _draw_tag(canvas, rect, text, font, mark.colour)
     labels = [Place('label', rect, n) for n, rect in zip(numbers, rects)]
@@ -176,15 +176,19 @@ def _draw_outline(picture: np.ndarray, mark: Mark, line: int) -> None:
         return
     outlines, _ = cv2.findContours(np.asarray(mark.mask, np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     for colour, thickness in ((INK, line + 2 * halo_width(line)), (mark.colour, line)):
-        cv2.drawContours(picture, outlines, -1, colour, thickness, cv2.LINE_8)
+        cv2.drawContours(picture, outlines, -1, colour, thickness, cv2.LINE_AA)
 
 
-def _draw_leader(canvas: np.ndarray, box: np.ndarray, tag: Rect, colour: Colour, line: int) -> None:
-    """Join a tag that stands off to the nearest point of its box."""
-    (x1, x2), (y1, y2) = _nearest(box[0], box[2], tag[0], tag[2]), _nearest(box[1], box[3], tag[1], tag[3])
+def _draw_leader(canvas: np.ndarray, mark: Mark, origin: Tuple[int, int], tag: Rect, line: int) -> None:
+    """Join a tag that stands off to the nearest point of its box, on a canvas whose picture begins at ``origin``."""
+    if mark.polygon is not None:
+        (x1, y1), (x2, y2) = _nearest_of_polygon(np.asarray(mark.polygon) + origin, tag)
+    else:
+        box = np.asarray(mark.box) + [*origin, *origin]
+        (x1, x2), (y1, y2) = _nearest(box[0], box[2], tag[0], tag[2]), _nearest(box[1], box[3], tag[1], tag[3])
     if np.hypot(x2 - x1, y2 - y1) <= (tag[3] - tag[1]) / 2:
         return
-    for tint, thickness in ((INK, line + 2), (colour, line)):
+    for tint, thickness in ((INK, line + 2), (mark.colour, line)):
         cv2.line(canvas, (x1, y1), (x2, y2), tint, thickness, cv2.LINE_AA)
 
 
@@ -196,6 +200,16 @@ def _nearest(low: float, high: float, tag_low: int, tag_high: int) -> Tuple[int,
         return round(high), tag_low
     middle = round((max(low, tag_low) + min(high, tag_high - 1)) / 2)
     return middle, middle
+
+
+def _nearest_of_polygon(corners: np.ndarray, tag: Rect) -> Tuple[Tuple[int, int], Tuple[int, int]]:
+    """Where the leader leaves a polygon (N, 2), and where it reaches the tag."""
+    shares = np.linspace(0, 1, 33)[:, None, None]
+    outline = (corners * (1 - shares) + np.roll(corners, -1, axis=0) * shares).reshape(-1, 2)
+    ends = np.clip(outline, tag[:2], np.subtract(tag[2:], 1))
+    n = int(np.hypot(*(outline - ends).T).argmin())
+    (x1, y1), (x2, y2) = np.rint([outline[n], ends[n]]).astype(int).tolist()
+    return (x1, y1), (x2, y2)
 
 
 def _draw_tag(canvas: np.ndarray, rect: Rect, text: str, font: int, colour: Colour) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mmlens.rendering.colours import INK, PALETTE, PAPER
-from mmlens.rendering.marks import Mark, draw_marks, draw_within, font_size
+from mmlens.rendering.marks import Mark, draw_marks, draw_within, drawing_of_marks, font_size
 
 
 def has_colour(pixels: np.ndarray, colour: tuple) -> bool:
@@ -79,3 +81,18 @@ def test_letters_grow_with_the_picture_and_are_never_unreadable() -> None:
     assert sizes == sorted(sizes)
     assert sizes[2] >= 40
     assert font_size(np.empty((576, 768, 3), np.uint8), count=30) < sizes[1]
+
+
+def test_a_label_that_stands_off_a_rotated_box_is_joined_to_it() -> None:
+    """The box around the diagonal is far larger: its label's corner is not where the diagonal lies."""
+    picture = np.full((300, 400, 3), 100, np.uint8)
+    diagonal = np.array([[100, 240], [290, 50], [300, 60], [110, 250]], np.float32)
+    mark = Mark(np.array([100, 50, 300, 250]), PALETTE[0], 'ship', polygon=diagonal)
+    with_label, without = draw_marks(picture, [mark]), draw_marks(picture, [replace(mark, text='')])
+    (tag,) = drawing_of_marks(picture, [mark]).of_kind('label')
+    added = (with_label != without).any(axis=2)
+    added[tag.rect[1] : tag.rect[3], tag.rect[0] : tag.rect[2]] = False
+    rows, columns = np.nonzero(added)
+    assert len(rows) > 20
+    # The leader ends at the diagonal: x + y is 340 to 360 on it.
+    assert np.abs(rows + columns - 350).min() <= 14
