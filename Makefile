@@ -24,8 +24,9 @@ PIP_INSTALL = -m pip install -qq --no-input --no-deps --no-compile
 # A process a core, with a thread each; a file's tests stay together, for they share models. Four processes' models
 # fit into the memory of most machines.
 PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
-# A module path of the caller's must reach neither the environments nor the builds in them.
-unexport PYTHONPATH PYTHONHOME
+# A module path of the caller's must reach neither the environments nor the builds in them. And modules are compiled
+# once, whatever the caller's Python is told: compiling torch and mmdet anew in every process takes a minute each.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # $(call supported,VERSIONS) stops with one sentence where the pinned packages have no wheels for the interpreter.

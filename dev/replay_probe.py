@@ -149,11 +149,11 @@ def follow(detector: Any, prepared: Any, layer: Any) -> List[bool]:
     """Whether the best boxes are followed by their candidates when each level is altered."""
     from mmlens.attribution.passes.replay import Replay
     from mmlens.attribution.targets import box_measure
-    from mmlens.explain.box_runs import Follower
+    from mmlens.explain.box_runs import BoxRuns
 
     found = []
     with Replay(detector.model, {'layer': layer}, partial(detector.samples, prepared)) as replay:
-        runs = Follower(detector, prepared, replay, {'batch_size': 1, 'memory': None})
+        runs = BoxRuns(detector, prepared, replay, {'batch_size': 1, 'memory': None})
         ranks = range(min(BOXES, len(runs.found)))
         runs.choose(ranks, box_measure('score', runs.boxes_of(ranks)))
         for level in {id(level.tensor): level for level in runs.levels}.values():

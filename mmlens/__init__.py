@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, List
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .attribution.methods import Method, available_methods, register_method
+    from .attribution.methods import Method, available_methods, register_method, register_pass_method
     from .errors import MmlensError
     from .explain.boxes import explain_boxes
     from .explain.classes import explain_classes
     from .explain.features import feature_maps
     from .explain.layers import list_layers
-    from .explain.networks import load_classifier, load_detector
+    from .explain.networks import load_classifier, load_detector, open_network
     from .results.boxes import BoxExplanation, BoxMap
     from .results.classes import ClassExplanation, ClassMap
     from .results.features import FeatureMap, FeatureMaps
@@ -47,7 +47,9 @@ _HOME = {
     'load': 'results.loading',
     'load_classifier': 'explain.networks',
     'load_detector': 'explain.networks',
+    'open_network': 'explain.networks',
     'register_method': 'attribution.methods',
+    'register_pass_method': 'attribution.methods',
     'rehearse': 'schedules',
 }
 
@@ -75,7 +77,9 @@ __all__ = [
     'load',
     'load_classifier',
     'load_detector',
+    'open_network',
     'register_method',
+    'register_pass_method',
     'rehearse',
 ]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .fuse import Size, fuse_levels
 from .graph import depends_on
-from .methods import Method
+from .methods import OnePassMethod
 from .tap import Level
 
 
@@ -33,7 +33,7 @@ class Attribution:
 def attribute(
     target: Tensor,
     levels: Sequence[Level],
-    method: Method,
+    method: OnePassMethod,
     input_size: Size,
     *,
     spatial: bool = True,
@@ -105,7 +105,9 @@ def _finite(values: Tensor) -> Tensor:
     return torch.nan_to_num(values.float(), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _why_blank(target: Tensor, levels: Sequence[Level], gradients: Sequence[Optional[Tensor]], method: Method) -> str:
+def _why_blank(
+    target: Tensor, levels: Sequence[Level], gradients: Sequence[Optional[Tensor]], method: OnePassMethod
+) -> str:
     names = ', '.join(sorted({f"'{level.layer}'" for level in levels}))
     if not method.uses_gradients or any(g is not None for g in gradients):
         if all(not bool(level.activation.any()) for level in levels):

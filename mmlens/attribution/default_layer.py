@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional, Tuple
+import contextlib
+from typing import Callable, Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import LayerError
 from .layers import written_name
-from .tap import Tap, observe_outputs
+from .tap import Tap
 
 
 def find_default_layer(
@@ -38,33 +39,58 @@ def find_default_layer(
     Raises:
         LayerError: If no norm layer lies over the picture.
     """
+    norms = _norm_layers(model, inside)
+    order: List[str] = []
+    # The norm that is defined last mostly runs last: the run that tells the order tries it, too.
+    likely = next(reversed(list(norms)), None)
+    known = {likely: _dependence(model, likely, norms, run, input_size, extra_tokens, order)} if likely else {}
+    last = {name: position for position, name in enumerate(order)}
     lying: List[str] = []
-    for name, module in reversed(_norm_layers_in_order(model, inside, run)):
-        with Tap(model, {name: module}) as tap:
-            logits = run()
-            try:
-                levels = tap.levels(input_size, extra_tokens)
-            except LayerError:
-                continue  # after pooling
+    for name in sorted(last, key=lambda name: -last[name]):
+        if name not in known:
+            known[name] = _dependence(model, name, norms, run, input_size, extra_tokens)
+        if known[name]:
+            return name, True
+        if known[name] is not None:
             lying.append(name)
-            tensors = [level.tensor for level in levels]
-            gradients = torch.autograd.grad(logits.max(), tensors, allow_unused=True)
-            if any(g is not None and bool(level.layout(g).any()) for level, g in zip(levels, gradients)):
-                return name, True
     if lying:
         return lying[0], False
     raise LayerError(f"No norm layer of '{inside}' lies over the picture: name a layer.")
 
 
-def _norm_layers_in_order(model: nn.Module, inside: str, run: Callable[[], Tensor]) -> List[Tuple[str, nn.Module]]:
-    """Norm layers in the order they run."""
+def _dependence(
+    model: nn.Module,
+    name: str,
+    norms: Dict[str, nn.Module],
+    run: Callable[[], Tensor],
+    input_size: Tuple[int, int],
+    extra_tokens: Optional[int],
+    order: Optional[List[str]] = None,
+) -> Optional[bool]:
+    """Whether the prediction depends on a norm layer's cells; ``None`` if it has none over the picture.
+
+    ``order`` is filled with the names of all norm layers as they run.
+    """
+    with Tap(model, {name: norms[name]}) as tap, contextlib.ExitStack() as hooks:
+        if order is not None:
+            for other, module in norms.items():
+                hooks.callback(module.register_forward_hook(_noting(order, other)).remove)
+        logits = run()
+        try:
+            levels = tap.levels(input_size, extra_tokens)
+        except LayerError:
+            return None  # after pooling, or not run at all
+        gradients = torch.autograd.grad(logits.max(), [level.tensor for level in levels], allow_unused=True)
+        return any(g is not None and bool(level.layout(g).any()) for level, g in zip(levels, gradients))
+
+
+def _noting(names: List[str], name: str) -> Callable[..., None]:
+    return lambda module, inputs, output: names.append(name)
+
+
+def _norm_layers(model: nn.Module, inside: str) -> Dict[str, nn.Module]:
     named = getattr(model, inside).named_modules()
-    norms = {written_name(f'{inside}.{name}'): module for name, module in named if _is_norm(module)}
-    order: List[str] = []
-    with observe_outputs(model, norms.items(), lambda name, output: order.append(name)):
-        run()
-    last = {name: position for position, name in enumerate(order)}
-    return [(name, norms[name]) for name in sorted(last, key=lambda name: last[name])]
+    return {written_name(f'{inside}.{name}'): module for name, module in named if _is_norm(module)}
 
 
 def _is_norm(module: nn.Module) -> bool:

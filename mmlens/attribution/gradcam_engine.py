@@ -1,4 +1,4 @@
-"""Methods that run the model many times, through pytorch-grad-cam's own engine."""
+"""Class maps by pytorch-grad-cam's own engine, for its methods that need more than one pass."""
 
 from __future__ import annotations
 
@@ -14,14 +14,6 @@ from ..errors import LayerError, MethodError, reason
 from .restore import unchanged
 from .tokens import layouts_of, why_no_map
 from .trees import map_tensors, tensors_of
-
-
-def multi_pass_method(name: str) -> Optional[type]:
-    """The class of the installed pytorch-grad-cam of that name (any case) that needs its engine; else ``None``."""
-    cam_class = compat.cam_classes().get(name.lower())
-    if cam_class is None or not compat.needs_forward_passes(cam_class):
-        return None
-    return cam_class
 
 
 class Logits(nn.Module):
@@ -58,7 +50,7 @@ def borrowed(model: nn.Module) -> Iterator[None]:
                 module._forward_hooks.update(hooks)
 
 
-def explain_by_passes(
+def map_by_engine(
     cam_class: type,
     model: nn.Module,
     logits_of: Callable[[Tensor], Tensor],
@@ -72,7 +64,7 @@ def explain_by_passes(
     """One class's map by a class of pytorch-grad-cam.
 
     Args:
-        cam_class: What :func:`multi_pass_method` returned.
+        cam_class: A class of the installed pytorch-grad-cam.
         model: The model; given back as it was.
         logits_of: Its inputs (B, 3, H, W) -> logits (B, n).
         layers: Name -> module; none for a method that finds its layers by itself.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import MethodError
-from .methods import Method
+from .methods import OnePassMethod
 from .methods.activation import first_component
 from .methods.gradcam_package import smoothed_formula
 
@@ -17,7 +17,7 @@ from .methods.gradcam_package import smoothed_formula
 FACTORS = (0.9, 1.0, 1.1)
 
 
-def eigen_smoothed(method: Method) -> Method:
+def eigen_smoothed(method: OnePassMethod) -> OnePassMethod:
     """The method with the first principal component of its weighted activations in place of their sum.
 
     EigenCAM and EigenGradCAM are made of that component already and stay as they are.
@@ -31,7 +31,7 @@ def eigen_smoothed(method: Method) -> Method:
     return replace(method, formula=formula)
 
 
-def _component_of_channels(method: Method) -> Callable[..., Tensor]:
+def _component_of_channels(method: OnePassMethod) -> Callable[..., Tensor]:
     def formula(activation: Tensor, gradient: Optional[Tensor], spatial: bool) -> Tensor:
         # A method that weighs channel by channel gives a channel's share when it sees that channel alone.
         channels = activation.transpose(0, 1)

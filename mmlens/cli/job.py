@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from ..errors import ModelError
 from .arguments import read_cfg_options
@@ -19,33 +19,21 @@ from .sources import Source, find_sources
 from .window import check_display
 
 if TYPE_CHECKING:
-    from ..models.classifier import Classifier
-    from ..models.detector import Detector
     from ..models.network import Network
 
 
-def load(args: argparse.Namespace) -> Detector:
-    """Load the model that the arguments name."""
+def load(args: argparse.Namespace) -> Network:
+    """Open the network that the arguments name, whatever its family."""
     with quiet():
         # First, because it prepares the import of mmengine and its kin.
-        from ..explain.networks import load_detector
+        from ..explain.networks import open_network
 
-        return load_detector(
+        return open_network(
             args.config,
             args.checkpoint,
             device=args.device,
             cfg_options=read_cfg_options(args.cfg_options),
-            resize_only=args.resize_only,
-        )
-
-
-def load_classifier_or_detector(args: argparse.Namespace) -> Union[Classifier, Detector]:
-    """Load the classifier, or the detector, that the arguments name."""
-    with quiet():
-        from ..explain.networks import load_classifier_or_detector
-
-        return load_classifier_or_detector(
-            args.config, args.checkpoint, device=args.device, cfg_options=read_cfg_options(args.cfg_options)
+            resize_only=getattr(args, 'resize_only', False),
         )
 
 
@@ -77,7 +65,7 @@ def run_job(
         draw: Draws one picture or frame with the loaded model.
         same_size: See :class:`mmlens.cli.run.Run`.
         check_sources: Raises if the options do not suit the sources.
-        load: Loads the model. Defaults to a detector's.
+        load: Loads the model. Defaults to whatever the config describes.
         passes: See :class:`mmlens.cli.run.Run`.
         option: See :func:`mmlens.cli.outputs.plan_outputs`.
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.ops import box_iou
 
-from ..attribution.methods.multi_pass import Runs, fitting, place_of
 from ..attribution.passes.altering import batch_axis
 from ..attribution.passes.memory import Allocations
 from ..attribution.passes.replay import Replay
+from ..attribution.passes.runs import Runs, fitting, place_of
 from ..attribution.passes.selection import Diverged, Selection
 from ..attribution.tap import Level
 from ..models.detector import Detector
 from ..models.network import Prepared
+from .post_processing import following_post_processing, lowered_thresholds, settings_of
 
 # (scores (N,), boxes (N, 4)) -> values (N,)
 Measure = Callable[[Tensor, Tensor], Tensor]
 _SAME_IOU = 0.9
-_LOW_SCORE = 1e-3
 
 
-class Follower(Runs):
+class BoxRuns(Runs):
     """Runs a detector with altered features or inputs, and measures the same detections each time.
 
     A detection is followed by the choices that post-processing made for the unaltered picture
@@ -74,11 +73,21 @@ class Follower(Runs):
         return self._measure(self._wanted.scores, self._wanted.boxes)
 
     @property
+    def notes(self) -> List[str]:
+        """See :class:`Runs`."""
+        if not self.by_overlap:
+            return []
+        return [
+            f'The candidates of {type(self.detector.model).__name__} cannot be followed through its post-processing: '
+            'the boxes were found again by their overlap.'
+        ]
+
+    @property
     def identity(self) -> str:
         """See :class:`Runs`: boxes, labels and scores of the detections, and the settings of post-processing."""
         wanted = self._wanted
         parts = [each.tolist() for each in (wanted.boxes, wanted.labels, wanted.scores)]
-        return repr([parts, list(_settings_of(self.detector.model))])
+        return repr([parts, list(settings_of(self.detector.model))])
 
     def batch_size(self, level: Optional[Level] = None, items: Optional[int] = None) -> int:
         """See :class:`Runs`."""
@@ -104,7 +113,7 @@ class Follower(Runs):
         """
         self.passes += len(altered)
         wanted = self._wanted
-        with _lowered_thresholds(self.detector.model):
+        with lowered_thresholds(self.detector.model):
             samples = self.detector.samples(self.prepared, len(altered), altered)
         values = []
         for sample in samples:
@@ -131,13 +140,13 @@ class Follower(Runs):
     def _one_batch(self, level: Optional[Level], part: Tensor, axis: int) -> Tensor:
         number = part.shape[axis]
         if self.by_overlap:
-            with _lowered_thresholds(self.detector.model):
+            with lowered_thresholds(self.detector.model):
                 return torch.stack([self._by_overlap(sample) for sample in self._samples(level, part.contiguous())])
         # The recorded choices are those of a whole batch: one that is not full is filled up.
         missing = self._size - number
         full = torch.cat([part, *[self._plain(level)] * missing], axis) if missing else part.contiguous()
         try:
-            with self._selection.follow(), _following_post_processing(self._selection):
+            with self._selection.follow(), following_post_processing(self._selection):
                 samples = self._samples(level, full)
             if [len(sample.pred_instances) for sample in samples] != self._counts:
                 raise Diverged('not all choices were followed')
@@ -178,7 +187,7 @@ class Follower(Runs):
     def _record(self, level: Optional[Level]) -> None:
         plain, axis = self._plain(level), 0 if level is None else batch_axis(level)
         try:
-            with self._selection.record(), _following_post_processing(self._selection):
+            with self._selection.record(), following_post_processing(self._selection):
                 samples = self._samples(level, torch.cat([plain] * self._size, axis))
             self._of_copies = [self._positions(sample) for sample in samples]
             self._counts = [len(sample.pred_instances) for sample in samples]
@@ -230,68 +239,3 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 class _NotTheSame(Exception):
     """A copy of the picture does not give the detections that the picture gives."""
-
-
-@contextlib.contextmanager
-def _following_post_processing(selection: Selection) -> Iterator[None]:
-    """Have mmcv's suppressions, which may be compiled, choose through ``selection``, and masks be pasted beside it."""
-    from mmcv.ops.nms import NMSop, SoftNMSop
-    from mmdet.models.roi_heads.mask_heads import FCNMaskHead
-
-    plain, soft, paste = NMSop.apply, SoftNMSop.apply, FCNMaskHead.predict_by_feat
-
-    def nms(boxes: Tensor, scores: Tensor, *settings: Any) -> Tensor:
-        if not selection.watches:
-            return plain(boxes, scores, *settings)
-        return selection.choose('nms', boxes, lambda: plain(boxes, scores, *settings))
-
-    def soft_nms(boxes: Tensor, scores: Tensor, *settings: Any) -> Tuple[Tensor, Tensor]:
-        if not selection.watches:
-            return soft(boxes, scores, *settings)
-
-        def choose() -> Tuple[Tensor, Tensor]:
-            dets, kept = soft(boxes, scores, *settings)
-            kept = kept[: len(dets)]
-            return kept, dets[: len(kept), 4].to(scores) / scores[kept]
-
-        # How much the neighbours weaken a score stays as it was too.
-        kept, factors = selection.choose('soft_nms', boxes, choose)
-        return torch.cat([boxes[kept], (scores[kept] * factors)[:, None]], 1), kept
-
-    def paste_masks(*arguments: Any, **options: Any) -> Any:
-        # Where masks are pasted depends on how far the boxes reach, and chooses no candidates.
-        with selection.paused():
-            return paste(*arguments, **options)
-
-    NMSop.apply, SoftNMSop.apply, FCNMaskHead.predict_by_feat = nms, soft_nms, paste_masks
-    try:
-        yield
-    finally:
-        del NMSop.apply, SoftNMSop.apply
-        FCNMaskHead.predict_by_feat = paste
-
-
-@contextlib.contextmanager
-def _lowered_thresholds(model: nn.Module) -> Iterator[None]:
-    """Let detections of low score through all of a model's post-processing."""
-    changed: List[Tuple[Dict[str, Any], Any]] = []
-    for settings in _settings_of(model):
-        if isinstance(settings.get('score_thr'), float) and settings['score_thr'] > _LOW_SCORE:
-            changed.append((settings, settings['score_thr']))
-            settings['score_thr'] = _LOW_SCORE
-    try:
-        yield
-    finally:
-        for settings, threshold in changed:
-            settings['score_thr'] = threshold
-
-
-def _settings_of(model: nn.Module) -> Iterator[Dict[str, Any]]:
-    stack: List[Any] = [getattr(module, 'test_cfg', None) for module in model.modules()]
-    seen = set()
-    while stack:
-        settings = stack.pop()
-        if isinstance(settings, dict) and id(settings) not in seen:
-            seen.add(id(settings))
-            yield settings
-            stack.extend(settings.values())

@@ -7,26 +7,28 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from ..attribution.attribute import Attribution
 from ..attribution.fuse import normalise, normalise_in_box
-from ..attribution.layers import resolve_layers
-from ..attribution.methods import Method, PassMethod, Progress, get_method, pass_method
-from ..errors import MmlensError, PictureError
-from ..models.detector import Detector, Predictions
+from ..attribution.methods import Method, OnePassMethod, Progress, get_method
+from ..errors import MmlensError
 from ..models.inputs import Picture
+from ..models.predictions import Predictions
+from ..models.words import Text
 from ..results.boxes import BoxExplanation, BoxMap
-from .box_job import BoxJob, Explained
-from .layers import check_black_box, named_layers
-from .networks import DetectorLike, as_detector, installed_versions
+from .box_targets import BoxTargets, select_detections
+from .job import Job
+from .networks import NetworkLike, installed_versions, open_detector
 
 
 def explain_boxes(
-    model: DetectorLike,
+    model: NetworkLike,
     picture: Picture,
     *,
     checkpoint: Optional[Union[str, Path]] = None,
     device: Optional[str] = None,
     cfg_options: Optional[Dict[str, Any]] = None,
     resize_only: bool = False,
+    family: Optional[str] = None,
     method: str = 'gradcam',
     layers: Optional[Sequence[str]] = None,
     target: str = 'score',
@@ -36,6 +38,8 @@ def explain_boxes(
     topk: int = -1,
     norm_in_bbox: bool = False,
     max_shape: Optional[Tuple[int, int]] = None,
+    text: Optional[Text] = None,
+    custom_entities: Optional[bool] = None,
     method_options: Optional[Dict[str, Any]] = None,
     progress: Optional[Progress] = None,
 ) -> BoxExplanation:
@@ -47,8 +51,9 @@ def explain_boxes(
         model: A config, with ``checkpoint`` and ``device``; a model that mmdet's ``init_detector``
             built; or what :func:`load_detector` returned.
         picture: File name, or (H, W, 3) uint8 BGR.
-        checkpoint, device, cfg_options, resize_only: See :func:`load_detector`; only for a config.
-        method: Name of a method, any case.
+        checkpoint, device, cfg_options, resize_only: See :func:`open_network`; only for a config.
+        family: See :func:`open_network`.
+        method: Name of a method, case-insensitive.
         layers: Names of the layers to look at. Defaults to the neck, or the backbone if there is none.
         target: What is explained: ``'score'`` (the logit of the box's own confidence), ``'box'``
             (its edges) or ``'both'``.
@@ -58,6 +63,10 @@ def explain_boxes(
         topk: Only the best ``topk`` of what is left; -1 takes all.
         norm_in_bbox: Rescale each map within its box, with nothing outside.
         max_shape: Average larger levels down to at most ``(h, w)``; -1 leaves a side as it is.
+        text: What an open-vocabulary detector is to look for: a text such as ``'a dog. a bicycle.'``, or a
+            name for each class.
+        custom_entities: Whether each part of the text between full stops is a class as it stands; else models
+            such as GLIP look for the nouns in it.
         method_options: Options of a method that runs the network many times: ``batch_size`` and
             ``memory`` (MB) of any; for the others see :mod:`mmlens.attribution.methods.ablation`,
             :mod:`~mmlens.attribution.methods.masking` and :mod:`~mmlens.attribution.methods.drise`.
@@ -79,82 +88,45 @@ def explain_boxes(
     """
     if topk == 0 or topk < -1:
         raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
-    detector = as_detector(model, checkpoint, device, cfg_options, resize_only)
-    chosen = pass_method(method) or get_method(method)  # after the config, which may bring a method of its own
-    options = chosen.complete(method_options)
-    names = _layers_of(layers, detector)
-    if isinstance(chosen, PassMethod) and not chosen.uses_layers:
-        check_black_box(chosen, layers)
-        names = ()
-        if target != 'score':
-            raise MmlensError(f"Method '{chosen.name}' knows scores and overlaps only: leave the target at 'score'.")
-    wanted = detector.class_indexes(classes)
-    tapped = resolve_layers(detector.model, names)
-    job = BoxJob(
-        detector,
-        picture,
-        tapped,
-        target,
-        lambda found: select_detections(found, score_thr, wanted, instances, topk),
-        max_shape,
+    detector = open_detector(
+        model, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only, family=family
     )
-    explained = job.by_passes(chosen, options, progress) if isinstance(chosen, PassMethod) else job.by_one_pass(chosen)
+    chosen = get_method(method)  # after the config, which may bring a method of its own
+    if not detector.needs_words:  # else the words are the classes, and known with the picture
+        classes = detector.class_indexes(classes)
+
+    def select(found: Predictions) -> List[int]:
+        wanted = detector.class_indexes(classes, targets.prepared)
+        return select_detections(found, score_thr, wanted, instances, topk)
+
+    targets = BoxTargets(detector, picture, target, select, max_shape, text=text, custom_entities=custom_entities)
+    job = Job.settle(targets, chosen, method_options, layers, progress)
+    explained = job.run()
     result = BoxExplanation(
-        explained.prepared.picture,
-        [_box_map(detector, explained, position, norm_in_bbox) for position in range(len(explained.ranks))],
-        tuple(tapped),
+        targets.prepared.picture,
+        [_box_map(targets, rank, one, norm_in_bbox) for rank, one in zip(targets.ranks, explained.maps)],
+        tuple(job.layers),
         chosen.name,
         target,
         versions=dict(installed_versions()),
         passes=explained.passes,
         unfinished=explained.unfinished,
     )
-    result.notes = explained.notes + _notes(result, chosen, score_thr, len(explained.found))
+    result.notes = detector.notes + explained.notes + _notes(result, chosen, score_thr, len(targets.found))
     return result
 
 
-def _layers_of(layers: Optional[Sequence[str]], detector: Detector) -> Tuple[str, ...]:
-    return detector.default_layers if layers is None else named_layers(layers)
-
-
-def select_detections(
-    found: Predictions,
-    score_thr: float,
-    classes: Optional[Sequence[int]],
-    instances: Optional[Sequence[int]],
-    topk: int,
-) -> List[int]:
-    """Ranks of the detections to show; for the arguments see :func:`explain_boxes`.
-
-    Raises:
-        PictureError: If there is no detection of a rank asked for.
-    """
-    scores, labels = found.scores.detach().tolist(), found.labels.tolist()
-    ranks = [rank for rank, score in enumerate(scores) if score >= score_thr]
-    if instances is not None:
-        beyond = [i for i in instances if not 0 <= i < len(ranks)]
-        if beyond and ranks:
-            raise PictureError(
-                f'There is no instance {beyond[0]}: {len(ranks)} detections score at least {score_thr}, '
-                f'0 to {len(ranks) - 1}.'
-            )
-        ranks = [rank for rank in ranks if rank in set(instances)]
-    if classes is not None:
-        ranks = [rank for rank in ranks if labels[rank] in classes]
-    return ranks if topk < 0 else ranks[:topk]
-
-
-def _box_map(detector: Detector, explained: Explained, position: int, norm_in_bbox: bool) -> BoxMap:
-    found, rank, attribution = explained.found, explained.ranks[position], explained.maps[position]
+def _box_map(targets: BoxTargets, rank: int, attribution: Attribution, norm_in_bbox: bool) -> BoxMap:
+    found, names = targets.found, targets.network.names_of(targets.prepared, targets.found)
     box = found.boxes[rank].detach().float().cpu().numpy()
     label = int(found.labels[rank])
-    laid = explained.prepared.geometry.map_to_picture(attribution.raw.cpu().numpy())
+    laid = targets.prepared.geometry.map_to_picture(attribution.raw.cpu().numpy())
     normalised = normalise_in_box(laid, box) if norm_in_bbox else normalise(laid)
     return BoxMap(
         index=rank,
         box=box,
         label=label,
-        class_name=detector.class_name(label),
+        class_name=names[rank],
         score=float(found.scores[rank].detach()),
         raw=laid,
         normalised=normalised,
@@ -170,7 +142,7 @@ def _why_nothing_shows(laid: np.ndarray) -> str:
     return 'its evidence lies outside the picture, in the padding; choose another layer'
 
 
-def _notes(result: BoxExplanation, method: Union[Method, PassMethod], score_thr: float, found: int) -> List[str]:
+def _notes(result: BoxExplanation, method: Method, score_thr: float, found: int) -> List[str]:
     notes = []
     if not found:
         notes.append(
@@ -178,7 +150,7 @@ def _notes(result: BoxExplanation, method: Union[Method, PassMethod], score_thr:
         )
     elif not result.boxes:
         notes.append(f'No detection was selected: none of the wanted kind scores {score_thr} or more.')
-    if result.boxes and isinstance(method, Method) and not method.uses_gradients:
+    if result.boxes and isinstance(method, OnePassMethod) and not method.uses_gradients:
         notes.append(f'{method.name} shows what the layer reacts to; its map is the same for every box and class.')
     notes.extend(
         f'The map of {box.class_name} {box.score:.2f} is blank: {box.blank}.' for box in result.boxes if box.blank

@@ -1,20 +1,16 @@
-"""Class maps by methods that run the classifier, or what follows its layers, many times."""
+"""The same classes in passes with altered features or inputs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..attribution.fuse import fuse_layers
-from ..attribution.methods import PassJob, PassMethod, Progress
-from ..attribution.methods.activation import first_component
-from ..attribution.methods.multi_pass import Runs, fitting, note_of_memory, place_of
 from ..attribution.passes.altering import batch_axis
 from ..attribution.passes.memory import Allocations
 from ..attribution.passes.replay import Replay
+from ..attribution.passes.runs import Runs, fitting, place_of
 from ..attribution.tap import Level
 from ..models.classifier import Classifier
 
@@ -25,20 +21,27 @@ class ClassRuns(Runs):
     Args:
         classifier: The classifier.
         inputs: Shape (1, 3, H, W): the unaltered input.
-        replay: A replay of the classifier on this input, nothing recorded yet.
+        replay: A replay of the classifier on this input, recorded.
+        logits: Shape (1, n): what was recorded.
         categories: The classes.
         options: Of the method; ``batch_size`` and ``memory`` count here.
     """
 
     def __init__(
-        self, classifier: Classifier, inputs: Tensor, replay: Replay, categories: Sequence[int], options: Dict[str, Any]
+        self,
+        classifier: Classifier,
+        inputs: Tensor,
+        replay: Replay,
+        logits: Tensor,
+        categories: Sequence[int],
+        options: Dict[str, Any],
     ) -> None:
         self.classifier = classifier
         self.inputs = inputs
         self.replay = replay
         self._categories = list(categories)
         self._options = options
-        self._reference = self._of_classes(replay.record())[0]
+        self._reference = self._of_classes(logits)[0]
         self._sizes: Dict[Tuple[str, int], int] = {}  # at layers' levels, and at the input
 
     @property
@@ -83,62 +86,3 @@ class ClassRuns(Runs):
 
     def _of_classes(self, values: Tensor) -> Tensor:
         return values[:, self._categories].float()
-
-
-@dataclass
-class ClassPasses:
-    """What came of many passes.
-
-    Attributes:
-        maps: Shape (H, W), float32 >= 0, for each class.
-        interrupted: Whether they were ended early.
-        notes: Sentences for the user.
-    """
-
-    maps: List[Tensor]
-    interrupted: bool
-    notes: List[str]
-
-
-def class_maps_by_passes(
-    classifier: Classifier,
-    inputs: Tensor,
-    layers: Dict[str, nn.Module],
-    method: PassMethod,
-    options: Dict[str, Any],
-    categories: Sequence[int],
-    *,
-    extra_tokens: Optional[int] = None,
-    eigen_smooth: bool = False,
-    progress: Optional[Progress] = None,
-) -> ClassPasses:
-    """Maps of classes, all in the same passes.
-
-    Args:
-        classifier: The classifier.
-        inputs: Shape (1, 3, H, W).
-        layers: The layers, by the names that errors will show.
-        method: The method.
-        options: All of its options.
-        categories: The classes.
-        extra_tokens: See :func:`mmlens.explain_classes`.
-        eigen_smooth: See :func:`mmlens.explain_classes`.
-        progress: See :func:`mmlens.explain_boxes`.
-
-    Returns:
-        The maps, and what there is to say of them.
-    """
-    size = (int(inputs.shape[2]), int(inputs.shape[3]))
-
-    def run(copies: int) -> Tensor:
-        return classifier.logits_of(inputs.expand(copies, -1, -1, -1))
-
-    with Replay(classifier.model, layers, run) as replay:
-        runs = ClassRuns(classifier, inputs, replay, categories, options)
-        levels = replay.levels(size, extra_tokens)
-        job = PassJob(levels, runs, inputs, [], False, options, progress)
-        if eigen_smooth:
-            job.combine = lambda weighted: first_component(weighted[None])[0]
-        maps = method.explain(job)
-    raws = [fuse_layers([each for each in of_class if each is not None], size) for of_class in maps]
-    return ClassPasses(raws, job.interrupted, note_of_memory(options, runs))

@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..attribution.gradcam_engine import guided_gradients, multi_pass_method
-from ..attribution.layers import resolve_layers
-from ..attribution.methods import Method, PassMethod, Progress, available_methods, get_method, pass_method
-from ..attribution.tap import Tap
-from ..compat.gradcam import looks_everywhere
-from ..errors import LayerError, MmlensError
-from ..models.classifier import Classifier
+from ..attribution.attribute import Attribution
+from ..attribution.fuse import stretch
+from ..attribution.gradcam_engine import guided_gradients
+from ..attribution.methods import EngineMethod, Method, OnePassMethod, Progress, get_method
+from ..attribution.smoothing import augmented_mean
+from ..errors import MethodError, MmlensError
 from ..models.inputs import Picture
-from ..models.network import Prepared
 from ..results.classes import ClassExplanation, ClassMap
-from .class_job import ClassJob, Found, default_layer
-from .layers import check_black_box, named_layers
-from .networks import ClassifierLike, as_classifier, installed_versions
+from .class_targets import Classes, ClassTargets
+from .job import Attributions, Job
+from .networks import NetworkLike, installed_versions, open_classifier
 
 
 def explain_classes(
-    model: ClassifierLike,
+    model: NetworkLike,
     picture: Picture,
     *,
     checkpoint: Optional[Union[str, Path]] = None,
     device: Optional[str] = None,
     cfg_options: Optional[Dict[str, Any]] = None,
+    family: Optional[str] = None,
     method: str = 'gradcam',
     layers: Optional[Sequence[str]] = None,
-    categories: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
+    classes: Optional[Classes] = None,
     eigen_smooth: bool = False,
     aug_smooth: bool = False,
     num_extra_tokens: Optional[int] = None,
     guided_backprop: bool = False,
     method_options: Optional[Dict[str, Any]] = None,
     progress: Optional[Progress] = None,
+    categories: Optional[Classes] = None,
 ) -> ClassExplanation:
     """Explain classes of a picture, each by its own map.
 
@@ -50,11 +52,12 @@ def explain_classes(
         model: A config, with ``checkpoint`` and ``device``; a model of mmpretrain that carries its
             config; or what :func:`load_classifier` returned.
         picture: File name, or (H, W, 3) uint8 BGR.
-        checkpoint, device, cfg_options: See :func:`load_classifier`; only for a config.
-        method: Name of a method, any case; those of the installed pytorch-grad-cam too.
+        checkpoint, device, cfg_options: See :func:`open_network`; only for a config.
+        family: See :func:`open_network`.
+        method: Name of a method, case-insensitive; those of the installed pytorch-grad-cam too.
         layers: Names of the layers to look at; the mean of their maps is shown. Defaults to the one
             that :func:`~mmlens.attribution.default_layer.find_default_layer` finds.
-        categories: Classes to explain, by name or index. Defaults to the one predicted.
+        classes: Classes to explain, by name or index. Defaults to the one predicted.
         eigen_smooth: Take the first principal component of the weighted activations.
         aug_smooth: Take the mean over the picture mirrored and brightened: six times the work.
         num_extra_tokens: How many tokens stand before those of the picture. Defaults to the
@@ -62,6 +65,7 @@ def explain_classes(
         guided_backprop: Compute guided gradients too, which the drawing shows times the map. They hardly
             depend on the class or on what the network has learned (Adebayo et al. 2018).
         method_options, progress: See :func:`mmlens.explain_boxes`.
+        categories: Deprecated name of ``classes``.
 
     Returns:
         The classes with raw and normalised maps, in picture coordinates.
@@ -71,99 +75,108 @@ def explain_classes(
 
     Example:
         >>> from mmlens import explain_classes
-        >>> found = explain_classes('config.py', 'dog.jpg', checkpoint='weights.pth', categories=['dog', 'cat'])
+        >>> found = explain_classes('config.py', 'dog.jpg', checkpoint='weights.pth', classes=['dog', 'cat'])
         >>> found[0].class_name, found[0].score, found[0].normalised.shape
         ('dog', 0.86, (576, 768))
         >>> cv2.imwrite('dog_classes.png', found.draw())
     """
-    classifier = as_classifier(model, checkpoint, device, cfg_options)
+    if categories is not None:
+        warnings.warn('categories= is now called classes=.', DeprecationWarning, stacklevel=2)
+        classes = categories if classes is None else classes
+    classifier = open_classifier(model, checkpoint, device=device, cfg_options=cfg_options, family=family)
     if num_extra_tokens is not None and num_extra_tokens < 0:
         raise MmlensError(f'num_extra_tokens must be 0 or more, not {num_extra_tokens}.')
-    how = _method(method)
-    options = how.complete(method_options) if not isinstance(how, type) else {}
-    everywhere = looks_everywhere(how) if isinstance(how, type) else isinstance(how, PassMethod) and not how.uses_layers
-    if isinstance(how, PassMethod) and everywhere:
-        check_black_box(how, layers)
-    elif everywhere and layers is not None:
-        raise LayerError(f'{method} finds its layers by itself: name none.')
-    with Tap(classifier.model, {}), torch.no_grad():
-        prepared = classifier.prepare(picture)
-        logits = classifier.logits(prepared)[0].float()
-    names = () if everywhere else _layer_names(layers, classifier, prepared)
-    wanted = classifier.categories(categories, logits)
-    extra = classifier.extra_tokens if num_extra_tokens is None else num_extra_tokens
-    tapped = resolve_layers(classifier.model, names)
-    job = ClassJob(classifier, prepared, tapped, extra, eigen_smooth, aug_smooth)
-
-    if isinstance(how, Method):
-        found = job.by_one_pass(how, wanted)
-    elif isinstance(how, PassMethod):
-        found = job.by_own_passes(how, options, wanted, progress)
-    else:
-        found = [job.by_passes(how, each) for each in wanted]
+    chosen = get_method(method)
+    targets = ClassTargets(classifier, picture, classes, num_extra_tokens)
+    job = Job.settle(targets, chosen, method_options, layers, progress, eigen_smooth)
+    explained = _augmented(job) if aug_smooth else job.run()
+    prepared = targets.prepared
     result = ClassExplanation(
         picture=prepared.picture,
-        classes=[_class_map(classifier, prepared, logits, each) for each in found],
+        classes=[
+            _class_map(targets, category, one, aug_smooth or isinstance(chosen, EngineMethod))
+            for category, one in zip(targets.categories, explained.maps)
+        ],
         covered=prepared.geometry.covered(),
         to_input=prepared.geometry.matrix,
         input_size=prepared.input_size,
-        layers=tuple(tapped),
-        method=method.lower(),
+        layers=tuple(job.layers),
+        method=chosen.name,
         versions=dict(installed_versions()),
-        unfinished=job.unfinished,
+        unfinished=explained.unfinished,
     )
     if guided_backprop:
-        _add_guided(result, classifier, prepared)
-    result.notes += job.notes + _notes(result, how)
+        _add_guided(result, targets)
+    result.notes += classifier.notes + explained.notes + _notes(result, chosen)
     return result
 
 
-def _method(name: str) -> Union[Method, PassMethod, type]:
-    """The method of that name: of mmlens or registered, else one that needs pytorch-grad-cam's own engine."""
-    engine = None if name.lower() in available_methods() else multi_pass_method(name)
-    return engine or pass_method(name) or get_method(name)
+def _augmented(job: Job) -> Attributions:
+    """The mean over the picture mirrored and brightened: each map is scaled to [0, 1] before.
+
+    Raises:
+        MethodError: If the passes over one input are to be kept, and those of several would be.
+    """
+    if job.options.get('resume'):
+        raise MethodError('resume keeps the passes over one input, and aug_smooth looks at six: leave out one.')
+    targets = job.targets
+    assert isinstance(targets, ClassTargets)
+    targets.ask()
+    last = Attributions()
+
+    def explain(inputs: Tensor) -> Optional[Tensor]:
+        nonlocal last
+        if last.unfinished:
+            return None
+        found = replace(job, targets=targets.on(inputs)).run()
+        whole, last = last, found
+        if found.unfinished and whole.maps:
+            return None  # what a part of the passes found is not worth as much as the rest
+        return torch.stack([stretch(one.raw) for one in found.maps])
+
+    means = augmented_mean(explain, targets.prepared.batch['inputs'])
+    blanks = [None if bool(mean.any()) else one.blank for mean, one in zip(means, last.maps)]
+    notes = ['Ended early: the maps are those so far.'] if last.unfinished else last.notes
+    maps = [Attribution(mean, blank) for mean, blank in zip(means, blanks)]
+    return Attributions(maps, notes, last.passes, last.unfinished)
 
 
-def _layer_names(layers: Optional[Sequence[str]], classifier: Classifier, prepared: Prepared) -> Tuple[str, ...]:
-    if layers is None:
-        return (default_layer(classifier, prepared),)
-    return named_layers(layers)
-
-
-def _class_map(classifier: Classifier, prepared: Prepared, logits: Tensor, found: Found) -> ClassMap:
+def _class_map(targets: ClassTargets, category: int, found: Attribution, is_scaled: bool) -> ClassMap:
     def lay(values: Tensor) -> np.ndarray:
-        return prepared.geometry.map_to_picture(values.detach().float().cpu().numpy())
+        return targets.prepared.geometry.map_to_picture(values.detach().float().cpu().numpy())
 
+    classifier, logits = targets.network, targets.logits
+    normalised = found.raw if is_scaled else stretch(found.raw)
+    flat = None if bool(normalised.any()) else 'its evidence is the same everywhere; choose an earlier layer'
     return ClassMap(
-        category=found.category,
-        class_name=classifier.class_name(found.category),
-        score=float(classifier.scores(logits)[found.category]),
-        logit=float(logits[found.category]),
-        rank=int((logits > logits[found.category]).sum()),
+        category=category,
+        class_name=classifier.class_name(category),
+        score=float(classifier.scores(logits)[category]),
+        logit=float(logits[category]),
+        rank=int((logits > logits[category]).sum()),
         raw=lay(found.raw),
-        normalised=lay(found.normalised),
-        blank=found.blank,
+        normalised=lay(normalised),
+        blank=found.blank or flat,
     )
 
 
-def _add_guided(result: ClassExplanation, classifier: Classifier, prepared: Prepared) -> None:
-    is_rgb = bool(getattr(classifier.model.data_preprocessor, 'to_rgb', False))
+def _add_guided(result: ClassExplanation, targets: ClassTargets) -> None:
+    model, geometry = targets.network.model, targets.prepared.geometry
+    is_rgb = bool(getattr(model.data_preprocessor, 'to_rgb', False))
     for each in result:
-        gradient = guided_gradients(classifier.model, classifier.logits_of, prepared.batch['inputs'], each.category)
-        channels = [prepared.geometry.map_to_picture(one) for one in gradient.cpu().numpy()]
+        gradient = guided_gradients(model, targets.network.logits_of, targets.prepared.batch['inputs'], each.category)
+        channels = [geometry.map_to_picture(one) for one in gradient.cpu().numpy()]
         each.guided = np.stack(channels[::-1] if is_rgb else channels, 2)
-    if not any(isinstance(module, nn.ReLU) for module in classifier.model.modules()):
+    if not any(isinstance(module, nn.ReLU) for module in model.modules()):
         result.notes.append('The network has no ReLU to guide: the fine picture shows plain gradients.')
 
 
-def _notes(result: ClassExplanation, how: Union[Method, PassMethod, type]) -> List[str]:
+def _notes(result: ClassExplanation, method: Method) -> List[str]:
     notes = []
-    if isinstance(how, Method) and not how.uses_gradients:
-        notes.append(f'{how.name} shows what the layer reacts to; its map is the same for every class.')
-    if result.unfinished:
-        notes.append('Ended early: the maps are those so far.')
-    if not result.layers and isinstance(how, type):
-        notes.append(f'{result.method} finds its layers by itself: the convolutions and batch norms that have a bias.')
+    if isinstance(method, OnePassMethod) and not method.uses_gradients:
+        notes.append(f'{method.name} shows what the layer reacts to; its map is the same for every class.')
+    if isinstance(method, EngineMethod) and not method.uses_layers:
+        notes.append(f'{method.name} finds its layers by itself: the convolutions and batch norms that have a bias.')
     notes.extend(
         f'The map of {each.class_name} {each.score:.2f} is blank: {each.blank}.' for each in result if each.blank
     )

@@ -3,51 +3,58 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..attribution.layers import resolve_layers
 from ..attribution.tap import Level, Tap
 from ..errors import MmlensError
-from ..models.detector import Predictions
 from ..models.inputs import Picture
-from ..models.network import Network, Prepared
+from ..models.network import Network
+from ..models.predictions import Predictions
+from ..models.prepared import Prepared
+from ..models.words import Text
 from ..results.features import FeatureMap, FeatureMaps
 from ..results.predicted import Predicted
-from .boxes import select_detections
+from .box_targets import select_detections
 from .layers import named_layers
-from .networks import DetectorLike, as_detector, installed_versions
+from .networks import NetworkLike, installed_versions, open_network
 
 REDUCTIONS = ('squeeze_mean', 'select_max')
 
 
 def feature_maps(
-    model: DetectorLike,
+    model: NetworkLike,
     picture: Picture,
     *,
     checkpoint: Optional[Union[str, Path]] = None,
     device: Optional[str] = None,
     cfg_options: Optional[Dict[str, Any]] = None,
     resize_only: bool = False,
+    family: Optional[str] = None,
     layers: Sequence[str] = ('backbone',),
     reduction: Optional[str] = 'select_max',
     topk: int = 4,
     score_thr: float = 0.3,
+    text: Optional[Text] = None,
+    custom_entities: Optional[bool] = None,
 ) -> FeatureMaps:
-    """Show what layers of a detector return for a picture, laid over the picture.
+    """Show what layers of a network return for a picture, laid over the picture.
 
     Args:
-        model, picture, checkpoint, device, cfg_options, resize_only: See :func:`mmlens.explain_boxes`. What
-            :func:`~mmlens.load_classifier` returned is taken too.
+        model, checkpoint, device, cfg_options, resize_only, family: See :func:`mmlens.open_network`: a network
+            of any family.
+        picture: File name, or (H, W, 3) uint8 BGR.
         layers: Names of the layers; each of their levels becomes one entry.
         reduction: ``'squeeze_mean'`` (mean over channels), ``'select_max'`` (the channel with the
             largest sum) or ``None`` (channels one by one).
         topk: Without reduction: the channels with the largest sums. -1 takes all, and the layer
             must have 1 or 3.
         score_thr: Detections below are left out.
+        text, custom_entities: See :func:`mmlens.explain_boxes`.
 
     Returns:
         Maps on the picture's grid, and what a detector found.
@@ -64,20 +71,25 @@ def feature_maps(
         raise MmlensError(f"Unknown channel reduction '{reduction}': choose {', '.join(REDUCTIONS)} or None.")
     if reduction is None and (topk == 0 or topk < -1):
         raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
-    network: Network = (
-        model if isinstance(model, Network) else as_detector(model, checkpoint, device, cfg_options, resize_only)
+    network = open_network(
+        model, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only, family=family
     )
-    tapped = resolve_layers(network.model, named_layers(layers))
+    tapped = resolve_layers(network.model, [network.own_layer(name) for name in named_layers(layers)])
     with Tap(network.model, tapped) as tap, torch.no_grad():
-        prepared = network.prepare(picture)
+        prepared = network.prepare(picture, text=text, custom_entities=custom_entities)
         found = network.predictions(prepared)
         levels = tap.levels(prepared.input_size, network.extra_tokens)
         counts = {name: sum(level.layer == name for level in levels) for name in tapped}
         maps = [_feature_map(level, counts[level.layer], prepared, reduction, topk) for level in levels]
-    predicted = None
-    if found.instances:
-        predicted = _predicted(network, found, select_detections(found, score_thr, None, None, -1))
-    return FeatureMaps(prepared.picture, maps, predicted, reduction, versions=dict(installed_versions()))
+    predicted = _predicted(network, prepared, found, score_thr)
+    return FeatureMaps(
+        prepared.picture,
+        maps,
+        predicted,
+        reduction,
+        notes=[*network.notes, *found.notes],
+        versions=dict(installed_versions()),
+    )
 
 
 def _feature_map(level: Level, levels: int, prepared: Prepared, reduction: Optional[str], topk: int) -> FeatureMap:
@@ -103,12 +115,33 @@ def _feature_map(level: Level, levels: int, prepared: Prepared, reduction: Optio
     return FeatureMap(level.layer, level.index, levels, shape, shown.cpu().numpy(), laid)
 
 
-def _predicted(network: Network, found: Predictions, ranks: Sequence[int]) -> Predicted:
-    index = torch.as_tensor(list(ranks), dtype=torch.int64, device=found.scores.device)
-    labels = found.labels[index].cpu().numpy()
+def _predicted(network: Network, prepared: Prepared, found: Predictions, score_thr: float) -> Predicted:
+    """What the network predicts, as plain arrays: objects over the threshold, pixels, classes of the picture."""
+    ranks = select_detections(found, score_thr, None, None, -1)
+    names = network.names_of(prepared, found)
+
+    def chosen(values: Optional[Tensor]) -> Any:
+        return None if values is None else values.detach()[ranks].cpu().numpy()
+
     return Predicted(
-        boxes=found.boxes[index].detach().float().cpu().numpy(),
-        labels=labels,
-        scores=found.scores[index].detach().float().cpu().numpy(),
-        class_names=[network.class_name(int(label)) for label in labels],
+        boxes=chosen(found.boxes.float()) if found.instances else None,
+        labels=chosen(found.labels),
+        scores=chosen(found.scores.float()),
+        class_names=[names[rank] for rank in ranks],
+        polygons=chosen(found.polygons),
+        masks=chosen(found.masks),
+        seg_map=None if found.seg_map is None else found.seg_map.cpu().numpy(),
+        seg_names=dict(enumerate(found.seg_names)),
+        keypoints=chosen(found.keypoints),
+        keypoint_scores=chosen(found.keypoint_scores),
+        skeleton=tuple(found.skeleton),
+        classes=_best_classes(network, found.classes),
+        notes=list(found.notes),
     )
+
+
+def _best_classes(network: Network, scores: Optional[Tensor], most: int = 5) -> Tuple[Tuple[str, float], ...]:
+    if scores is None:
+        return ()
+    best = scores.detach().float().topk(min(most, len(scores)))
+    return tuple((network.class_name(int(index)), float(score)) for score, index in zip(best.values, best.indices))

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Tuple
 
 from torch import nn
 
 from ..attribution import layers as layer_names
 from ..attribution.layers import LayerInfo
-from ..attribution.methods import PassMethod
-from ..errors import LayerError, MmlensError
-from ..models.detector import Detector
+from ..errors import MmlensError
 from ..models.inputs import Picture
-from ..models.network import Network
+from ..models.words import Text
+from .networks import NetworkLike, open_network
 
 
-def list_layers(model: Union[nn.Module, Network], picture: Optional[Picture] = None) -> List[LayerInfo]:
+def list_layers(
+    model: NetworkLike,
+    picture: Optional[Picture] = None,
+    *,
+    family: Optional[str] = None,
+    text: Optional[Text] = None,
+    custom_entities: Optional[bool] = None,
+) -> List[LayerInfo]:
     """List the layers that can be named, with their output shapes if a picture is given.
 
     Args:
-        model: A model, or what :func:`load_detector` or :func:`load_classifier` returned (needed for
-            the shapes of anything but a detector).
+        model: A model of any family, a config (the weights are random), or what :func:`open_network` returned.
         picture: File name, or (H, W, 3) uint8 BGR.
-    """
-    if picture is None:
-        return layer_names.list_layers(model.model if isinstance(model, Network) else model)
-    network = model if isinstance(model, Network) else Detector(model)
-    return layer_names.list_layers(network.model, lambda: network.run(network.prepare(picture)))
-
-
-def check_black_box(method: PassMethod, layers: Optional[Sequence[str]]) -> None:
-    """Check that no layers were named for a method that looks at none.
+        family: See :func:`open_network`.
+        text, custom_entities: See :func:`mmlens.explain_boxes`.
 
     Raises:
-        LayerError: If some were.
+        MmlensError: With one sentence on what is wrong.
+
+    Example:
+        >>> from mmlens import list_layers
+        >>> [(layer.name, layer.shapes) for layer in list_layers(model, 'dog.jpg') if layer.name == 'neck']
+        [('neck', [(1, 64, 52, 52), (1, 64, 26, 26), (1, 64, 13, 13)])]
     """
-    if layers is not None:
-        raise LayerError(f"Method '{method.name}' takes the network as a black box and looks at no layer: name none.")
+    if picture is None and isinstance(model, nn.Module):
+        return layer_names.list_layers(model)
+    network = open_network(model, family=family)
+    if picture is None:
+        return layer_names.list_layers(network.model)
+
+    def run() -> None:
+        network.run(network.prepare(picture, text=text, custom_entities=custom_entities))
+
+    return layer_names.list_layers(network.model, run)
 
 
 def named_layers(layers: Sequence[str]) -> Tuple[str, ...]:

@@ -1,10 +1,10 @@
-"""Loads a network, or takes one that is loaded."""
+"""Opens networks: the one place that every front door, hook and command comes through."""
 
 from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Optional, Union, cast
 
 from torch import nn
 
@@ -12,10 +12,84 @@ from .. import compat
 from ..errors import MmlensError
 from ..models.classifier import Classifier
 from ..models.detector import Detector
+from ..models.families import as_network
 from ..models.loading import ConfigLike, load_model, read_config
+from ..models.network import Network
+from ..pipelines import resize_only as with_resize_only
 
-DetectorLike = Union[ConfigLike, nn.Module, Detector]
-ClassifierLike = Union[ConfigLike, nn.Module, Classifier]
+NetworkLike = Union[ConfigLike, nn.Module, Network]
+
+
+def open_network(
+    model: NetworkLike,
+    checkpoint: Optional[Union[str, Path]] = None,
+    *,
+    device: Optional[str] = None,
+    cfg_options: Optional[Dict[str, Any]] = None,
+    resize_only: bool = False,
+    family: Optional[str] = None,
+) -> Network:
+    """Open a network of any family: load what a config describes, or take what is loaded.
+
+    Args:
+        model: Config file, name inside an installed package (``mmdet::...``), or Config; a model that its
+            library's own function built; or what this function returned.
+        checkpoint: File or URL of the weights, for a config. Defaults to the config's ``load_from``; random
+            weights if there is neither.
+        device: Such as ``'cuda:0'``, for a config. Defaults to CUDA if there is any.
+        cfg_options: Values of the config to override, by dotted keys.
+        resize_only: Stretch pictures to the input size instead of padding them; see
+            :func:`mmlens.pipelines.resize_only`.
+        family: ``'detector'``, ``'classifier'``, ``'segmentor'``, ``'pose'`` or ``'network'`` (anything else).
+            Defaults to what the model is and says of itself.
+
+    Returns:
+        The network, to explain many pictures.
+
+    Raises:
+        MmlensError: With one sentence on what is wrong (config, checkpoint, device, family).
+
+    Example:
+        >>> from mmlens import feature_maps, open_network
+        >>> network = open_network('mmdet::yolox/yolox_nano_8xb8-300e_coco.py', 'yolox_nano.pth')
+        >>> network.family
+        'detector'
+        >>> feature_maps(network, 'dog.jpg', layers=['neck']).draw()
+    """
+    if not isinstance(model, (Network, nn.Module)):
+        cfg = read_config(model, cfg_options)
+        cfg = with_resize_only(cfg) if resize_only else cfg
+        weights = checkpoint or cfg.get('load_from')
+        return as_network(load_model(cfg, str(weights) if weights else None, device), family=family)
+    if checkpoint or device or cfg_options or resize_only:
+        raise MmlensError('checkpoint, device, cfg_options and resize_only go with a config, not with a loaded model.')
+    if not isinstance(model, Network):
+        return as_network(model, family=family)
+    if family in (None, model.family):
+        return model
+    return as_network(model.model, cfg=model.cfg, dataset_meta=model.dataset_meta, family=family)
+
+
+def open_detector(model: NetworkLike, checkpoint: Optional[Union[str, Path]] = None, **options: Any) -> Detector:
+    """Open a network that must be a detector; see :func:`open_network`.
+
+    Raises:
+        ModelError: If it is not; the sentence says what it is, and which function takes it.
+    """
+    network = open_network(model, checkpoint, **options)
+    network.require('boxes')
+    return cast(Detector, network)
+
+
+def open_classifier(model: NetworkLike, checkpoint: Optional[Union[str, Path]] = None, **options: Any) -> Classifier:
+    """Open a network that must be a classifier; see :func:`open_network`.
+
+    Raises:
+        ModelError: If it is not; the sentence says what it is, and which function takes it.
+    """
+    network = open_network(model, checkpoint, **options)
+    network.require('classes')
+    return cast(Classifier, network)
 
 
 def load_detector(
@@ -26,27 +100,12 @@ def load_detector(
     cfg_options: Optional[Dict[str, Any]] = None,
     resize_only: bool = False,
 ) -> Detector:
-    """Load a detector once, to explain many pictures.
-
-    Args:
-        config: Config file, name inside an installed package (``mmdet::...``), or Config.
-        checkpoint: File or URL of the weights. Defaults to the config's ``load_from``; random
-            weights if there is neither.
-        device: Such as ``'cuda:0'``. Defaults to CUDA if there is any.
-        cfg_options: Values of the config to override, by dotted keys.
-        resize_only: Stretch pictures to the input size instead of padding them; see
-            :func:`mmlens.pipelines.resize_only`.
+    """Load a detector once, to explain many pictures; for the arguments see :func:`open_network`.
 
     Raises:
-        MmlensError: With one sentence on what is wrong (config, checkpoint, device).
+        MmlensError: With one sentence on what is wrong (config, checkpoint, device), or if it is no detector.
     """
-    cfg = read_config(config, cfg_options)
-    if resize_only:
-        from ..pipelines import resize_only as patch
-
-        cfg = patch(cfg)
-    weights = checkpoint or cfg.get('load_from')
-    return Detector(load_model(cfg, str(weights) if weights else None, device))
+    return open_detector(config, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only)
 
 
 def load_classifier(
@@ -56,75 +115,12 @@ def load_classifier(
     device: Optional[str] = None,
     cfg_options: Optional[Dict[str, Any]] = None,
 ) -> Classifier:
-    """Load a classifier once, to explain many pictures.
-
-    Args:
-        config: Config file, name inside an installed package (``mmpretrain::...``), or Config.
-        checkpoint: File or URL of the weights. Defaults to the config's ``load_from``; random
-            weights if there is neither.
-        device: Such as ``'cuda:0'``. Defaults to CUDA if there is any.
-        cfg_options: Values of the config to override, by dotted keys.
+    """Load a classifier once, to explain many pictures; for the arguments see :func:`open_network`.
 
     Raises:
-        MmlensError: With one sentence on what is wrong (config, checkpoint, device).
+        MmlensError: With one sentence on what is wrong (config, checkpoint, device), or if it is no classifier.
     """
-    return Classifier(_load(config, checkpoint, device, cfg_options))
-
-
-def load_classifier_or_detector(
-    config: ConfigLike,
-    checkpoint: Optional[Union[str, Path]] = None,
-    *,
-    device: Optional[str] = None,
-    cfg_options: Optional[Dict[str, Any]] = None,
-) -> Union[Classifier, Detector]:
-    """Load what a config describes, be it a classifier or not; see :func:`load_classifier`."""
-    model = _load(config, checkpoint, device, cfg_options)
-    return Classifier(model) if Classifier.runs(model) else Detector(model)
-
-
-def _load(
-    config: ConfigLike,
-    checkpoint: Optional[Union[str, Path]],
-    device: Optional[str],
-    cfg_options: Optional[Dict[str, Any]],
-) -> nn.Module:
-    cfg = read_config(config, cfg_options)
-    weights = checkpoint or cfg.get('load_from')
-    return load_model(cfg, str(weights) if weights else None, device)
-
-
-def as_detector(
-    model: DetectorLike,
-    checkpoint: Optional[Union[str, Path]],
-    device: Optional[str],
-    cfg_options: Optional[Dict[str, Any]],
-    resize_only: bool,
-) -> Detector:
-    """The detector that the front door was given, loaded if it is a config.
-
-    Raises:
-        MmlensError: If what goes with a config comes with a loaded model.
-    """
-    if not isinstance(model, (Detector, nn.Module)):
-        return load_detector(model, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only)
-    if checkpoint or device or cfg_options or resize_only:
-        raise MmlensError('checkpoint, device, cfg_options and resize_only go with a config, not with a loaded model.')
-    return model if isinstance(model, Detector) else Detector(model)
-
-
-def as_classifier(
-    model: ClassifierLike,
-    checkpoint: Optional[Union[str, Path]],
-    device: Optional[str],
-    cfg_options: Optional[Dict[str, Any]],
-) -> Classifier:
-    """The classifier that the front door was given, loaded if it is a config; see :func:`as_detector`."""
-    if not isinstance(model, (Classifier, nn.Module)):
-        return load_classifier(model, checkpoint, device=device, cfg_options=cfg_options)
-    if checkpoint or device or cfg_options:
-        raise MmlensError('checkpoint, device and cfg_options go with a config, not with a loaded model.')
-    return model if isinstance(model, Classifier) else Classifier(model)
+    return open_classifier(config, checkpoint, device=device, cfg_options=cfg_options)
 
 
 @functools.lru_cache(maxsize=None)  # asking the installed packages takes as long as a small model

@@ -7,7 +7,7 @@ from torch import nn
 from mmlens.attribution.attribute import attribute
 from mmlens.attribution.fuse import fuse_levels
 from mmlens.attribution.graph import live_graph
-from mmlens.attribution.methods import Method, available_methods, get_method
+from mmlens.attribution.methods import OnePassMethod, available_methods, get_method
 from mmlens.attribution.tap import Level, Tap
 
 SIZE = (8, 8)
@@ -186,7 +186,7 @@ def test_one_broken_number_does_not_cost_the_map():
 
 def test_a_formula_that_overflows():
     one = level(torch.full((1, 1, 2, 2), 1e30))
-    huge = Method('huge', lambda a, g, spatial: torch.where(torch.eye(2) > 0, a * a, a)[0])
+    huge = OnePassMethod('huge', lambda a, g, spatial: torch.where(torch.eye(2) > 0, a * a, a)[0])
     found = attribute(one.tensor.sum(), [one], huge, (2, 2))
     assert found.raw.isfinite().all()
     torch.testing.assert_close(found.raw, torch.tensor([[0, 1e30], [1e30, 0]]))

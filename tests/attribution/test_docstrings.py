@@ -10,14 +10,14 @@ from torch import nn
 
 import mmlens.attribution
 from mmlens.attribution.graph import live_graph
-from mmlens.attribution.methods import base
+from mmlens.attribution.methods import registry
 
 MODULES = [module.name for module in pkgutil.walk_packages(mmlens.attribution.__path__, 'mmlens.attribution.')]
 
 
 @pytest.mark.parametrize('name', MODULES)
 def test_examples(name, monkeypatch):
-    monkeypatch.setattr(base, '_METHODS', dict(base._METHODS))
+    monkeypatch.setattr(registry, '_METHODS', dict(registry._METHODS))
     model = nn.Sequential()
     model.add_module('neck', nn.Conv2d(3, 2, 1))
     known = {'torch': torch, 'model': model, 'picture': torch.rand(1, 3, 4, 4), 'live_graph': live_graph}

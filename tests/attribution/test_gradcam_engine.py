@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmlens.attribution.fuse import stretch
-from mmlens.attribution.gradcam_engine import borrowed, explain_by_passes, guided_gradients, multi_pass_method
+from mmlens.attribution.gradcam_engine import borrowed, guided_gradients, map_by_engine
+from mmlens.compat.gradcam import cam_classes
 from mmlens.errors import MethodError
 
 OTHERS = ['FinerCAM', 'FullGrad', 'RefineCAM', 'SESS', 'ShapleyCAM']
@@ -41,14 +42,18 @@ def inputs():
     return torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
 
 
+def engine_class(name):
+    return cam_classes().get(name.lower())
+
+
 def explain(net, inputs, name, category=1, **options):
     layers = {} if name == 'FullGrad' else {'norm': net.norm}
-    return explain_by_passes(multi_pass_method(name), net, net, layers, inputs, category, **options)
+    return map_by_engine(engine_class(name), net, net, layers, inputs, category, **options)
 
 
 @pytest.mark.parametrize('name', OTHERS)
 def test_what_else_the_package_offers_gives_a_map_and_the_model_back(net, inputs, name, capfd):
-    if multi_pass_method(name) is None:
+    if engine_class(name) is None:
         pytest.skip(f'this grad-cam has no {name}')
     before = {key: value.clone() for key, value in net.state_dict().items()}
     for smooth in (False, True):
@@ -62,7 +67,7 @@ def test_what_else_the_package_offers_gives_a_map_and_the_model_back(net, inputs
 
 
 def test_finer_cam_compares_the_class_with_its_neighbours(net, inputs):
-    if multi_pass_method('FinerCAM') is None:
+    if engine_class('FinerCAM') is None:
         pytest.skip('this grad-cam has no FinerCAM')
     # GradCAM of how far the class is ahead of the others, each of these weighed by its probability p:
     # sum_k p_k (y_1 - y_k) / sum_k p_k, k = 0, 2.
@@ -78,7 +83,7 @@ def test_finer_cam_compares_the_class_with_its_neighbours(net, inputs):
 
 def test_a_method_that_fails_says_so_and_leaves_no_hook(net, inputs):
     with pytest.raises(MethodError, match=r'FullGrad of pytorch-grad-cam does not work on this model \(.*\); choose'):
-        explain_by_passes(multi_pass_method('FullGrad'), net.conv, net.conv, {}, inputs.double(), 1)
+        map_by_engine(engine_class('FullGrad'), net.conv, net.conv, {}, inputs.double(), 1)
     assert not any(module._forward_hooks for module in net.modules())
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from mmlens.attribution.attribute import attribute
 from mmlens.attribution.graph import live_graph
 from mmlens.attribution.layers import resolve_layer
-from mmlens.attribution.methods import Method, available_methods, get_method
+from mmlens.attribution.methods import OnePassMethod, available_methods, get_method
 from mmlens.attribution.restore import unchanged
 from mmlens.attribution.tap import Tap, observe_outputs
 from mmlens.errors import LayerError
@@ -178,7 +178,7 @@ def test_a_formula_that_raises(net):
     before = state(net)
     with pytest.raises(TypeError), Tap(net, {'stem': net.backbone}) as tap, live_graph():
         _, scores = net(picture())
-        attribute(scores[0], tap.levels((32, 32)), Method('nothing', lambda *arguments: None), (32, 32))
+        attribute(scores[0], tap.levels((32, 32)), OnePassMethod('nothing', lambda *arguments: None), (32, 32))
     assert state(net) == before
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmlens.attribution.methods import Method, get_method
+from mmlens.attribution.methods import OnePassMethod, get_method
 from mmlens.attribution.smoothing import augmented_mean, eigen_smoothed
 from mmlens.errors import MethodError
 
@@ -28,7 +28,7 @@ def test_what_is_a_component_already_stays(name):
 
 
 def test_a_method_that_does_not_add_up_channels_is_refused():
-    strongest = Method('strongest', lambda activation, gradient, spatial: activation.amax(1))
+    strongest = OnePassMethod('strongest', lambda activation, gradient, spatial: activation.amax(1))
     with pytest.raises(MethodError, match="'strongest' does not add up channels: leave out eigen smoothing"):
         eigen_smoothed(strongest)(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 4), False)
 

@@ -13,7 +13,7 @@ from typing import Dict, List
 
 import pytest
 
-from mmlens.attribution.methods import base
+from mmlens.attribution.methods import registry
 from mmlens.cli.arguments import parse
 from mmlens.cli.main import main
 
@@ -69,7 +69,7 @@ def workplace(tmp_path, monkeypatch):
     (tmp_path / 'projects').symlink_to(ROOT / 'projects')
     monkeypatch.chdir(tmp_path)
     # What an example registers or imports is gone after it.
-    monkeypatch.setattr(base, '_METHODS', dict(base._METHODS))
+    monkeypatch.setattr(registry, '_METHODS', dict(registry._METHODS))
     monkeypatch.setattr(sys, 'path', list(sys.path))
     monkeypatch.delitem(sys.modules, 'own_method', raising=False)
     yield tmp_path

@@ -18,7 +18,7 @@ from mmlens.attribution.passes.replay import Replay
 from mmlens.attribution.restore import evaluating
 from mmlens.attribution.targets import box_measure
 from mmlens.attribution.trees import map_tensors
-from mmlens.explain.box_runs import Follower
+from mmlens.explain.box_runs import BoxRuns
 
 KINDS = ['yolox', 'yolov5', 'faster_rcnn', 'soft', 'mask_rcnn', 'detr', 'dino']
 RESNET = dict(type='ResNet', depth=18, base_channels=8, stem_channels=8, norm_eval=True)
@@ -147,7 +147,7 @@ def following(detector, picture, layers=('neck',), target='score', logits=False,
     prepared = detector.prepare(picture)
     tapped = {name: resolve_layer(detector.model, name) for name in layers}
     with Replay(detector.model, tapped, partial(detector.samples, prepared)) as replay:
-        runs = Follower(detector, prepared, replay, {'batch_size': None, 'memory': None, **options})
+        runs = BoxRuns(detector, prepared, replay, {'batch_size': None, 'memory': None, **options})
         assert len(runs.found) >= 4
         ranks = list(range(len(runs.found)))
         runs.choose(ranks, box_measure(target, runs.boxes_of(ranks), logits))

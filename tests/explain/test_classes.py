@@ -11,10 +11,11 @@ from torch import nn
 from mmlens import explain_classes, load_classifier
 from mmlens.attribution.fuse import fuse_layers, stretch
 from mmlens.attribution.layers import resolve_layer
-from mmlens.attribution.methods import pass_method
+from mmlens.attribution.methods import get_method
 from mmlens.compat.gradcam import cam_classes
 from mmlens.errors import LayerError, MethodError, MmlensError, ModelError
-from mmlens.explain.class_runs import class_maps_by_passes
+from mmlens.explain.class_targets import ClassTargets
+from mmlens.explain.job import Job
 
 SIDE = 64
 CLASSES = ('cup', 'fork', 'knife', 'plate', 'spoon')
@@ -192,7 +193,7 @@ def test_single_pass_methods_equal_the_published(classifiers, square, kind, meth
     name = {'GradCAMPlusPlus': 'GradCAM++'}.get(method, method)
     for category in (0, 3):
         expected = published(kind, method, classifier, square, category)
-        found = explain_classes(classifier, square, method=name, categories=[category])[0]
+        found = explain_classes(classifier, square, method=name, classes=[category])[0]
         np.testing.assert_allclose(found.normalised, expected, rtol=1e-4, atol=1e-5)
         assert found.blank is None or not expected.any()
 
@@ -202,7 +203,7 @@ def test_single_pass_methods_equal_the_published(classifiers, square, kind, meth
 @pytest.mark.parametrize('smooth', [dict(eigen_smooth=True), dict(aug_smooth=True)], ids=['eigen', 'aug'])
 def test_smoothing_equals_the_published(classifiers, square, kind, method, smooth):
     expected = published(kind, method, classifiers(kind), square, 2, **smooth)
-    found = explain_classes(classifiers(kind), square, method=method, categories=2, **smooth)[0]
+    found = explain_classes(classifiers(kind), square, method=method, classes=2, **smooth)[0]
     np.testing.assert_allclose(found.normalised, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -210,7 +211,7 @@ def test_smoothing_equals_the_published(classifiers, square, kind, method, smoot
 def test_both_smoothings_go_together(classifiers, square, kind):
     both = dict(eigen_smooth=True, aug_smooth=True)
     expected = published(kind, 'GradCAM', classifiers(kind), square, 1, **both)
-    found = explain_classes(classifiers(kind), square, categories=1, **both)[0]
+    found = explain_classes(classifiers(kind), square, classes=1, **both)[0]
     np.testing.assert_allclose(found.normalised, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -223,7 +224,7 @@ def test_several_layers_are_averaged_as_published(classifiers, square):
     blocks = [wrapped.model.backbone.layer3, wrapped.model.backbone.layer4]
     inputs = classifier.prepare(square).batch['inputs']
     expected = pytorch_grad_cam.GradCAM(wrapped, blocks)(inputs, [ClassifierOutputTarget(0)])[0]
-    found = explain_classes(classifier, square, layers=['backbone.layer3', 'backbone.layer4'], categories=0)[0]
+    found = explain_classes(classifier, square, layers=['backbone.layer3', 'backbone.layer4'], classes=0)[0]
     np.testing.assert_allclose(found.normalised, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -238,7 +239,7 @@ def test_multi_pass_methods_equal_the_published(classifiers, square, kind, metho
     before = {name: value.clone() for name, value in classifier.model.state_dict().items()}
     modules = dict(classifier.model.named_modules())
     expected = published(kind, method, classifier, square, 2, ablation=ablation)
-    found = explain_classes(classifier, square, method=method, categories=2)[0]
+    found = explain_classes(classifier, square, method=method, classes=2)[0]
     np.testing.assert_allclose(found.normalised, expected, rtol=1e-3, atol=1e-4)
     assert dict(classifier.model.named_modules()) == modules
     assert not any(module._forward_hooks for module in modules.values())
@@ -250,7 +251,7 @@ def test_every_other_method_of_the_package_works_or_says_why(classifiers, square
     listed = {name.lower() for name in [*SINGLE, 'AblationCAM', 'ScoreCAM']}
     for name in sorted(set(cam_classes()) - listed):
         try:
-            found = explain_classes(classifiers(kind), square, method=name, categories=3)
+            found = explain_classes(classifiers(kind), square, method=name, classes=3)
         except MethodError as error:
             assert kind == 'vit' and re.fullmatch(
                 r'ShapleyCAM of .* does not work .*; choose another method\.', str(error)
@@ -300,7 +301,7 @@ def test_the_map_lies_right_through_resize_and_centre_crop(picture):
 
 def test_a_class_is_explained_by_its_own_logit(classifiers, square):
     classifier = classifiers('vit')
-    found = explain_classes(classifier, square, categories=['knife', 4])
+    found = explain_classes(classifier, square, classes=['knife', 4])
     assert [(each.category, each.class_name) for each in found] == [(2, 'knife'), (4, 'spoon')]
     with torch.no_grad():
         logits = classifier.model(classifier.prepare(square).batch['inputs'])[0]
@@ -365,8 +366,8 @@ def test_non_square_grids_come_from_the_inputs_size():
     classifier = load_classifier(cfg, device='cpu')
     nn.init.normal_(classifier.model.head.layers.head.weight)
     flat = np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)
-    found = explain_classes(classifier, flat, categories=1)
-    said = explain_classes(classifier, flat, categories=1, num_extra_tokens=1)
+    found = explain_classes(classifier, flat, classes=1)
+    said = explain_classes(classifier, flat, classes=1, num_extra_tokens=1)
     np.testing.assert_array_equal(found[0].normalised, said[0].normalised)
     # 3 x 5 patches: the published reshape, written out.
     from pytorch_grad_cam import GradCAM
@@ -400,8 +401,8 @@ def test_the_model_is_given_back_as_it_was(classifiers, square):
 @pytest.mark.parametrize(
     ('options', 'sentence'),
     [
-        (dict(categories=['Knive']), "no class 'Knive': it knows knife"),
-        (dict(categories=[7]), 'no class'),
+        (dict(classes=['Knive']), "no class 'Knive': it knows knife"),
+        (dict(classes=[7]), 'no class'),
         (dict(method='gradcan'), "Unknown method 'gradcan': did you mean gradcam"),
         (dict(layers=['backbone.layer9']), "No layer 'backbone.layer9'"),
         (dict(layers=[]), 'No layer was named'),
@@ -424,7 +425,7 @@ def test_guided_gradients_equal_the_published(classifiers, square):
 
     classifier = classifiers('resnet')
     modules = dict(classifier.model.named_modules())
-    found = explain_classes(classifier, square, categories=3, guided_backprop=True)[0]
+    found = explain_classes(classifier, square, classes=3, guided_backprop=True)[0]
     wrapped = Plain(copy.deepcopy(classifier.model))
     expected = GuidedBackpropReLUModel(wrapped, device='cpu')(classifier.prepare(square).batch['inputs'], 3)
     assert np.abs(expected).max() > 0
@@ -438,7 +439,7 @@ def test_reciprocam_is_the_logit_with_one_cell_left(classifiers, square, kind):
     name, tokens = DEFAULTS[kind]
     layers = {'resnet': 'backbone.layer3', 'vit': name}[kind]
     found = explain_classes(
-        classifier, square, method='ReciproCAM', layers=[layers], categories=2, method_options=dict(gaussian=False)
+        classifier, square, method='ReciproCAM', layers=[layers], classes=2, method_options=dict(gaussian=False)
     )[0]
 
     def logit_with(cell):
@@ -466,7 +467,7 @@ def test_reciprocam_is_the_logit_with_one_cell_left(classifiers, square, kind):
 def test_black_box_masks_explain_classes_too(classifiers, square):
     classifier = classifiers('resnet')
     options = dict(num_masks=20, grid=4)
-    found = explain_classes(classifier, square, method='drise', categories=[0, 1], method_options=options)
+    found = explain_classes(classifier, square, method='drise', classes=[0, 1], method_options=options)
     assert found.layers == () and len(found) == 2 and found[0].normalised.max() == 1
     assert not np.allclose(found[0].normalised, found[1].normalised)
     with pytest.raises(LayerError, match='looks at no layer'):
@@ -506,14 +507,13 @@ def test_smoothing_that_is_ended_early_leaves_the_unfinished_inputs_out(classifi
     found = explain_classes(classifiers('resnet'), square, aug_smooth=True, progress=progress, **options)
     assert found.unfinished and calls.count(4) == inputs + 1  # one batch of the next input, and none of the others
 
-    classifier, method = classifiers('resnet'), pass_method('ablationcam')
-    prepared, layer = classifier.prepare(square), {'layer': resolve_layer(classifier.model, 'backbone.layer3')}
-    maps = [
-        class_maps_by_passes(
-            classifier, prepared.batch['inputs'] * factor, layer, method, method.complete({}), [found[0].category]
-        ).maps[0]
-        for factor in (0.9, 1.0)[:inputs]
-    ]
+    targets = ClassTargets(classifiers('resnet'), square, [found[0].category])
+    targets.ask()
+    prepared, maps = targets.prepared, []
+    for factor in (0.9, 1.0)[:inputs]:
+        altered = targets.on(prepared.batch['inputs'] * factor)
+        job = Job.settle(altered, get_method('ablationcam'), {}, ['backbone.layer3'])
+        maps.append(job.run().maps[0].raw)
     expected = torch.stack([stretch(each) for each in maps]).mean(0)
     np.testing.assert_allclose(
         found[0].normalised, prepared.geometry.map_to_picture(expected.numpy()), rtol=1e-4, atol=1e-5
@@ -542,5 +542,5 @@ def test_smoothed_methods_of_many_passes_equal_the_published(classifiers, square
     layer = 'backbone.layer3'
     options = {smooth: True}
     expected = published('resnet', method, classifiers('resnet'), square, 2, layer=layer, ablation=ablation, **options)
-    found = explain_classes(classifiers('resnet'), square, method=method, layers=[layer], categories=2, **options)[0]
+    found = explain_classes(classifiers('resnet'), square, method=method, layers=[layer], classes=2, **options)[0]
     np.testing.assert_allclose(found.normalised, expected, rtol=1e-3, atol=1e-4)

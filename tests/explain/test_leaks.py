@@ -165,12 +165,12 @@ def test_wherever_it_raises(part, lived_in, picture):
 
 @pytest.mark.parametrize('error', [Boom, KeyboardInterrupt])
 def test_also_when_a_method_raises(error, lived_in, picture, monkeypatch):
-    from mmlens.attribution.methods import base
+    from mmlens.attribution.methods import OnePassMethod, registry
 
     def formula(activation, gradient, spatial):
         raise error('in the formula')
 
-    monkeypatch.setitem(base._METHODS, 'raising', base.Method('raising', formula))
+    monkeypatch.setitem(registry._METHODS, 'raising', OnePassMethod('raising', formula))
     with unchanged(lived_in), pytest.raises(error):
         explain_boxes(lived_in, picture, method='raising', score_thr=0.1)
 

@@ -21,9 +21,9 @@ CONFIG = FOLDER / 'shapes_gradnorm.py'
 @pytest.fixture
 def own_method(monkeypatch):
     """The module, freshly imported, with a registry that forgets it afterwards."""
-    from mmlens.attribution.methods import base
+    from mmlens.attribution.methods import registry
 
-    monkeypatch.setattr(base, '_METHODS', dict(base._METHODS))
+    monkeypatch.setattr(registry, '_METHODS', dict(registry._METHODS))
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.delitem(sys.modules, 'own_method', raising=False)
     import own_method

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from . import ablation, activation, drise, gradient, masking
-from .base import Method, available_methods, get_method, register_method
-from .multi_pass import PassJob, PassMethod, Progress, Runs, pass_method
+from .base import EngineMethod, Method, OnePassMethod
+from .multi_pass import PassJob, PassMethod, Progress
+from .registry import available_methods, get_method, register_method, register_pass_method
 
 __all__ = [
+    'EngineMethod',
     'Method',
+    'OnePassMethod',
     'PassJob',
     'PassMethod',
     'Progress',
-    'Runs',
     'ablation',
     'activation',
     'available_methods',
@@ -19,6 +21,6 @@ __all__ = [
     'get_method',
     'gradient',
     'masking',
-    'pass_method',
     'register_method',
+    'register_pass_method',
 ]

@@ -8,7 +8,8 @@ import torch
 
 from ...errors import MethodError
 from ..passes.altering import ABLATED_VALUES, without_channels
-from .multi_pass import Maps, PassJob, register_pass_method
+from .multi_pass import Maps, PassJob
+from .registry import register_pass_method
 
 CHOICES = ('gradient', 'gradcam')
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .base import register_method
+from .registry import register_method
 
 
 @register_method('eigencam', uses_gradients=False, shows='what the layer reacts to most, the same for every box')

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ...errors import MethodError, OutputError
 from ...files import write_atomically
-from .multi_pass import Maps, PassJob, register_pass_method
+from .multi_pass import Maps, PassJob
+from .registry import register_pass_method
 
 _SAVE_EVERY = 1.0  # seconds: a slow disk must not hold up each pass
 _MASKS_AT_A_TIME = 16

@@ -8,26 +8,22 @@ import torch
 from torch import Tensor
 
 from ...compat import gradcam as compat
-from .base import Formula, Method, needs_more
+from .base import EngineMethod, Formula, Method, OnePassMethod
 
 
 def from_gradcam_package(name: str) -> Optional[Method]:
-    """Wrap the ``BaseCAM`` subclass called ``name`` (lower case); ``None`` if there is none.
-
-    Raises:
-        MethodError: If the class needs more than activations and gradients.
-    """
+    """Wrap the class of pytorch_grad_cam called ``name`` (lower case); ``None`` if there is none."""
     cam_class = compat.cam_classes().get(name)
     if cam_class is None:
         return None
-    if compat.needs_forward_passes(cam_class):
-        raise needs_more(cam_class.__name__)
-    cam = compat.bare(cam_class)
     shows = f"pytorch-grad-cam's {cam_class.__name__}"
-    return Method(name, _Formula(cam), bool(getattr(cam, 'uses_gradients', True)), shows)
+    if compat.needs_forward_passes(cam_class):
+        return EngineMethod(name, cam_class, shows)
+    cam = compat.bare(cam_class)
+    return OnePassMethod(name, _Formula(cam), bool(getattr(cam, 'uses_gradients', True)), shows)
 
 
-def smoothed_formula(method: Method) -> Optional[Formula]:
+def smoothed_formula(method: OnePassMethod) -> Optional[Formula]:
     """The method's formula with grad-cam's own eigen smoothing; ``None`` if it is not one of the package's."""
     return _Formula(method.formula.cam, True) if isinstance(method.formula, _Formula) else None
 

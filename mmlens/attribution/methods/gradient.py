@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import register_method
+from .registry import register_method
 
 
 @register_method('gradcam', shows='evidence, gradient times activation; on classes weighed channel by channel')

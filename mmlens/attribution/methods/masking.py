@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..passes.altering import with_cells
-from .multi_pass import Maps, PassJob, register_pass_method
+from .multi_pass import Maps, PassJob
+from .registry import register_pass_method
 
 
 @register_pass_method(

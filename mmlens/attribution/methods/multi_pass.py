@@ -1,107 +1,25 @@
-"""Methods that run the model many times: what they are given, and their registry."""
+"""Methods that run the model many times: what they are given."""
 
 from __future__ import annotations
 
 import math
 import numbers
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, TypeVar
 
 import torch
 from torch import Tensor
 
 from ...errors import MethodError
+from ..passes.runs import Runs
 from ..tap import Level
+from .base import Method
 
 # (passes done, passes in all) -> whether to go on
 Progress = Callable[[int, int], bool]
 # One signed map (h, w) a level; None where nothing was measured.
 Maps = List[Optional[Tensor]]
 Item = TypeVar('Item')
-
-
-def place_of(level: Optional[Level]) -> Tuple[str, int]:
-    """Tell levels from each other, and from the input (``None``): layer and position among its levels."""
-    return ('', 0) if level is None else (level.layer, level.index)
-
-
-class Runs:
-    """Passes with altered features or inputs, in which the same N targets are measured each time.
-
-    Attributes:
-        passes: How many were run so far.
-        memory_of_one: Bytes of activations that one pass takes at least; the most of those tried.
-    """
-
-    passes: int = 0
-    memory_of_one: int = 0
-
-    @property
-    def reference(self) -> Tensor:
-        """Shape (N,): the targets, nothing altered."""
-        raise NotImplementedError
-
-    @property
-    def identity(self) -> str:
-        """Tells the targets, and what else is measured by, from others."""
-        raise NotImplementedError
-
-    def batch_size(self, level: Optional[Level] = None, items: Optional[int] = None) -> int:
-        """How many alterations of a level, or of the input, one call may hold.
-
-        Args:
-            level: The level; ``None`` for the input.
-            items: How many alterations there are in all, if that is known: more at a time would be in vain.
-        """
-        raise NotImplementedError
-
-    def at_level(self, level: Level, altered: Tensor) -> Tensor:
-        """Shape (B, N): the targets with B altered outputs of a level, stacked along its batch axis."""
-        raise NotImplementedError
-
-    def at_input(self, altered: Tensor) -> Tensor:
-        """Shape (B, N): the targets on B altered inputs (B, 3, H, W)."""
-        raise NotImplementedError
-
-    def similarity(self, altered: Tensor) -> Tensor:
-        """Shape (B, N), in [0, 1]: how much of what was found is found again on B altered inputs (B, 3, H, W).
-
-        For this the network is a black box: an object found may come from any candidate.
-        """
-        raise NotImplementedError
-
-
-# Bytes of activations that a batch may take where nothing else was asked for. On a CPU more saves no time.
-MEMORY_ON_CPU = 48_000_000
-MEMORY_ON_GPU = 1_000_000_000
-
-
-def fitting(options: Dict[str, Any], each: int, device: torch.device, of_inputs: bool = False, most: int = 16) -> int:
-    """How many passes to run at a time.
-
-    Args:
-        options: Of the method. ``batch_size`` is taken as it is, unless ``memory`` (MB) forbids.
-        each: Bytes that one pass takes.
-        device: Where it runs.
-        of_inputs: Whether a pass runs the whole network; on a CPU one at a time is as fast then.
-        most: Largest number that is not asked for.
-    """
-    asked, memory = options['batch_size'], options['memory']
-    free = MEMORY_ON_GPU if device.type == 'cuda' else 0 if of_inputs else MEMORY_ON_CPU
-    fits = max(1, int((free if memory is None else memory * 1e6) // max(each, 1)))
-    if asked is None:
-        # A power of two, as numbers of channels are multiples of one: batches that are not full cost as much.
-        return 2 ** (min(fits, most).bit_length() - 1)
-    return asked if memory is None else min(asked, fits)
-
-
-def note_of_memory(options: Dict[str, Any], runs: Runs) -> List[str]:
-    """A sentence for the user if one pass alone takes more memory than was allowed."""
-    memory = options['memory']
-    if memory is None or runs.memory_of_one <= memory * 1e6:
-        return []
-    needed = math.ceil(runs.memory_of_one / 1e6)
-    return [f'One pass takes about {needed} MB, more than the {memory:g} MB allowed: they were run one at a time.']
 
 
 @dataclass
@@ -193,9 +111,12 @@ class PassJob:
         return not targets or any(self.unknown(t) or self.dependences[t][level] is not None for t in targets)
 
 
+Explain = Callable[[PassJob], List[Maps]]
+
+
 @dataclass(frozen=True)
-class PassMethod:
-    """A named method that runs the model many times.
+class PassMethod(Method):
+    """A method that runs the network, or what follows the layers, many times.
 
     Attributes:
         name: Registry name, lower case.
@@ -208,7 +129,7 @@ class PassMethod:
     """
 
     name: str
-    explain: Callable[[PassJob], List[Maps]]
+    explain: Explain
     uses_gradients: bool = True
     uses_layers: bool = True
     logits: bool = False
@@ -238,45 +159,3 @@ class PassMethod:
             if complete[name] is not None and not 0 < complete[name] < math.inf:
                 raise MethodError(f'{name} must be more than 0{extra}, not {complete[name]}.')
         return complete
-
-
-_PASS_METHODS: Dict[str, PassMethod] = {}
-
-
-def register_pass_method(
-    name: str,
-    *,
-    uses_gradients: bool = True,
-    uses_layers: bool = True,
-    logits: bool = False,
-    shows: str = '',
-    **options: Any,
-) -> Callable[[Callable[[PassJob], List[Maps]]], Callable[[PassJob], List[Maps]]]:
-    """Register a method that runs the model many times.
-
-    Args:
-        name: Registry name, lower case.
-        uses_gradients: See :class:`PassMethod`.
-        uses_layers: See :class:`PassMethod`.
-        logits: See :class:`PassMethod`.
-        shows: See :class:`PassMethod`.
-        **options: Its options with their defaults, beside ``batch_size`` (how many passes at a time)
-            and ``memory`` (how many MB they may take).
-    """
-
-    def decorate(explain: Callable[[PassJob], List[Maps]]) -> Callable[[PassJob], List[Maps]]:
-        defaults = {'batch_size': None, 'memory': None, **options}
-        _PASS_METHODS[name] = PassMethod(name, explain, uses_gradients, uses_layers, logits, defaults, shows)
-        return explain
-
-    return decorate
-
-
-def pass_method(name: str) -> Optional[PassMethod]:
-    """The method of that name, any case, if it is one that runs the model many times."""
-    return _PASS_METHODS.get(name.lower())
-
-
-def pass_methods() -> List[str]:
-    """Names of the methods that run the model many times."""
-    return sorted(_PASS_METHODS)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from ...errors import MmlensError, count
 from ..arguments import Parser, add_cfg_options, add_picture, fraction, parse
 from ..guard import guarded
-from ..job import load_classifier_or_detector, run_job
+from ..job import load as open_named
+from ..job import run_job
 from ..pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
 from ..progress import Passes
 from ..run import Drawn, Picture
@@ -17,8 +18,8 @@ from ..sources import Source
 from .boxam import drawn_picture
 
 if TYPE_CHECKING:
-    from ...models.classifier import Classifier
     from ...models.detector import Detector
+    from ...models.network import Network
     from ...results.classes import ClassExplanation, ClassMap
 
 
@@ -210,9 +211,9 @@ def check_detector(args: argparse.Namespace) -> None:
         raise MmlensError(f'{option} concerns classifiers, and {args.config} is none: leave it out.')
 
 
-def load(args: argparse.Namespace) -> Union[Classifier, Detector]:
+def load(args: argparse.Namespace) -> Network:
     """Load what the arguments name, and check that the others suit it."""
-    network = load_classifier_or_detector(args)
+    network = open_named(args)
     from ...models.detector import Detector
 
     if not args.preview_model:
@@ -228,7 +229,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     method_options = pass_options(args)
     passes = Passes() if args.method.lower() in PASS_METHODS else None
 
-    def of_classes(classifier: Classifier, picture: Picture) -> Drawn:
+    def of_classes(classifier: Network, picture: Picture) -> Drawn:
         from ...explain.classes import explain_classes
 
         explanation = explain_classes(
@@ -236,7 +237,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             picture,
             method=args.method,
             layers=args.target_layers,
-            categories=args.target_category,
+            classes=args.target_category,
             eigen_smooth=args.eigen_smooth,
             aug_smooth=args.aug_smooth,
             num_extra_tokens=args.num_extra_tokens,
@@ -260,7 +261,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         )
         return drawn_picture(explanation, 'panels' if args.layout == 'sheet' else 'overlay', args.save_maps, **look)
 
-    def draw(network: Union[Classifier, Detector], picture: Picture) -> Drawn:
+    def draw(network: Network, picture: Picture) -> Drawn:
         from ...models.detector import Detector
 
         with passes.of_a_picture() if passes else contextlib.nullcontext():

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from mmlens.attribution.attribute import gradients_at
-from mmlens.attribution.methods.multi_pass import PassJob, Runs, dependences, pass_method
+from mmlens.attribution.methods import PassJob, get_method
+from mmlens.attribution.methods.multi_pass import dependences
 from mmlens.attribution.passes.altering import batch_axis
+from mmlens.attribution.passes.runs import Runs
 from mmlens.attribution.tap import Level
 
 
@@ -92,11 +94,11 @@ class Made:
     def job(self, method, spatial=True, size=3, progress=None, **options):
         """What a method is given."""
         runs = FormulaRuns(self.tensors, self.targets, self.inputs, self.of_input, size)
-        if not pass_method(method).uses_layers:
+        if not get_method(method).uses_layers:
             runs.tensors = []
-        complete = pass_method(method).complete(options)
-        levels = self.levels() if pass_method(method).uses_layers else []
-        gradients = self.gradients() if spatial and pass_method(method).uses_gradients else []
+        complete = get_method(method).complete(options)
+        levels = self.levels() if get_method(method).uses_layers else []
+        gradients = self.gradients() if spatial and get_method(method).uses_gradients else []
         depends = [dependences(levels, of_target) for of_target in gradients]
         return PassJob(levels, runs, self.inputs, depends, spatial, complete, progress)
 

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmlens.attribution.methods import available_methods, get_method
+from mmlens.attribution.methods import EngineMethod, available_methods, get_method
 from mmlens.attribution.methods.gradcam_package import from_gradcam_package
 from mmlens.compat.gradcam import cam_classes, needs_forward_passes
-from mmlens.errors import MethodError
 
 ONE_PASS = sorted(name for name, cam_class in cam_classes().items() if not needs_forward_passes(cam_class))
 OTHERS = sorted(set(cam_classes()) - set(ONE_PASS))
@@ -75,15 +74,13 @@ def test_our_own_come_first(name):
 
 
 @pytest.mark.parametrize('name', OTHERS)
-def test_what_needs_more_is_refused_by_its_own_name(name):
-    with pytest.raises(MethodError) as error:
-        from_gradcam_package(name)
-    assert str(error.value).startswith(
-        f"Method '{cam_classes()[name].__name__}' needs more than the activations and gradients of one pass"
-    )
+def test_what_needs_more_runs_by_the_packages_own_engine(name):
+    method = from_gradcam_package(name)
+    assert isinstance(method, EngineMethod) and method.cam_class is cam_classes()[name]
+    assert (method.name, method.uses_layers) == (name, name != 'fullgrad')
 
 
-def test_there_is_something_to_refuse():
+def test_there_is_something_that_needs_more():
     assert {'ablationcam', 'scorecam', 'fullgrad'} <= set(OTHERS)
 
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmlens.attribution.methods import pass_method
-from mmlens.attribution.methods.multi_pass import fitting, note_of_memory
+from mmlens.attribution.methods import get_method
+from mmlens.attribution.passes.runs import fitting, note_of_memory
 from mmlens.errors import MethodError
 
 CPU, GPU = torch.device('cpu'), torch.device('cuda')
@@ -61,10 +61,10 @@ def test_memory_that_one_pass_exceeds_is_said(memory, taken, notes):
 )
 def test_options_that_make_no_sense_are_refused(options, sentence):
     with pytest.raises(MethodError) as error:
-        pass_method('drise').complete(options)
+        get_method('drise').complete(options)
     assert str(error.value).startswith(sentence)
 
 
 def test_options_are_completed_by_their_defaults():
-    found = pass_method('DRISE').complete(dict(memory=100.5, num_masks=7))
+    found = get_method('DRISE').complete(dict(memory=100.5, num_masks=7))
     assert found == dict(batch_size=None, memory=100.5, num_masks=7, grid=16, keep=0.5, seed=0, resume=None)
