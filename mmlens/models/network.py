@@ -7,13 +7,11 @@ import difflib
 import warnings
 from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
-import torch
 from mmengine.config import Config
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from .. import compat
-from ..errors import MmlensError, MmlensWarning, ModelError, reason
+from ..errors import MmlensError, MmlensWarning, ModelError
 from .geometry import Size
 from .inputs import Picture, PicturePipeline
 from .predictions import Predictions
@@ -232,26 +230,14 @@ class Network:
 
         Returns:
             What the model returned for the picture: a list of one data sample, for most.
-
-        Raises:
-            ModelError: If the model fails.
         """
         batch = {**prepared.batch, 'data_samples': fresh_samples(prepared)}
-        try:
-            with self.in_one_pass():
-                returned = self.model._run_forward(batch, mode='predict')
-        except (MmlensError, compat.DependencyError, torch.cuda.OutOfMemoryError):
-            raise
-        except Exception as error:  # a model is anybody's code
-            raise ModelError(f'{self.name} fails on the picture: {reason(error)}') from error
+        with self.in_one_pass():
+            returned = self.model._run_forward(batch, mode='predict')
         return list(returned) if isinstance(returned, (list, tuple)) else [returned]
 
     def predictions(self, prepared: Prepared) -> Predictions:
-        """Run the whole model and put what it predicts, as far as it is known, into picture coordinates.
-
-        Raises:
-            ModelError: If the model fails.
-        """
+        """Run the whole model and put what it predicts, as far as it is known, into picture coordinates."""
         returned = self.run(prepared)
         return read_predictions(self, prepared, returned[0] if len(returned) == 1 else returned)
 
