@@ -1,10 +1,10 @@
-"""Config surgery on test pipelines: finding the pipeline of a model's config, and the Resize-only patch.
+"""Config surgery on test pipelines: find the pipeline of a model's config, and the Resize-only patch.
 
 The patch is the recipe that MMYOLO publishes for its map scripts: instead of a letterbox or a
 keep-ratio resize with padding, the picture is stretched to the network's input size, so that the
-input holds the picture and nothing else. mmlens does not need it (maps are laid over the picture
-whatever the pipeline did); it is here for people who compare with figures made that way, and it
-does change what the detector sees: shapes are distorted, scores differ.
+input holds the picture and nothing else. mmlens does not need it (maps are aligned with the picture
+whatever the pipeline did); it is here for comparison with figures made that way. It does change
+what the detector sees: shapes are distorted and scores differ.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SIZING = frozenset(
         'YOLOv5KeepRatioResize',
     ]
 )
-# Steps that cut, choose or copy: what they return has no one size to stretch to.
+# Steps that crop, choose or copy: their output has no single size to stretch to.
 _NO_FIXED_SIZE = frozenset(
     [
         'CenterCrop',
@@ -47,7 +47,7 @@ _NO_FIXED_SIZE = frozenset(
         'TestTimeAug',
     ]
 )
-# Image metadata that only the removed steps write.
+# Image metadata written only by the removed steps.
 _META_OF_SIZING = frozenset(['batch_shape', 'pad_fixed_size', 'pad_param', 'pad_shape', 'pad_size_divisor'])
 _KEPT_OPTIONS = ('backend', 'clip_object_border', 'interpolation')
 
@@ -59,9 +59,9 @@ def unwrap_dataset(dataset_cfg: Dict[str, Any]) -> List[Dict[str, Any]]:
     """Find the datasets inside dataset wrappers.
 
     Args:
-        dataset_cfg: A dataset's config. Wrappers are known by their ``dataset`` or ``datasets``
+        dataset_cfg: A dataset's config. Wrappers are recognised by their ``dataset`` or ``datasets``
             (RepeatDataset, ConcatDataset, ClassBalancedDataset, KFoldDataset, MultiImageMixDataset
-            and others of that shape), at any depth.
+            and others of that form), at any depth.
 
     Returns:
         The innermost dataset configs in order, at least one; the config itself if it wraps nothing.
@@ -73,17 +73,17 @@ def unwrap_dataset(dataset_cfg: Dict[str, Any]) -> List[Dict[str, Any]]:
 
 
 def test_pipeline(cfg: Config) -> Pipeline:
-    """Find the transforms that a model's config puts a test picture through.
+    """Find the transforms that a model's config applies to a test picture.
 
     Looks in ``test_dataloader``, then ``val_dataloader``, then for a variable ``test_pipeline``.
     Of several datasets the first counts; a wrapper with a pipeline of its own
-    (MultiImageMixDataset) runs it after that of the dataset it wraps.
+    (MultiImageMixDataset) runs it after the pipeline of the dataset it wraps.
 
     Args:
         cfg: The whole config.
 
     Returns:
-        A copy of the transforms, in the order they run; what ``Compose`` holds stands in its place.
+        A copy of the transforms, in the order they run, with every ``Compose`` replaced by its contents.
 
     Raises:
         ModelError: If the config has no test pipeline.
@@ -102,14 +102,14 @@ def test_pipeline(cfg: Config) -> Pipeline:
 
 
 def resize_only(cfg: Config) -> Config:
-    """Let the test pipelines stretch pictures to the input size, with no padding anywhere.
+    """Make the test pipelines stretch pictures to the input size, without any padding.
 
     In ``test_dataloader``, ``val_dataloader`` and the variables ``test_pipeline`` and
-    ``val_pipeline``, the steps that resize and pad become one
-    ``dict(type='mmdet.Resize', scale=(w, h), keep_ratio=False)`` where the first of them stood.
-    (w, h) is the size that the last of them asks for, moved to the nearest multiple of the data
+    ``val_pipeline``, the steps that resize and pad are replaced by one
+    ``dict(type='mmdet.Resize', scale=(w, h), keep_ratio=False)`` in place of the first of them.
+    (w, h) is the size that the last of them asks for, rounded to the nearest multiple of the data
     preprocessor's ``pad_size_divisor``, which would pad again otherwise. ``batch_shapes_cfg``
-    becomes ``None`` and the padding's keys leave ``meta_keys``. Training and test-time
+    becomes ``None``, and the padding keys are removed from ``meta_keys``. Training and test-time
     augmentation (``tta_pipeline``) are left alone.
 
     Args:
@@ -121,7 +121,7 @@ def resize_only(cfg: Config) -> Config:
     Raises:
         ModelError: If the config has no test pipeline, or one that does not lead to a fixed size.
     """
-    test_pipeline(cfg)  # complains where there is nothing to patch
+    test_pipeline(cfg)  # raises if there is nothing to patch
     cfg = copy.deepcopy(cfg)
     divisor = _preprocessor_divisor(cfg)
     for key in ('test_dataloader', 'val_dataloader'):
@@ -141,7 +141,7 @@ def _wrapped(dataset: Dict[str, Any]) -> List[Dict[str, Any]]:
 
 
 def _chains(dataset: Dict[str, Any]) -> List[List[Pipeline]]:
-    """The pipelines that a sample of each innermost dataset goes through, innermost first."""
+    """The pipelines that a sample of each innermost dataset passes through, innermost first."""
     own = [dataset['pipeline']] if dataset.get('pipeline') else []
     parts = _wrapped(dataset)
     if not parts:
@@ -163,7 +163,7 @@ def _drop_batch_shapes(dataset: Dict[str, Any]) -> None:
 
 
 def _patch_chain(chain: List[Pipeline], divisor: int, where: str) -> None:
-    """Rewrite, in place, pipelines that run one after the other."""
+    """Rewrite consecutive pipelines in place."""
     kinds = {kind for pipeline in chain for kind in _kinds(pipeline)}
     if not kinds & (_SIZING | _NO_FIXED_SIZE):
         raise ModelError(
@@ -175,7 +175,7 @@ def _patch_chain(chain: List[Pipeline], divisor: int, where: str) -> None:
 
 
 def _patch_pipeline(pipeline: Pipeline, size: Optional[Size], divisor: int, where: str) -> Optional[Size]:
-    """Rewrite one pipeline in place; return the size (w, h) of what leaves it."""
+    """Rewrite one pipeline in place; return the size (w, h) of its output."""
     from mmengine.config import ConfigDict
 
     steps: Pipeline = []
@@ -199,7 +199,7 @@ def _patch_pipeline(pipeline: Pipeline, size: Optional[Size], divisor: int, wher
         options.update({key: step[key] for key in _KEPT_OPTIONS if key in step and kind != 'Pad'})
     if place is not None:
         if size is None:
-            raise ModelError(f'The {where} names no size in pixels, so there is none to stretch pictures to.')
+            raise ModelError(f'The {where} gives no size in pixels, so there is none to stretch pictures to.')
         size = (_nearest_multiple(size[0], divisor), _nearest_multiple(size[1], divisor))
         stretch = ConfigDict(type='mmdet.Resize', scale=size, keep_ratio=False, **options)
         steps.insert(place, stretch)
@@ -208,15 +208,15 @@ def _patch_pipeline(pipeline: Pipeline, size: Optional[Size], divisor: int, wher
 
 
 def _flat(pipeline: Pipeline) -> Pipeline:
-    """The steps with those inside ``Compose`` in its place.
+    """The steps, with every ``Compose`` replaced by its contents.
 
     Raises:
-        ModelError: If there is something else among them.
+        ModelError: If one of them is not a dict.
     """
     steps: Pipeline = []
     for step in pipeline:
         if not isinstance(step, dict):
-            raise ModelError(f'A step of a pipeline is a dict with a type, not {step!r}: correct the config.')
+            raise ModelError(f'A pipeline step must be a dict with a type, not {step!r}: correct the config.')
         steps.extend(_flat(step['transforms']) if _kind(step) == 'Compose' else [step])
     return steps
 
@@ -229,13 +229,13 @@ def _kinds(pipeline: Pipeline) -> Iterator[str]:
 
 
 def _kind(step: Dict[str, Any]) -> str:
-    """``Resize`` for ``'mmdet.Resize'`` as for the class itself (mmengine's pure Python configs)."""
+    """``Resize``, both for ``'mmdet.Resize'`` and for the class itself (mmengine's pure Python configs)."""
     kind = step.get('type', '')
     return (kind if isinstance(kind, str) else getattr(kind, '__name__', '')).split('.')[-1]
 
 
 def _size_after(kind: str, step: Dict[str, Any], before: Optional[Size]) -> Optional[Size]:
-    """The size (w, h) of the input that a sizing step asks for; ``None`` if it depends on the picture."""
+    """The size (w, h) that a sizing step asks for; ``None`` if it depends on the picture."""
     if kind == 'Pad':
         if step.get('pad_to_square') and before:
             return (max(before), max(before))
@@ -263,7 +263,7 @@ def _without_padding_keys(step: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _preprocessor_divisor(cfg: Config) -> int:
-    """What the data preprocessor pads batches to a multiple of."""
+    """The number that the data preprocessor pads batch sizes to a multiple of."""
     node = (cfg.get('model') or {}).get('data_preprocessor') or cfg.get('data_preprocessor') or {}
     while node.get('data_preprocessor'):  # MultiBranchDataPreprocessor wraps another
         node = node['data_preprocessor']

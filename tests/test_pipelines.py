@@ -214,9 +214,9 @@ def test_the_pipeline_is_found_in_order_and_copied():
         (config(keep_ratio(256, 256), dict(type='mmpretrain.CenterCrop', crop_size=224)), 'has CenterCrop'),
         (config(TTA), 'has TestTimeAug'),
         (config('Resize'), "a dict with a type, not 'Resize': correct"),
-        (config(dict(type='Resize', scale_factor=0.5, keep_ratio=True)), 'names no size in pixels'),
-        (config(dict(type='Pad', pad_to_square=True)), 'names no size in pixels'),
-        (config(dict(type='Resize', scale=(float('inf'), 800), keep_ratio=True)), 'names no size in pixels'),
+        (config(dict(type='Resize', scale_factor=0.5, keep_ratio=True)), 'gives no size in pixels'),
+        (config(dict(type='Pad', pad_to_square=True)), 'gives no size in pixels'),
+        (config(dict(type='Resize', scale=(float('inf'), 800), keep_ratio=True)), 'gives no size in pixels'),
     ],
 )
 def test_configs_that_lead_to_no_fixed_size_are_refused_in_one_sentence(cfg, sentence):

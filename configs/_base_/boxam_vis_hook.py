@@ -1,9 +1,9 @@
-# Draws, epoch by epoch, the evidence for every box of a detector of mmdet or MMYOLO. In a config of yours:
+# Draws the evidence for every box of an mmdet or MMYOLO detector, epoch by epoch. In your config:
 #
 #     _base_ = ['./my_detector.py', '<mmlens>/configs/_base_/boxam_vis_hook.py']
 #     default_hooks = dict(boxam=_base_.boxam_vis_hook)
 #
-# Other values: dict(_base_.boxam_vis_hook, interval=5, target='box'). Everything here but `type` may be left out.
+# Other values: dict(_base_.boxam_vis_hook, interval=5, target='box'). Everything except `type` is optional.
 boxam_vis_hook = dict(
     type='mmlens.BoxAMVisHook',
     # When: after every epoch, after the last, and before the first iteration. by_epoch=False counts iterations.
@@ -11,19 +11,19 @@ boxam_vis_hook = dict(
     by_epoch=True,
     at_start=True,
     during='train',  # or 'val', 'test', or several: ('train', 'test')
-    # What: the first pictures of the validation set; pictures=['a.jpg', 'b.jpg'] or indexes=[3, 14] take others.
+    # What: the first pictures of the validation set; pictures=['a.jpg', 'b.jpg'] or indexes=[3, 14] choose others.
     num=4,
     every=1,
-    draw_gt=False,  # the ground truth beside
+    draw_gt=False,  # the ground truth alongside
     use_ema=False,  # the averaged weights of an EMAHook
-    # How: any method of `mmlens boxam`; layers=None is the neck, else the backbone.
+    # How: any method of `mmlens boxam`; layers=None is the neck, or the backbone if there is none.
     method='gradcam',
     layers=None,
     target='score',  # 'box' explains edges, 'both' both
     score_thr=0.3,
     max_boxes=10,
     norm_in_bbox=False,
-    layout='overlay',  # 'panels' draws a panel a box
+    layout='overlay',  # 'panels' draws one panel per box
     # Where: every backend of the visualizer, and <work_dir>/mmlens/boxam/<picture>/, which `mmlens history` reads.
     out_dir='mmlens',
 )

@@ -1,9 +1,9 @@
-# Draws, epoch by epoch, the feature maps of a detector or a classifier. In a config of yours:
+# Draws the feature maps of a detector or classifier, epoch by epoch. In your config:
 #
 #     _base_ = ['./my_model.py', '<mmlens>/configs/_base_/featmap_vis_hook.py']
 #     default_hooks = dict(featmap=_base_.featmap_vis_hook)
 #
-# Other values: dict(_base_.featmap_vis_hook, layers=['neck']). Everything here but `type` may be left out.
+# Other values: dict(_base_.featmap_vis_hook, layers=['neck']). Everything except `type` is optional.
 featmap_vis_hook = dict(
     type='mmlens.FeatmapVisHook',
     # When: after every epoch, after the last, and before the first iteration. by_epoch=False counts iterations.
@@ -11,14 +11,14 @@ featmap_vis_hook = dict(
     by_epoch=True,
     at_start=True,
     during='train',  # or 'val', 'test', or several: ('train', 'test')
-    # What: the first pictures of the validation set; pictures=['a.jpg', 'b.jpg'] or indexes=[3, 14] take others.
+    # What: the first pictures of the validation set; pictures=['a.jpg', 'b.jpg'] or indexes=[3, 14] choose others.
     num=4,
     every=1,
-    draw_gt=False,  # the ground truth beside
+    draw_gt=False,  # the ground truth alongside
     use_ema=False,  # the averaged weights of an EMAHook
     # How: every level of these layers.
     layers=['backbone'],
-    reduction='select_max',  # or 'squeeze_mean'; None draws the topk strongest channels one by one
+    reduction='select_max',  # or 'squeeze_mean'; None draws the topk strongest channels separately
     topk=4,
     arrangement=None,  # rows and columns of the channels, such as (2, 2)
     score_thr=0.3,

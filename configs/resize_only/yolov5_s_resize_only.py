@@ -1,5 +1,5 @@
-# YOLOv5-s with the Resize-only test pipeline: MMYOLO's letterbox becomes one stretch, batch shapes go.
-# For a config of yours, change `_base_` and `img_scale`; `--resize-only` does the same to any config.
+# YOLOv5-s with the Resize-only test pipeline: MMYOLO's letterbox becomes one stretch, without batch shapes.
+# For your own config, change `_base_` and `img_scale`; `--resize-only` does the same to any config.
 _base_ = 'mmyolo::yolov5/yolov5_s-v61_syncbn_fast_8xb16-300e_coco.py'
 
 img_scale = (640, 640)  # width, height; multiples of the model's largest stride

@@ -1,5 +1,5 @@
 # YOLOX-Nano with the Resize-only test pipeline: mmdet's keep-ratio Resize and Pad become one stretch.
-# For a config of yours, change `_base_` and `img_scale`; `--resize-only` does the same to any config.
+# For your own config, change `_base_` and `img_scale`; `--resize-only` does the same to any config.
 _base_ = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
 
 img_scale = (416, 416)  # width, height; multiples of the data preprocessor's pad_size_divisor

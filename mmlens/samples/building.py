@@ -1,4 +1,4 @@
-"""Config -> dataset of a phase, with one clear sentence for everything that can be wrong."""
+"""Build the dataset of a phase from a config, with one clear sentence for whatever is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import ModelError, missing_file, why
 from ..models.inputs import default_scope
 
 PHASES = ('train', 'val', 'test')
-# Under these, wrappers hold datasets; all else that has a type is a transform.
+# Wrappers hold datasets under these keys; anything else with a type is a transform.
 _DATASET_KEYS = ('dataset', 'datasets')
 
 
@@ -24,7 +24,7 @@ def build_dataset(cfg: Config, phase: str, skip_types: Sequence[str] = ()) -> An
     Args:
         cfg: A whole config. It is not changed.
         phase: ``'train'``, ``'val'`` or ``'test'``.
-        skip_types: Names of transforms that are left out of every pipeline.
+        skip_types: Names of transforms to leave out of every pipeline.
 
     Raises:
         ModelError: If the config has no such phase, the dataset cannot be built, or it is empty.
@@ -39,8 +39,8 @@ def build_dataset(cfg: Config, phase: str, skip_types: Sequence[str] = ()) -> An
             number = len(dataset)
         except compat.DependencyError:
             raise
-        except Exception as error:  # a dataset is anybody's code
-            if 'need at least one array' in str(error):  # mmengine cannot serialise a list without samples
+        except Exception as error:  # datasets run arbitrary user code
+            if 'need at least one array' in str(error):  # mmengine cannot serialise an empty list
                 raise ModelError(_empty(phase)) from error
             raise ModelError(_cannot_build(error, phase, dataset_cfg)) from error
     if not number:
@@ -49,10 +49,10 @@ def build_dataset(cfg: Config, phase: str, skip_types: Sequence[str] = ()) -> An
 
 
 def phase_config(cfg: Config, phase: str) -> Dict[str, Any]:
-    """A copy of the dataset's config of a phase.
+    """Copy the dataset config of a phase.
 
     Raises:
-        ModelError: If there is none; the message names the phases that there are.
+        ModelError: If there is none; the message names the phases that do exist.
     """
     if phase not in PHASES:
         raise ModelError(f"There is no phase '{phase}': choose from {', '.join(PHASES)}.")
@@ -65,16 +65,16 @@ def phase_config(cfg: Config, phase: str) -> Dict[str, Any]:
         raise ModelError(f'{name} has no {phase}_dataloader; it has {" and ".join(known)}: choose one with --phase.')
     if (cfg.get('data') or {}).get(phase):
         raise ModelError(
-            f'{name} has data.{phase} and no {phase}_dataloader: it was written for mmcls 0.x or mmdet 2.x; give a '
-            'config of mmpretrain, mmdet 3 or mmyolo.'
+            f'{name} has data.{phase} and no {phase}_dataloader: it was written for mmcls 0.x or mmdet 2.x; use a '
+            'config for mmpretrain, mmdet 3 or mmyolo.'
         )
     raise ModelError(f'{name} has no {phase}_dataloader: give the config that a model was trained with.')
 
 
 def without(config: Any, kinds: Set[str]) -> Any:
-    """A copy of a dataset's config, or of a pipeline, without the transforms of these names, at any depth.
+    """Copy a dataset config or a pipeline without the transforms of these names, at any depth.
 
-    Datasets stay, whatever they are called, and so does each candidate of ``RandomChoice``, which may be left empty.
+    Datasets stay whatever they are called. So does every candidate of ``RandomChoice``, even if it ends up empty.
     """
     if isinstance(config, dict):
         return type(config)({key: _cleaned(config, key, kinds) for key in config})
@@ -100,11 +100,11 @@ def _is_one_of(config: Any, kinds: Set[str]) -> bool:
 
 
 def kinds_in(config: Any, of_dataset: bool = True) -> List[str]:
-    """Names of all transforms in a dataset's config, or in a pipeline, in order.
+    """List the names of all transforms in a dataset config or a pipeline, in order.
 
     Args:
         config: The config.
-        of_dataset: Whether a dict is that of a dataset, whose own name does not count. Defaults to ``True``.
+        of_dataset: Whether a dict is a dataset, whose own name does not count. Defaults to ``True``.
     """
     if isinstance(config, dict):
         own = [] if of_dataset or not config.get('type') else [kind_of(config)]
@@ -126,8 +126,8 @@ def kind_of(step: Dict[str, Any]) -> str:
 
 def _empty(phase: str) -> str:
     return (
-        f'The {phase} dataset of the config is empty: its annotation file lists no picture, or filter_cfg drops all of '
-        "them, as it does when the class names of metainfo are not the annotation file's."
+        f'The {phase} dataset of the config is empty: its annotation file lists no pictures, or filter_cfg drops all '
+        "of them, as happens when the class names in metainfo differ from the annotation file's."
     )
 
 
@@ -135,19 +135,21 @@ def _cannot_build(error: Exception, phase: str, config: Dict[str, Any]) -> str:
     sentence = f'The {phase} dataset of the config cannot be built: {why(error)}'
     if missing_file(error):
         return (
-            f'{sentence} Put the data there, or say where it is: '
+            f'{sentence} Put the data there, or say where it is with '
             f'--cfg-options {phase}_dataloader.{_key_of_leaf(config)}.data_root=FOLDER (ann_file and data_prefix '
             'likewise).'
         )
     package = re.search(r'(\S+) is not installed', str(error))
     if package:
         start = sentence.partition(':')[0]
-        return f'{start}: {package[1]} is not installed; install it, or leave out what needs it with --skip-type.'
+        return (
+            f'{start}: {package[1]} is not installed; install it, or skip the transform that needs it with --skip-type.'
+        )
     return sentence
 
 
 def _key_of_leaf(config: Dict[str, Any]) -> str:
-    """Where the innermost dataset stands, in the dots that --cfg-options takes."""
+    """Dotted key of the innermost dataset, as --cfg-options takes it."""
     if config.get('dataset'):
         return f'dataset.{_key_of_leaf(config["dataset"])}'
     if config.get('datasets'):

@@ -1,4 +1,4 @@
-"""The calls of a recording, put in order: the way of the sample, and those of the pictures it was mixed with."""
+"""Put the calls of a recording in order: the path of the sample, and of the pictures mixed into it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Way:
 
     Attributes:
         steps: What each transform left.
-        states: The same as it was copied, with the transforms' notes on the geometry.
-        colours: How to read the values of what comes next.
+        states: The same, as copied, with what the transforms noted about the geometry.
+        colours: How to read the values of the next array.
         frame: Where the annotations lie.
-        rejected: Transforms that returned nothing, so that the dataset had to try again.
+        rejected: Transforms that returned nothing, so the dataset had to try again.
     """
 
     steps: List[Step]
@@ -36,16 +36,16 @@ class Way:
 
     @property
     def path(self) -> str:
-        """The picture's file; empty if it is not known."""
+        """The picture's file; empty if unknown."""
         found = [state.meta['img_path'] for state in self.states if state.meta.get('img_path')]
         return str(found[0]) if found else ''
 
 
 def way_of_sample(call: Call) -> Way:
-    """The way of a sample through the transforms of its dataset and the wrappers around it.
+    """Follow a sample through the transforms of its dataset and the wrappers around it.
 
     Args:
-        call: Of the outermost dataset, for the sample.
+        call: The outermost dataset's call for the sample.
     """
     way = _new_way(leaf_of(call))
     _follow_dataset(call, way)
@@ -65,7 +65,7 @@ def _new_way(dataset: Any) -> Way:
 def _follow_dataset(call: Call, way: Way) -> None:
     parts = [each for each in call.calls if each.of_dataset]
     if not parts:
-        # After a transform that returned nothing, the dataset began again with another sample.
+        # After a transform returned nothing, the dataset started over with another sample.
         rejecting = [n for n, each in enumerate(call.calls) if each.returned is None]
         way.rejected += [call.calls[n].name for n in rejecting]
         calls = call.calls[rejecting[-1] + 1 if rejecting else 0 :]
@@ -74,7 +74,7 @@ def _follow_dataset(call: Call, way: Way) -> None:
         for each in calls:
             _follow(each, way, ())
         return
-    # A wrapper asks for the sample first; what it asks for later is mixed in by its next own transform.
+    # A wrapper requests the sample first; whatever it requests later is mixed in by its own next transform.
     _follow_dataset(parts[0], way)
     others: List[Call] = []
     for each in call.calls[call.calls.index(parts[0]) + 1 :]:
@@ -88,7 +88,7 @@ def _follow_dataset(call: Call, way: Way) -> None:
 
 
 def _chains(calls: Sequence[Call]) -> List[List[Call]]:
-    """Calls grouped by the results that they hand on to each other."""
+    """Group calls by the results they hand on to each other."""
     chains: List[List[Call]] = []
     for call in calls:
         for chain in reversed(chains):
@@ -101,16 +101,16 @@ def _chains(calls: Sequence[Call]) -> List[List[Call]]:
 
 
 def _follow(call: Call, way: Way, within: Within, mixed: Sequence[Call] = ()) -> None:
-    """Append what a transform left; first what the transforms that it called itself left of the same picture."""
+    """Append what a transform left, after what the transforms it called left of the same picture."""
     own: List[Call] = []
-    # The last that were asked for are mixed in: a wrapper asks again if one of them is rejected.
+    # The last ones requested are mixed in: a wrapper asks again if one is rejected.
     branches = [_branch_of_dataset(each) for each in mixed[len(mixed) - call.mixed :]]
     for chain in _chains(call.calls):
         if chain[0].given is call.given and not own:
             own = chain
         elif chain[-1].returned is not None:
             branches.append(_branch_of_calls(chain, way))
-    if not branches:  # else its own transforms have taken them further
+    if not branches:  # otherwise its own transforms have processed them further
         branches = [_branch_of_cache(state, way) for state in call.cached]
     before = len(way.steps)
     for each in own:
@@ -132,7 +132,7 @@ def _append(way: Way, name: str, within: Within, state: State, branches: Tuple[B
 
 
 def _joined(views: Tuple[View, ...], branches: Tuple[Branch, ...]) -> Tuple[View, ...]:
-    """The views of a step that joins branches into several pictures: each as its branch left it."""
+    """The views of a step that collects branches as several pictures: each as its branch left it."""
     ends = [branch.steps[-1].views[0] for branch in branches]
     if len(views) < 2 or len(ends) != len(views):
         return views

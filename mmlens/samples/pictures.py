@@ -1,4 +1,4 @@
-"""Arrays and tensors of a pipeline, turned back into pictures."""
+"""Turn the arrays and tensors of a pipeline back into pictures."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 
 # A float picture whose values stay below this has been scaled or normalised: 0..255 reaches further.
 _DARK = 16.0
-# Their mean and to_rgb say with which colour they fill; no value or channel of the picture moves.
+# Their mean and to_rgb only choose a fill colour; values and channels of the picture stay.
 _FILLING = {'Expand', 'RandomCenterCropPad'}
 
 
 @dataclass(frozen=True)
 class Colours:
-    """How the values of an array are to be read; each transform may change that.
+    """How to read the values of an array; any transform may change it.
 
     Attributes:
-        rgb: Whether channels are in the order RGB; mmcv loads BGR.
-        mean: Subtracted by a Normalize step, a value a channel; ``None`` before one.
-        std: Divided by, likewise.
+        rgb: Whether channels are in RGB order; mmcv loads BGR.
+        mean: What a Normalize step subtracted, per channel; ``None`` before one.
+        std: What it divided by, likewise.
     """
 
     rgb: bool = False
@@ -29,8 +29,8 @@ class Colours:
     std: Optional[np.ndarray] = None
 
     def after(self, transform: Any) -> Colours:
-        """How to read what a transform of mmcv, mmpretrain or torchvision leaves."""
-        inner = getattr(transform, 't', transform)  # mmpretrain's wrapper of torchvision's transforms
+        """How to read the output of a transform of mmcv, mmpretrain or torchvision."""
+        inner = getattr(transform, 't', transform)  # mmpretrain's wrapper around torchvision transforms
         if any(kind.__name__ in _FILLING for kind in type(inner).__mro__):
             return self
         rgb = True if getattr(inner, 'to_rgb', False) else self.rgb
@@ -50,7 +50,7 @@ def to_picture(array: np.ndarray, channels_first: bool, colours: Colours) -> Tup
         colours: How to read its values.
 
     Returns:
-        The picture (H, W, 3), uint8, BGR, and notes on what was done to see it.
+        The picture (H, W, 3), uint8, BGR, and notes on what it took to make it visible.
     """
     notes: List[str] = []
     image = array[..., None] if array.ndim == 2 else array.transpose(1, 2, 0) if channels_first else array
@@ -70,7 +70,7 @@ def to_picture(array: np.ndarray, channels_first: bool, colours: Colours) -> Tup
 
 
 def _as_bytes(image: np.ndarray) -> Tuple[np.ndarray, str]:
-    """The picture as uint8, and what had to be done to its values."""
+    """The picture as uint8, and what was done to its values."""
     if image.dtype == np.uint8:
         return image, ''
     if image.dtype == np.uint16:

@@ -1,4 +1,4 @@
-"""Follows a sample through the transforms of its dataset, without changing what they do."""
+"""Follow a sample through the transforms of its dataset without changing what they do."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Call:
 
     Attributes:
         subject: The transform or dataset; ``None`` for the root of all calls.
-        given: What it was called with: a transform's results, a dataset's index.
-        returned: What it returned; ``None`` also while it runs.
+        given: Its argument: the results dict of a transform, the index of a dataset.
+        returned: What it returned; also ``None`` while it is running.
         left: Copies of what it returned.
-        calls: The calls that it made itself.
-        cached: What a mixing transform took out of its cache.
+        calls: The calls it made itself.
+        cached: What a mixing transform took from its cache.
         of_dataset: Whether a dataset was asked for a sample.
-        mixed: How many other samples the wrapper around the dataset gave a mixing transform.
-        before: Copies of what the dataset itself holds, if it holds pictures instead of their files.
+        mixed: How many other samples the wrapper around the dataset passed to a mixing transform.
+        before: Copies of what the dataset itself holds, if it holds pictures rather than files.
     """
 
     subject: Any
@@ -51,7 +51,7 @@ class Record:
     """The calls of a recording.
 
     Attributes:
-        root: Its ``calls`` are those made from outside.
+        root: Its ``calls`` are those made from outside the dataset.
         failed: The innermost call that raised, if one did.
     """
 
@@ -63,11 +63,11 @@ class Record:
 def recording(dataset: Any) -> Iterator[Record]:
     """Record what the transforms of a dataset do while the block runs.
 
-    Every transform and dataset becomes, for the time of the block, an instance of a subclass that notes what goes
-    through it. Nothing else of it changes: attributes, random numbers and results are those of a run without recording.
+    For the duration of the block every transform and dataset becomes an instance of a subclass that notes what
+    passes through it. Nothing else changes: attributes, random numbers and results are the same as without recording.
 
     Args:
-        dataset: A dataset, with wrappers around it or not.
+        dataset: A dataset, wrapped or not.
 
     Yields:
         The record, filled while the block runs.
@@ -77,7 +77,7 @@ def recording(dataset: Any) -> Iterator[Record]:
     try:
         for subject in (*datasets_of(dataset), *transforms_of(dataset)):
             kind = type(subject)
-            # A function cannot be watched: what it does is seen in the step after it.
+            # A function cannot be watched: its effect shows in the next step.
             with contextlib.suppress(TypeError):
                 subject.__class__ = watcher.watching(kind)
                 watched.append((subject, kind))
@@ -89,19 +89,19 @@ def recording(dataset: Any) -> Iterator[Record]:
 
 
 def name_of(transform: Any) -> str:
-    """Class name of a transform; that of the torchvision transform inside mmpretrain's wrapper."""
+    """Class name of a transform; for mmpretrain's wrapper, of the torchvision transform inside."""
     kind = type(transform).__name__
     return f'torchvision/{type(transform.t).__name__}' if kind == 'TorchVisonTransformWrapper' else kind
 
 
 def datasets_of(dataset: Any) -> List[Any]:
-    """A dataset and all that it wraps, outermost first."""
+    """A dataset and everything it wraps, outermost first."""
     parts = [part for part in (getattr(dataset, 'dataset', None), *_items(dataset, 'datasets')) if part is not None]
     return [dataset, *(inner for part in parts for inner in datasets_of(part))]
 
 
 def transforms_of(dataset: Any) -> List[Any]:
-    """All transforms of a dataset and the datasets it wraps, those inside other transforms too; each once."""
+    """Every transform of a dataset and of the datasets it wraps, including nested ones, each once."""
     found: Dict[int, Any] = {}
     for each in datasets_of(dataset):
         pipeline = getattr(each, 'pipeline', None) or []
@@ -122,7 +122,7 @@ def _collect(transform: Any, found: Dict[int, Any]) -> None:
 
 
 def _flat(value: Any, depth: int = 3) -> Iterator[Any]:
-    """A value, or what lists and dicts hold."""
+    """A value, or the contents of a list or dict."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
@@ -139,7 +139,7 @@ def _items(holder: Any, name: str) -> List[Any]:
 
 
 class _Watcher:
-    """Makes the subclasses that note their calls, and keeps what they note."""
+    """Creates the subclasses that note their calls, and keeps the notes."""
 
     def __init__(self) -> None:
         self.record = Record()
@@ -176,7 +176,7 @@ class _Watcher:
         return watched
 
     def run(self, method: Callable[..., Any], call: Call, args: Any, kwargs: Any) -> Any:
-        """Call the method of a watched object, and note it."""
+        """Call a method of a watched object and note the call."""
         if not self.active:
             return method(*args, **kwargs)
         caller = self._stack[-1]
@@ -200,16 +200,16 @@ class _Watcher:
     def _state(self, returned: Any) -> Optional[State]:
         state = take_state(returned)
         if state and self._last and same(state, self._last):
-            state.items = self._last.items  # a step that changes nothing takes no memory
+            state.items = self._last.items  # a step that changes nothing costs no memory
         self._last = state or self._last
         return state
 
     def note_choice(self, subject: Any, source: Any, indexes: Any) -> None:
-        """Note which pictures a mixing transform chose: copies of those that come from its own cache."""
+        """Note which pictures a mixing transform chose, copying those from its own cache."""
         call = self._stack[-1]
         if not self.active or call.subject is not subject:
             return
-        # It chooses again if what it chose before could not be used.
+        # It chooses again if the previous choice was unusable.
         call.calls.clear()
         chosen = list(indexes) if isinstance(indexes, (list, tuple)) else [indexes]
         states = [take_state(source[index]) for index in chosen] if isinstance(source, list) else []
@@ -217,5 +217,5 @@ class _Watcher:
 
 
 def _defines(kind: type, name: str) -> bool:
-    # Not hasattr: every class can be called itself.
+    # Not hasattr: a class itself is always callable.
     return any(name in vars(base) for base in kind.__mro__)

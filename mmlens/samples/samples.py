@@ -1,4 +1,4 @@
-"""The front door: the samples of a phase, each recorded step by step."""
+"""The front door: samples of a phase, recorded step by step."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .building import build_dataset, kinds_in, phase_config
 from .chain import leaf_of, rejections, way_of_sample
 from .recording import Record, recording, transforms_of
 
-# A mixing transform with a cache leaves pictures alone until the cache holds more than this many.
+# A mixing transform with a cache does nothing until its cache holds more pictures than this.
 _WARM = 4
-# How many samples are given to caches at most: the transform may be left out with some probability.
+# At most this many samples are fed to caches: a transform may be skipped with some probability.
 _MOST_FOR_CACHES = 60
 
 
@@ -28,15 +28,15 @@ class Samples:
 
     Args:
         config: A file, a name inside an installed package
-            (``mmdet::yolox/yolox_nano_8xb8-300e_coco.py``), or a mmengine ``Config``.
+            (``mmdet::yolox/yolox_nano_8xb8-300e_coco.py``), or an mmengine ``Config``.
         phase: ``'train'``, ``'val'`` or ``'test'``.
         cfg_options: Values to override in the config, by dotted keys.
-        skip_types: Names of transforms that are left out of the pipelines.
-        seed: Of everything random. The same seed gives the same samples.
+        skip_types: Names of transforms to leave out of the pipelines.
+        seed: Seeds everything random. The same seed gives the same samples.
 
     Attributes:
         dataset: The dataset as the config builds it, with its wrappers.
-        unknown_types: Names in ``skip_types`` that no pipeline has.
+        unknown_types: Names in ``skip_types`` that occur in no pipeline.
 
     Raises:
         ModelError: If the config has no such phase, or its dataset cannot be built or is empty.
@@ -71,11 +71,11 @@ class Samples:
         return len(self.dataset)
 
     def order(self, number: Optional[int] = None, shuffle: bool = False) -> List[int]:
-        """Indexes of the samples to look at.
+        """Choose which samples to look at.
 
         Args:
-            number: How many at most. Defaults to all.
-            shuffle: Whether they are drawn by chance, none twice, instead of from the beginning.
+            number: At most this many. Defaults to all.
+            shuffle: Pick at random, without repetition, instead of from the start.
         """
         indexes = list(range(len(self)))
         if shuffle:
@@ -83,10 +83,10 @@ class Samples:
         return indexes[:number]
 
     def record(self, index: int) -> SampleSteps:
-        """Send a sample through its transforms, and tell what each of them left.
+        """Send a sample through its transforms and record what each of them left.
 
-        What a sample becomes depends on the seed and its index alone, unless a transform mixes in what passed it
-        earlier (``use_cached``). Such caches are filled first, as they are after the first iterations of a training.
+        The outcome depends only on the seed and the index, unless a transform mixes in earlier pictures
+        (``use_cached``). Such caches are filled first, as they would be after the first training iterations.
 
         Raises:
             PictureError: If a transform fails on the sample.
@@ -96,18 +96,18 @@ class Samples:
         with _seeded(self.seed, index), default_scope(self.cfg), recording(self.dataset) as record:
             try:
                 sample = self.dataset[index]
-            except Exception as error:  # a transform is anybody's code
+            except Exception as error:  # transforms run arbitrary user code
                 raise PictureError(_why_not(index, error, record)) from error
         call = record.root.calls[0]
         way = way_of_sample(call)
         if not way.steps:
-            raise ModelError('The pipeline of the dataset loads no picture, so there is nothing to look at.')
+            raise ModelError('The pipeline of the dataset loads no picture, so there is nothing to show.')
         notes = [note for note in (rejections(way), filled) if note]
         names = _class_names(leaf_of(call))
         return SampleSteps(index, way.path, names, tuple(way.steps), tuple(notes), sample)
 
     def _fill_caches(self) -> Optional[str]:
-        """Give samples to the mixing transforms that need some before they mix; say so."""
+        """Feed samples to the mixing transforms that need some before they mix, and say so."""
         if self._caches_filled:
             return None
         self._caches_filled = True
@@ -116,14 +116,14 @@ class Samples:
         with default_scope(self.cfg):
             while given < _MOST_FOR_CACHES and any(len(each.results_cache) <= _WARM for each in caching):
                 with _seeded(self.seed, len(self) + given), contextlib.suppress(Exception):
-                    self.dataset[given % len(self)]  # one that fails will say so when its turn comes
+                    self.dataset[given % len(self)]  # a sample that fails will be reported when its turn comes
                 given += 1
         names = ', '.join(dict.fromkeys(type(each).__name__ for each in caching))
-        return f'{given} samples went through first, to fill the cache of {names}' if given else None
+        return f'{given} samples were processed first to fill the cache of {names}' if given else None
 
 
 def _caches(transform: Any) -> bool:
-    """Whether it mixes in what passed it earlier: mmdet's CachedMosaic, mmyolo's Mosaic with ``use_cached``."""
+    """Whether it mixes in earlier pictures: mmdet's CachedMosaic, mmyolo's Mosaic with ``use_cached``."""
     return isinstance(getattr(transform, 'results_cache', None), list) and getattr(transform, 'use_cached', True)
 
 
@@ -143,13 +143,13 @@ def _why_not(index: int, error: Exception, record: Record) -> str:
     if missing:
         return f'{which}: there is no such picture file.' if missing == str(path) else f'{which}: {why(error)}'
     if isinstance(error, KeyError) and error.args and str(error.args[0]).isidentifier():
-        return f"{which}: the transform {call.name} finds no '{error.args[0]}' in what those before it left."
+        return f"{which}: the transform {call.name} needs '{error.args[0]}', which no earlier transform provides."
     return f'{which}: the transform {call.name} fails: {reason(error)}'
 
 
 @contextlib.contextmanager
 def _seeded(*seeds: int) -> Iterator[None]:
-    """Seed everything random for the time of the block; afterwards it goes on where it was."""
+    """Seed all random generators for the duration of the block, then restore their states."""
     state = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
     random.seed(seed)

@@ -1,4 +1,4 @@
-"""What a transform left: copies of the arrays in its results, under one roof before and after packing."""
+"""What a transform left: copies of the arrays in its results, in one form before and after packing."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from torch import Tensor
 
 @dataclass
 class Item:
-    """One picture of the results, and what belongs to it.
+    """One picture of the results, with its annotations.
 
     Attributes:
-        image: Shape (H, W), (H, W, C) or, of a tensor, (C, H, W).
+        image: Shape (H, W), (H, W, C) or, for a tensor, (C, H, W).
         channels_first: Whether it was a tensor.
-        boxes: Shape (N, 4) or, of rotated boxes, (N, 5).
+        boxes: Shape (N, 4) or, for rotated boxes, (N, 5).
         labels: Shape (N,).
         ignored: Shape (N,), bool.
         masks: mmdet's ``BitmapMasks`` or ``PolygonMasks``.
         seg_map: Shape (H, W).
-        hidden: Shape (h, w): the cells that masked image modelling hides.
-        classes: Class indexes of the whole picture.
+        hidden: Shape (h, w): the cells hidden by masked image modelling.
+        classes: Class indexes of the picture as a whole.
     """
 
     image: np.ndarray
@@ -39,18 +39,18 @@ class Item:
 
     @property
     def annotated(self) -> bool:
-        """Whether annotations that lie in the picture have been loaded."""
+        """Whether annotations with a place in the picture have been loaded."""
         return self.boxes is not None or self.masks is not None or self.seg_map is not None
 
 
 @dataclass
 class State:
-    """What there was after a transform.
+    """Everything there was after a transform.
 
     Attributes:
         items: The pictures, at least one.
-        meta: ``img_path``, and what the transforms note of the geometry: ``scale_factor``, ``pad_param``, ``flip``,
-            ``flip_direction``.
+        meta: ``img_path``, and what the transforms note about the geometry: ``scale_factor``, ``pad_param``,
+            ``flip``, ``flip_direction``.
     """
 
     items: List[Item]
@@ -67,7 +67,7 @@ def take_state(results: Any) -> Optional[State]:
         results: What a transform of mmpretrain, mmdet or mmyolo returned.
 
     Returns:
-        The copies; ``None`` if there is no picture in it (yet).
+        The copies; ``None`` if the results hold no picture (yet).
     """
     if not isinstance(results, dict):
         return None
@@ -122,7 +122,7 @@ def _pairs(inputs: Any, samples: Any) -> Iterator[Tuple[Any, Any]]:
         for key, value in inputs.items():
             yield from _pairs(value, samples.get(key) if isinstance(samples, dict) else None)
     elif isinstance(inputs, (list, tuple)):
-        # The views of mmpretrain's MultiView share a sample; what lies in a picture lies in the first.
+        # The views of mmpretrain's MultiView share a sample; its annotations belong to the first.
         each = samples if isinstance(samples, (list, tuple)) else [samples]
         for n, value in enumerate(inputs):
             yield from _pairs(value, each[n] if n < len(each) else None)
@@ -174,7 +174,7 @@ def _loose(image: Any, results: Dict[str, Any]) -> Optional[Item]:
 
 
 def _array(value: Any) -> np.ndarray:
-    """A copy as an array."""
+    """A copy, as an array."""
     return np.array(value.detach().cpu().numpy() if isinstance(value, Tensor) else value)
 
 
@@ -183,7 +183,7 @@ def _array_of(value: Any) -> Optional[np.ndarray]:
 
 
 def _boxes(value: Any) -> Optional[np.ndarray]:
-    """Boxes of mmdet's classes, a tensor or an array: (N, 4), or (N, 5) with an angle."""
+    """Boxes from mmdet's box classes, a tensor or an array: (N, 4), or (N, 5) with an angle."""
     array = _array_of(getattr(value, 'tensor', value))
     if array is None:
         return None

@@ -1,4 +1,4 @@
-"""What a transform left, as it can be drawn: pictures, with annotations in each picture's own pixels."""
+"""What a transform left, ready to draw: pictures, with annotations in each picture's own pixels."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from .pictures import Colours, to_picture
 from .states import Item, State
 
 _KEPT = (
-    'annotations loaded after the resize keep the coordinates of the file, as metrics want them; '
-    'they are drawn here where they lie in this picture'
+    'annotations loaded after the resize keep the coordinates of the file, as metrics expect; '
+    'here they are drawn where they belong in this picture'
 )
-_LOST = 'annotations are loaded after the picture was moved, so where they lie in it is not known: they are not drawn'
+_LOST = 'annotations are loaded after the picture was moved, so their position in it is unknown: they are not drawn'
 _WRONG = (
     'annotations are loaded after the picture was resized: they keep the coordinates of the file, and training would '
-    'use them so; load them before'
+    'use them as they are; load them first'
 )
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where annotations lie, if they were loaded after the picture had been resized.
+    """Where annotations lie if they were loaded after the picture had been resized.
 
-    Test pipelines do that on purpose: metrics compare in the coordinates of the file.
+    Test pipelines do this on purpose: metrics compare in the coordinates of the file.
 
     Attributes:
-        original: Whether the dataset is in test mode, so that this is on purpose.
-        since: Number of the step that loaded the annotations late; -1 if none did.
-        matrix: Shape (2, 3): annotation to picture; ``None`` if they agree or nobody knows.
+        original: Whether the dataset is in test mode, where this is intended.
+        since: Index of the step that loaded the annotations late; -1 if none did.
+        matrix: Shape (2, 3): annotation to picture; ``None`` if they agree or the mapping is unknown.
         known: Whether annotations can be drawn.
     """
 
@@ -42,7 +42,7 @@ class Frame:
     known: bool = True
 
     def after(self, state: State, before: Sequence[State]) -> Frame:
-        """Where they lie after one more step."""
+        """The frame after one more step."""
         loaded = state.items[0].annotated and not (before and before[-1].items[0].annotated)
         if self.since >= 0 or not loaded or not before or not _moved(before):
             return self
@@ -52,7 +52,7 @@ class Frame:
         return replace(self, since=len(before), matrix=matrix, known=matrix is not None)
 
     def notes_of(self, number: int) -> Tuple[str, ...]:
-        """What is to be said of a step."""
+        """Notes to show at a step."""
         if number != self.since:
             return ()
         return (_WRONG if not self.original else _KEPT if self.known else _LOST,)
@@ -103,18 +103,18 @@ def _with_boxes(view: View, item: Item, frame: Frame) -> View:
 
 
 def _of_each(values: Optional[np.ndarray], number: int, missing: Any, kind: type) -> np.ndarray:
-    """A value for each box, also in the middle of a pipeline, where lengths need not agree."""
+    """One value per box, even mid-pipeline, where lengths may disagree."""
     if values is None or len(values) != number:
         return np.full(number, missing, kind)
     return values.astype(kind)
 
 
 def _fitted(maps: np.ndarray, size: Tuple[int, ...], frame: Frame, outside: int) -> np.ndarray:
-    """Maps (N, h, w) on the grid of the picture: moved if the frame says so, else cut or filled, right and below."""
+    """Maps (N, h, w) on the picture's grid: moved if the frame says so, else cropped or padded."""
     height, width = size
     matrix = frame.matrix
     if matrix is not None:
-        # Cells are squares: their centres are moved.
+        # Cells are squares: it is their centres that move.
         shift = matrix[:, :2] @ [0.5, 0.5] + matrix[:, 2] - 0.5
         moved = np.column_stack([matrix[:, :2], shift])
         kind = maps.dtype if maps.dtype in (np.uint8, np.int16) else np.dtype(np.int16)
@@ -133,7 +133,7 @@ def _fitted(maps: np.ndarray, size: Tuple[int, ...], frame: Frame, outside: int)
 
 
 def _moved(states: Sequence[State]) -> bool:
-    """Whether the pixels of the last state are no longer where they are in the file."""
+    """Whether pixels have moved since the file was read."""
     first, last = states[0], states[-1]
     scale, padding = last.meta.get('scale_factor'), last.meta.get('pad_param')
     return (
@@ -145,10 +145,10 @@ def _moved(states: Sequence[State]) -> bool:
 
 
 def _matrix(state: State) -> Optional[np.ndarray]:
-    """Position in the file to position in the picture, by what Resize, LetterResize and RandomFlip note."""
+    """Map positions in the file to positions in the picture, from what Resize, LetterResize and RandomFlip note."""
     scale, padding = state.meta.get('scale_factor'), state.meta.get('pad_param')
     flipped = state.meta.get('flip_direction') if state.meta.get('flip') else ''
-    if flipped and padding is not None:  # which came first is not noted
+    if flipped and padding is not None:  # their order is not recorded
         return None
     if scale is None and not flipped:
         return None

@@ -1,4 +1,4 @@
-"""What the optimizer's settings will be over a training, found without training."""
+"""How the optimizer's settings will change over a training run, found without training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many iterations an epoch has: from the training set, or from its size alone."""
+"""How many iterations an epoch has, from the training set or from its size alone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch.utils.data import DataLoader, Dataset
 from ..errors import ModelError, reason, why
 from ..pipelines import unwrap_dataset
 
-# Wrappers whose length is not that of what they wrap.
+# Wrappers that are longer than what they wrap.
 _LENGTHENING = ('ClassBalancedDataset', 'RepeatDataset')
 
 
 class SizedDataset(Dataset):
-    """Stands for a dataset of which only the size is known."""
+    """Stands in for a dataset of which only the size is known."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -44,32 +44,32 @@ def build_training_set(cfg: Config) -> Any:
         dataset = DATASETS.build(dataset_cfg)
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
-    except Exception as error:  # a dataset is anybody's code
+    except Exception as error:  # datasets run arbitrary user code
         raise ModelError(
             f'The training set of the config cannot be read: {why(error)} '
-            'To do without it, give the number of its pictures: --dataset-size N.'
+            'To do without it, give its number of pictures with --dataset-size N.'
         ) from error
-    dataset.__deepcopy__ = lambda memo: dataset  # the Runner copies a loader's config, and this may be large
+    dataset.__deepcopy__ = lambda memo: dataset  # the Runner copies loader configs, and this may be large
     if not len(dataset):
-        raise ModelError('The training set of the config is empty: check its paths, or give --dataset-size N.')
+        raise ModelError('The training set of the config is empty: check its paths, or use --dataset-size N.')
     return dataset
 
 
 def size_with_wrappers(cfg: Config) -> Optional[str]:
-    """A sentence for whoever gives the size of a set that the config lengthens."""
+    """A note for whoever gives the size of a set that the config repeats."""
     kind = cfg.train_dataloader.get('dataset', {}).get('type', '')
     kind = kind if isinstance(kind, str) else kind.__name__
     if kind.split('.')[-1] not in _LENGTHENING:
         return None
-    return f'the config lengthens its training set by {kind}: the dataset size is taken as that of the lengthened set'
+    return f'the config wraps its training set in {kind}: the dataset size is taken to include the repetitions'
 
 
 def build_loader(loader_cfg: Dict[str, Any], dataset: Any, world_size: int) -> DataLoader:
-    """Build the data loader that one of several processes gets, as mmengine's Runner does, to ask it for its length.
+    """Build the data loader of one of several processes, as mmengine's Runner does, to ask for its length.
 
     Args:
         loader_cfg: The config's ``train_dataloader``.
-        dataset: The training set, or what stands for it.
+        dataset: The training set, or a stand-in.
         world_size: Number of processes.
 
     Raises:
@@ -83,10 +83,10 @@ def build_loader(loader_cfg: Dict[str, Any], dataset: Any, world_size: int) -> D
         with as_one_of(world_size):
             loader = Runner.build_dataloader(alone, seed=0)
             length = len(loader)
-    except Exception as error:  # samplers are anybody's code
+    except Exception as error:  # samplers run arbitrary user code
         sentence = f'The train_dataloader of the config cannot be built: {reason(error)}'
         if isinstance(dataset, SizedDataset):
-            sentence += ' It looks into the dataset, which must be there for that: leave out --dataset-size.'
+            sentence += ' It reads the dataset itself, so leave out --dataset-size.'
         raise ModelError(sentence) from error
     if not length:
         raise ModelError(f'An epoch of {len(dataset)} pictures has no full batch: check --dataset-size and batch_size.')
@@ -95,11 +95,11 @@ def build_loader(loader_cfg: Dict[str, Any], dataset: Any, world_size: int) -> D
 
 @contextlib.contextmanager
 def as_one_of(world_size: int) -> Iterator[None]:
-    """Let code in the block find itself in the first of so many processes; there is no communication."""
+    """Make code in the block believe it runs in the first of this many processes. Nothing is communicated."""
     if world_size == 1:
         yield
         return
-    # What mmengine.dist asks.
+    # What mmengine.dist queries.
     pretended = [
         (distributed, 'is_available', lambda: True),
         (distributed, 'is_initialized', lambda: True),

@@ -1,4 +1,4 @@
-"""Parameter groups: which of them are alike, and what to call them."""
+"""Parameter groups: which are alike, and what to call them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Group:
     """Parameter groups of one optimizer that are treated alike throughout a training.
 
     Attributes:
-        settings: The optimizer's own dict of the first of them: what schedulers change.
+        settings: The optimizer's own dict for the first of them, which schedulers change.
         names: Full names of their parameters.
-        layers: For each name the layer that a layer-wise decay counts it to; ``None`` without such a decay.
-        parameters: How many numbers the parameters hold.
+        layers: For each name, the layer a layer-wise decay assigns it to; ``None`` without such a decay.
+        parameters: Total number of values in the parameters.
     """
 
     settings: Dict[str, Any]
@@ -37,7 +37,7 @@ class Group:
 
 
 def read_value(settings: Dict[str, Any], param: str) -> float:
-    """Read a setting of a parameter group; the momentum of Adam and its kin is the first of their betas.
+    """Read a setting of a parameter group; for Adam and similar optimizers, momentum is the first beta.
 
     Raises:
         ModelError: If the optimizer has no such setting.
@@ -51,16 +51,16 @@ def read_value(settings: Dict[str, Any], param: str) -> float:
 
 
 def merge_alike(optimizer: Optimizer, param: str, model: nn.Module, keep: float = 0) -> List[Group]:
-    """Leave one of all groups that begin with the same value in an optimizer: schedulers treat them alike.
+    """Keep one of all groups that start with the same value: schedulers treat them alike.
 
     Args:
-        optimizer: Its list of groups is shortened.
-        param: The setting that counts.
-        model: Knows the names.
-        keep: This many groups at the beginning stay as they are. Defaults to 0.
+        optimizer: Its list of groups is shortened in place.
+        param: The setting to compare.
+        model: Provides the parameter names.
+        keep: Leave this many groups at the start as they are. Defaults to 0.
 
     Returns:
-        What the remaining groups stand for, in their order.
+        What each remaining group stands for, in order.
     """
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     alike: Dict[Any, Group] = {}
@@ -77,7 +77,7 @@ def merge_alike(optimizer: Optimizer, param: str, model: nn.Module, keep: float 
 
 
 def _layer(settings: Dict[str, Any]) -> Optional[int]:
-    """The layer as mmpretrain's and as mmdet's constructor for layer-wise decay write it down."""
+    """The layer as recorded by mmpretrain's and mmdet's constructors for layer-wise decay."""
     if isinstance(settings.get('layer_id'), int):
         return settings['layer_id']
     found = re.match(r'layer_(\d+)_', str(settings.get('group_name', '')))
@@ -85,15 +85,15 @@ def _layer(settings: Dict[str, Any]) -> Optional[int]:
 
 
 def label_groups(groups: Sequence[Group], model: nn.Module, custom_keys: Iterable[str] = ()) -> List[str]:
-    """Find short names for what each group holds.
+    """Find a short name for each group.
 
     Args:
-        groups: All of them, so that names tell one from the other.
-        model: Knows which parameters belong to norm layers.
-        custom_keys: Those of the config's ``paramwise_cfg``.
+        groups: All of them, so that names can be made distinct.
+        model: Tells which parameters belong to norm layers.
+        custom_keys: Those in the config's ``paramwise_cfg``.
 
     Returns:
-        As many labels, no two the same: by the layers of a layer-wise decay (``layer 3``), else by custom
+        One label per group, all distinct: by the layers of a layer-wise decay (``layer 3``), else by custom
         keys (``backbone``), else by kind (``weights``, ``norm layers, biases``).
     """
     if len(groups) == 1:
@@ -128,7 +128,7 @@ def _kinds(model: nn.Module) -> Dict[str, str]:
 
 
 def _simplified(kinds: List[str]) -> List[str]:
-    """Each kind once, in fewer words where all of a norm layer or all biases are among them."""
+    """Each kind once, shortened where all norm-layer parameters or all biases are included."""
     words = set(kinds)
     if {'norm weights', 'norm biases'} <= words:
         words = words - {'norm weights', 'norm biases'} | {'norm layers'}
@@ -138,7 +138,7 @@ def _simplified(kinds: List[str]) -> List[str]:
 
 
 def _key_finder(custom_keys: Iterable[str]) -> Callable[[str], Optional[str]]:
-    """As mmengine's constructor looks: the longest key that the name contains, the first of equally long ones."""
+    """Match as mmengine's constructor does: the longest key contained in the name, the first of equally long ones."""
     by_length = sorted(sorted(custom_keys), key=len, reverse=True)
     return lambda name: next((key for key in by_length if key in name), None)
 
@@ -152,7 +152,7 @@ def _layer_label(layers: List[int]) -> str:
 
 
 def _told_apart(labels: List[str], groups: Sequence[Group]) -> List[str]:
-    """Add the parts of the model, then a number, where labels are the same."""
+    """Where labels coincide, add the parts of the model, then a number."""
     twice = {label for label, number in Counter(labels).items() if number > 1}
     tops = [_join(_ordered(name.split('.')[0] for name in group.names)) for group in groups]
     labels = [f'{label} of {top}' if label in twice else label for label, top in zip(labels, tops)]
@@ -175,7 +175,7 @@ def _join(parts: List[str]) -> str:
 
 
 def combine(groups: Sequence[Group]) -> Group:
-    """Several groups as one, with the settings of the first."""
+    """Merge several groups into one, with the settings of the first."""
     names = [name for group in groups for name in group.names]
     layers = [layer for group in groups for layer in group.layers]
     return Group(groups[0].settings, names, layers, sum(group.parameters for group in groups))

@@ -1,4 +1,4 @@
-"""Config -> the optimizer's settings over a whole training, by the real schedulers and hooks, without a gradient."""
+"""Find the optimizer's settings over a whole training run with the real schedulers and hooks, but no gradients."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from .runner import Rehearsal, has_own_course, is_scheduler_hook, listed_hooks, 
 from .schedule import Curve, Schedule
 from .strides import fast_forward
 
-# Beyond so many iterations not every one is recorded, and real steps are taken only where they have to be.
+# Beyond this many iterations only some are recorded, and steps are taken one by one only where needed.
 MOST_POINTS = 50_000
-# Hooks whose before_train_iter needs to run only for the iterations recorded: from when on.
+# Hooks whose before_train_iter only matters for recorded iterations, and from when on.
 _FUNCTIONS_OF_THE_ITERATION = {
-    # Its warm-up leaves its last value standing until the epoch ends; from then on it changes values by epoch.
+    # Its warm-up keeps its last value until the epoch ends; from then on values change by epoch.
     'YOLOv5ParamSchedulerHook': lambda hook: hook._warmup_end,
     'PPYOLOEParamSchedulerHook': lambda hook: True,
     'SimSiamHook': lambda hook: True,
@@ -50,22 +50,22 @@ def rehearse(
     count_epochs: bool = False,
     most_points: int = MOST_POINTS,
 ) -> Schedule:
-    """Find what a setting of the optimizer will be in every iteration of a training.
+    """Find the value of an optimizer setting in every iteration of a training run.
 
-    The config's own schedulers and hooks are built and driven as mmengine's Runner drives them, on an optimizer
-    of parameters without memory. No weights are made or loaded and no gradient is computed.
+    The config's own schedulers and hooks are built and driven as mmengine's Runner drives them, with an optimizer
+    over parameters that occupy no memory. No weights are created or loaded, and no gradients are computed.
 
     Args:
         config: See :func:`mmlens.models.loading.read_config`.
-        param: ``'lr'`` (default), ``'momentum'`` (of Adam: the first beta) or ``'weight_decay'``.
-        dataset_size: Number of pictures in the training set. Defaults to building the set and asking it,
-            where the schedule depends on it.
+        param: ``'lr'`` (default), ``'momentum'`` (for Adam, the first beta) or ``'weight_decay'``.
+        dataset_size: Number of pictures in the training set. By default the set is built and asked, if the
+            schedule depends on it.
         ngpus: Number of GPUs to train on. Defaults to 1.
-        cfg_options: Values of the config to override, by dotted keys. Defaults to ``None``.
-        count_epochs: Whether the length of an epoch is wanted also where the schedule does not depend on it.
+        cfg_options: Values to override in the config, by dotted keys. Defaults to ``None``.
+        count_epochs: Find the length of an epoch even if the schedule does not depend on it.
             Defaults to ``False``.
-        most_points: Up to so many iterations, all are recorded and every step is taken one by one. Of longer
-            trainings every k-th is, and the first and last of each epoch. Defaults to 50 000.
+        most_points: Up to this many iterations, all are recorded and every step is taken one by one. In longer
+            runs every k-th is, plus the first and last of each epoch. Defaults to 50 000.
 
     Raises:
         MmlensError: If something is wrong with the arguments or the config.
@@ -77,7 +77,7 @@ def rehearse(
         >>> schedule.save('lr.csv', by='epoch')
     """
     if param not in PARAMS:
-        raise MmlensError(f"There is no '{param}' to draw; choose {', '.join(PARAMS)}.")
+        raise MmlensError(f"'{param}' cannot be drawn: choose {', '.join(PARAMS)}.")
     if ngpus < 1 or (dataset_size is not None and dataset_size < 1):
         raise MmlensError('A training needs at least one GPU and one picture.')
     cfg = read_config(config, cfg_options)
@@ -93,7 +93,7 @@ def rehearse(
     if dataset_size and size_with_wrappers(cfg):
         notes.append(str(size_with_wrappers(cfg)))
     if not any(runner.schedulers()) and (values == values[0]).all():
-        notes.append(f'nothing in the config changes the {param}: it stays as the optimizer has it')
+        notes.append(f'nothing in the config changes the {param}: it keeps the value in the optimizer')
     return Schedule(
         param,
         iterations,
@@ -111,9 +111,9 @@ def rehearse(
 def _check_sections(cfg: Config) -> None:
     name = cfg.filename or 'The config'
     for key, purpose in (
-        ('optim_wrapper', 'nothing says how to optimise'),
-        ('train_cfg', 'nothing says how long to train'),
-        ('train_dataloader', 'nothing says how large a batch is'),
+        ('optim_wrapper', 'it does not say how to optimise'),
+        ('train_cfg', 'it does not say how long to train'),
+        ('train_dataloader', 'it does not say how large a batch is'),
     ):
         if not cfg.get(key):
             raise ModelError(f'{name} has no {key}, so {purpose}: give a config to train with.')
@@ -133,29 +133,29 @@ def _batch_size(cfg: Config) -> Any:
 
 
 def _model(cfg: Config, ngpus: int) -> Tuple[nn.Module, List[str]]:
-    """The model's outline; where the groups do not depend on it, one that cannot be built does no harm."""
+    """The model's outline; failing to build it does no harm if the groups do not depend on it."""
     wrapper = cfg.optim_wrapper
     try:
-        with as_one_of(ngpus):  # some norm layers ask for the group of processes
+        with as_one_of(ngpus):  # some norm layers ask for the process group
             model = build_outline(cfg)
     except ModelError as error:
         if wrapper.get('paramwise_cfg') or wrapper.get('constructor') or 'optimizer' not in wrapper:
             raise
         return nn.Linear(1, 1, device='meta'), [f'parameters are not counted: {str(error).rstrip(".")}']
-    # A Runner that is alone has no use for norm layers that are synchronised.
+    # A single-process Runner has no use for synchronised norm layers.
     return (revert_sync_batchnorm(model) if ngpus == 1 else model), []
 
 
 def _data(cfg: Config, size: Optional[int], ngpus: int, count_epochs: bool) -> Tuple[Any, Any]:
-    """The training set, or what stands for it, and its loader; no set where nothing depends on its size."""
+    """The training set or a stand-in, and its loader; no set if nothing depends on its size."""
     if size is None and not count_epochs and _counts_iterations_only(cfg):
-        return None, DataLoader(SizedDataset(1))  # the loop wants a loader, but only asks for samples when it is run
+        return None, DataLoader(SizedDataset(1))  # the loop requires a loader, but asks for samples only when it runs
     dataset = SizedDataset(size) if size else build_training_set(cfg)
     return dataset, build_loader(cfg.train_dataloader, dataset, ngpus)
 
 
 def _counts_iterations_only(cfg: Config) -> bool:
-    """Whether nothing in the schedule depends on how long an epoch is."""
+    """Whether the schedule is independent of the length of an epoch."""
     kind = cfg.train_cfg.get('type')
     kind = LOOPS.get(kind) if isinstance(kind, str) else kind
     by_iteration = issubclass(kind, IterBasedTrainLoop) if kind else not cfg.train_cfg.get('by_epoch')
@@ -165,7 +165,7 @@ def _counts_iterations_only(cfg: Config) -> bool:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Say nothing of what constructors log of every parameter, and of the optimizer's steps that schedulers miss."""
+    """Silence what constructors log per parameter, and warnings about the missing optimizer steps."""
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -178,10 +178,10 @@ def _quietly() -> Iterator[None]:
 
 
 def _run(runner: Rehearsal, param: str, most_points: int) -> Tuple[np.ndarray, np.ndarray]:
-    """Go through the training.
+    """Walk through the training run.
 
     Returns:
-        The iterations recorded (N,), and the values (N, G) of the G groups that remain.
+        The recorded iterations (N,), and the values (N, G) of the G remaining groups.
     """
     settings = [group.settings for groups in runner.groups.values() for group in groups]
     loop: Any = runner.train_loop
@@ -210,8 +210,8 @@ class _Stops:
     """The iterations to record: every k-th, the first and last of each epoch, and where a scheduler begins or ends.
 
     Attributes:
-        epochs: First iteration and end of what the loop takes for an epoch, in order.
-        next: The upcoming one.
+        epochs: First iteration and end of each of the loop's epochs, in order.
+        next: The next one to record.
     """
 
     def __init__(self, runner: Rehearsal, most_points: int) -> None:
@@ -226,7 +226,7 @@ class _Stops:
         self.next = next(self._rest)
 
     def advance(self) -> None:
-        """Go on to the one after; the end of the training is the last."""
+        """Advance to the next one; the last is the end of training."""
         self.next = next(self._rest)
 
 
@@ -237,7 +237,7 @@ def _may_be_left_out(hook: Hook) -> bool:
 
 
 def _finish_iterations(runner: Rehearsal, batch_idx: int, length: int) -> None:
-    """Do what the hooks do after each of some iterations."""
+    """Do what the hooks do after each of these iterations."""
     try:
         if length == 1:
             runner.call_hook('after_train_iter', batch_idx=batch_idx, data_batch=None, outputs=None)
@@ -249,7 +249,7 @@ def _finish_iterations(runner: Rehearsal, batch_idx: int, length: int) -> None:
 
 
 def _curves(runner: Rehearsal, values: np.ndarray, model: nn.Module) -> Tuple[Curve, ...]:
-    """A curve for all groups that take the same course, the highest first."""
+    """One curve per distinct course of values, the highest first."""
     names = [name for name, groups in runner.groups.items() for _ in groups]
     groups = [group for groups in runner.groups.values() for group in groups]
     alike: Dict[Tuple[str, bytes], List[int]] = {}

@@ -1,4 +1,4 @@
-"""A Runner that has all that changes the optimizer's settings, and nothing to train."""
+"""A Runner with everything that changes the optimizer's settings, and nothing to train."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ from ..errors import ModelError, reason
 from .dataset import as_one_of
 from .groups import Group, merge_alike
 
-# Their hooks and schedulers are known: groups that begin alike stay alike, and no other hook changes the optimizer.
+# Their hooks and schedulers are known: groups that start alike stay alike, and no other hook changes the optimizer.
 _KNOWN_PACKAGES = ('mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'mmcls', 'mmseg', 'mmrotate', 'mmlens')
-# Hooks besides ParamSchedulerHook and its heirs that set values of the optimizer.
+# Hooks other than ParamSchedulerHook and its subclasses that set optimizer values.
 _SETTING_HOOKS = ('SimSiamHook',)
-# Hooks that look at more than the iteration, and how many groups at the beginning they tell apart by place.
+# Hooks that look at more than the iteration, and how many leading groups they identify by position.
 _PLACES = {'YOLOv5ParamSchedulerHook': 3}
-# mmengine's wrappers: only these of their settings matter here, and some wrappers do not work without a GPU.
+# Of mmengine's wrappers only these settings matter here, and some wrappers need a GPU.
 _WRAPPER_KEYS = ('optimizer', 'constructor', 'paramwise_cfg')
 _WRAPPERS = ('OptimWrapper', 'AmpOptimWrapper', 'ApexOptimWrapper', 'DeepSpeedOptimWrapper')
 
 
 class Rehearsal(Runner):
-    """What a Runner builds before its first iteration, as far as it concerns the optimizer's settings.
+    """What a Runner builds before its first iteration, as far as the optimizer's settings are concerned.
 
-    It is a Runner to loops, schedulers and hooks, but makes no folders, logs, visualizers or random seeds.
+    To loops, schedulers and hooks it is a Runner, but it creates no folders, logs, visualizers or random seeds.
 
     Args:
         cfg: The whole config.
         model: Its parameters go to the optimizer; they may lie on the 'meta' device.
         loader: The training data loader of one process.
-        param: The setting to follow: schedulers of others are left out, and groups that begin with the same
-            value of it are merged where they stay alike.
+        param: The setting to follow: schedulers of other settings are left out, and groups that start with the
+            same value are merged if they stay alike.
         world_size: Number of processes.
 
     Attributes:
-        groups: What remains of the optimizer's groups, by the name of the optimizer, '' if there is but one.
+        groups: The optimizer's remaining groups, by the name of the optimizer; '' if there is only one.
         notes: Sentences for the user.
     """
 
     def __init__(self, cfg: Config, model: nn.Module, loader: DataLoader, param: str, world_size: int) -> None:
-        # Not the Runner's own __init__: it begins with folders and log files.
+        # Not the Runner's own __init__, which starts with folders and log files.
         self.cfg = cfg
         self.model = model
         self.visualizer = SimpleNamespace()
@@ -80,14 +80,14 @@ class Rehearsal(Runner):
         return [self.param_schedulers or []]
 
     def wrappers(self) -> Dict[str, OptimWrapper]:
-        """The optimizers by name; '' if there is but one."""
+        """The optimizers by name; '' if there is only one."""
         wrapper = self.optim_wrapper
         return dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {'': wrapper}
 
     def _build_loop(self) -> BaseLoop:
         try:
             loop = self.build_train_loop(self.cfg.train_cfg)
-        except Exception as error:  # loops are anybody's code
+        except Exception as error:  # loops run arbitrary user code
             raise ModelError(f'The train_cfg of the config cannot be built: {reason(error)}') from error
         if not isinstance(loop, (EpochBasedTrainLoop, IterBasedTrainLoop)):
             raise ModelError(
@@ -97,20 +97,20 @@ class Rehearsal(Runner):
             length = (
                 f'{loop.max_epochs} epochs' if isinstance(loop, EpochBasedTrainLoop) else f'{loop.max_iters} iterations'
             )
-            raise ModelError(f'The train_cfg of the config asks for {length} of training: give at least one.')
+            raise ModelError(f'The train_cfg of the config asks for {length} of training: at least one is needed.')
         return loop
 
     def _build_optimizer(self) -> OptimWrapper:
         wrapper_cfg = copy.deepcopy(self.cfg.optim_wrapper)
         if isinstance(wrapper_cfg.get('optimizer'), dict):
-            _find(wrapper_cfg['optimizer'], OPTIMIZERS)  # the constructors do not say which one is missing
+            _find(wrapper_cfg['optimizer'], OPTIMIZERS)  # constructors do not say which one is missing
         if _name(wrapper_cfg.get('type', 'OptimWrapper')) in _WRAPPERS:
             wrapper_cfg = {key: wrapper_cfg[key] for key in _WRAPPER_KEYS if key in wrapper_cfg}
             wrapper_cfg['type'] = 'mmengine.OptimWrapper'
         try:
             with as_one_of(self._world_size):
                 return self.build_optim_wrapper(wrapper_cfg)
-        except Exception as error:  # constructors are anybody's code
+        except Exception as error:  # constructors run arbitrary user code
             raise ModelError(f'The optimizer of the config cannot be built: {reason(error)}') from error
 
     def _merge_groups(self, param: str) -> Dict[str, List[Group]]:
@@ -120,7 +120,7 @@ class Rehearsal(Runner):
         }
 
     def _groups_to_keep(self) -> float:
-        """How many groups have to stay where they are, because a hook or a scheduler may tell groups by their place."""
+        """How many groups must keep their position, because a hook or a scheduler may identify groups by it."""
         scheduler_cfgs = listed_schedulers(self.cfg)
         by_place = any(isinstance(value, (list, tuple)) for cfg in scheduler_cfgs for value in _per_group(cfg))
         kinds = [type(hook) for hook in self._hooks] + [_find(cfg, PARAM_SCHEDULERS) for cfg in scheduler_cfgs]
@@ -129,7 +129,7 @@ class Rehearsal(Runner):
         return max((_PLACES.get(kind.__name__, 0) for kind in kinds), default=0)
 
     def _scale(self) -> None:
-        """As ``--auto-scale-lr`` of the training scripts does, where the config switches it on."""
+        """Scale as ``--auto-scale-lr`` of the training scripts does, if the config enables it."""
         scaling = self.cfg.get('auto_scale_lr') or {}
         base = scaling.get('base_batch_size')
         loader_cfg = self.cfg.train_dataloader
@@ -138,7 +138,7 @@ class Rehearsal(Runner):
             return
         batches = f'a batch of {total} over base_batch_size={base}'
         if scaling.get('enable'):
-            # The Runner asks the loader's config, which knows the batch size also where a batch sampler has it.
+            # The Runner reads the loader's config, which has the batch size even with a batch sampler.
             self._train_dataloader = loader_cfg
             self.scale_lr(self.optim_wrapper, scaling)
             self.notes.append(f'auto_scale_lr multiplies the learning rate by {total / base:g}, {batches}')
@@ -154,7 +154,7 @@ class Rehearsal(Runner):
             return None
         try:
             built = self.build_param_scheduler(copy.deepcopy(scheduler_cfg))
-        except Exception as error:  # schedulers check their arguments with assertions, too
+        except Exception as error:  # schedulers also check their arguments with assertions
             raise ModelError(f'The param_scheduler of the config cannot be built: {reason(error)}') from error
         chosen = {
             name: [scheduler for scheduler in each if scheduler.param_name == param]
@@ -163,31 +163,31 @@ class Rehearsal(Runner):
         for scheduler in (scheduler for each in chosen.values() for scheduler in each):
             if getattr(scheduler, 'need_val_args', False):
                 self.notes.append(
-                    f'{type(scheduler).__name__} waits for what validation says of {scheduler.monitor}, which only '
+                    f'{type(scheduler).__name__} depends on {scheduler.monitor} from validation, which only '
                     'training can tell: drawn as if it always improved'
                 )
         return chosen if isinstance(built, dict) else chosen['']
 
     def _register_setting_hooks(self) -> None:
-        """Register the hooks that set values of the optimizer, in the order of their priorities."""
+        """Register the hooks that set optimizer values, in order of priority."""
         for hook_cfg in listed_hooks(self.cfg):
             kind = _find(hook_cfg, HOOKS)
             if issubclass(kind, ParamSchedulerHook) or kind.__name__ in _SETTING_HOOKS:
                 self.register_hook(copy.deepcopy(hook_cfg))
             elif issubclass(kind, EarlyStoppingHook):
-                self.notes.append('EarlyStoppingHook may end the training before the curves do')
+                self.notes.append('EarlyStoppingHook may end the training before the end of the curves')
             elif not _is_known(kind):
                 self.notes.append(f'{kind.__name__} is not run: if it changes the optimizer, the curves do not show it')
 
 
 def listed_hooks(cfg: Config) -> List[Any]:
-    """All hook configs, with the default for the schedulers, without those that are switched off."""
+    """All hook configs, including the default scheduler hook, except those switched off."""
     default_hooks = {'param_scheduler': dict(type='ParamSchedulerHook'), **(cfg.get('default_hooks') or {})}
     return [hook_cfg for hook_cfg in [*default_hooks.values(), *(cfg.get('custom_hooks') or [])] if hook_cfg]
 
 
 def listed_schedulers(cfg: Config) -> List[Any]:
-    """All scheduler configs, whether there is one, a list, or lists by the optimizer's name."""
+    """All scheduler configs, whether there is one, a list, or lists by optimizer name."""
     found: List[Any] = []
     remaining = [cfg.get('param_scheduler')]
     while remaining:
@@ -202,7 +202,7 @@ def listed_schedulers(cfg: Config) -> List[Any]:
 
 
 def is_scheduler_hook(hook_cfg: Any) -> bool:
-    """Whether a config names a hook that sets values of the optimizer by a rule of its own."""
+    """Whether a config names a hook that sets optimizer values by a rule of its own."""
     kind = _find(hook_cfg, HOOKS)
     return issubclass(kind, ParamSchedulerHook) and kind is not ParamSchedulerHook
 

@@ -1,4 +1,4 @@
-"""What the optimizer's settings will be over a training."""
+"""How the optimizer's settings change over a training run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..files import write_atomically
 
 @dataclass(frozen=True)
 class Curve:
-    """One course that a setting takes, and the parameters it is for.
+    """The values of a setting over a run, and the parameters they apply to.
 
     Attributes:
         label: What the parameters are: ``biases``, ``layer 3``, ``backbone``, or ``all parameters``.
         values: Shape (N,), float64: the setting at the schedule's iterations.
         tensors: Number of parameter tensors.
-        parameters: How many numbers they hold.
+        parameters: Total number of values in them.
     """
 
     label: str
@@ -31,20 +31,20 @@ class Curve:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The courses that a setting takes over a training.
+    """How a setting changes over a training run.
 
     Attributes:
         param: ``'lr'``, ``'momentum'`` or ``'weight_decay'``.
-        iterations: Shape (N,), int64, rising from 0: the iterations whose values are known. A value is the one
-            that the iteration's gradient step works with. All iterations, unless there are very many.
-        curves: No two with the same values.
-        total: Number of iterations of the training.
-        by_epoch: Whether the training counts in epochs.
-        epoch_length: Number of iterations of an epoch; ``None`` if the size of the training set is not known.
-        dataset_size: Number of pictures in the training set; ``None`` if that is not known.
-        batch_size: Pictures of one iteration on one GPU.
+        iterations: Shape (N,), int64, ascending from 0: the iterations whose values are known, which is all of
+            them unless there are very many. A value is the one the iteration's gradient step uses.
+        curves: All different.
+        total: Number of iterations in the run.
+        by_epoch: Whether the run counts in epochs.
+        epoch_length: Number of iterations per epoch; ``None`` if the size of the training set is unknown.
+        dataset_size: Number of pictures in the training set; ``None`` if unknown.
+        batch_size: Pictures per iteration on one GPU.
         ngpus: Number of GPUs.
-        notes: What the curves do not show, in a few words each.
+        notes: Short remarks on what the curves do not show.
     """
 
     param: str
@@ -60,36 +60,36 @@ class Schedule:
 
     @property
     def every_iteration(self) -> bool:
-        """Whether all iterations are known."""
+        """Whether the values of all iterations are known."""
         return len(self.iterations) == self.total
 
     def epochs(self) -> np.ndarray:
-        """The iterations counted in epochs: shape (N,), float64.
+        """The iterations in units of epochs: shape (N,), float64.
 
         Raises:
-            ValueError: If it is not known how long an epoch is.
+            ValueError: If the length of an epoch is unknown.
         """
         if self.epoch_length is None:
-            raise ValueError('The size of the training set is not known.')
+            raise ValueError('The size of the training set is unknown.')
         return self.iterations / self.epoch_length
 
     def epoch_starts(self) -> np.ndarray:
-        """Where in ``iterations`` an epoch begins: indexes, int64.
+        """Indexes into ``iterations`` at which epochs begin, int64.
 
         Raises:
-            ValueError: If it is not known how long an epoch is.
+            ValueError: If the length of an epoch is unknown.
         """
         return np.unique(np.floor(self.epochs()), return_index=True)[1]
 
     def save(self, path: Union[str, Path], by: str = 'iter') -> None:
-        """Write a table (.csv): epoch, iteration, and a column a curve, headed by its label.
+        """Write a table (.csv): epoch, iteration, and one column per curve, headed by its label.
 
         Args:
             path: The file.
-            by: ``'iter'`` for a row for each iteration known (default), ``'epoch'`` for the first one of each epoch.
+            by: ``'iter'`` for one row per known iteration (default), ``'epoch'`` for the first of each epoch only.
 
         Raises:
-            ValueError: If ``by='epoch'`` and it is not known how long an epoch is.
+            ValueError: If ``by='epoch'`` and the length of an epoch is unknown.
             OutputError: If the file cannot be written.
         """
         places = self.epoch_starts() if by == 'epoch' else np.arange(len(self.iterations))

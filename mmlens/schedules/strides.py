@@ -1,8 +1,8 @@
-"""Many iterations' worth of scheduler steps at once, where that is the same as taking them one by one.
+"""Take many scheduler steps at once, where that equals taking them one by one.
 
-Most of mmengine's schedulers compute each value from the last one, so a training of four million iterations would
-take four million steps. But their recursions are closed forms in disguise, which hold for steps of any length: with
-all lengths divided by n, one call of the scheduler's own ``_get_value`` goes n iterations ahead.
+Most of mmengine's schedulers compute each value from the previous one, so a run of four million iterations would
+take four million steps. But their recursions are closed forms in disguise, valid for steps of any length: with all
+lengths divided by n, one call of the scheduler's own ``_get_value`` advances n iterations.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class _LongStep(NamedTuple):
     """How a class of schedulers takes a long step.
 
     Attributes:
-        lengths: Names of the attributes that are lengths in steps, or lists of them.
-        reach: The last step that a long step from the scheduler's ``last_step`` may lead to.
-        recursive: Whether a value depends on the one before; if not, ``last_step`` alone counts.
+        lengths: Names of the attributes that hold lengths in steps, or lists of them.
+        reach: The furthest step that a long step from the scheduler's ``last_step`` may reach.
+        recursive: Whether a value depends on the previous one; if not, only ``last_step`` counts.
     """
 
     lengths: Tuple[str, ...]
@@ -35,7 +35,7 @@ class _LongStep(NamedTuple):
 
 
 def _before_restart(scheduler: Any) -> float:
-    """The restart itself forgets what was before: it is a step of its own."""
+    """The restart itself discards what was before, so it is a step of its own."""
     ends = scheduler.cumulative_periods
     place = bisect.bisect(ends, scheduler.last_step)
     return ends[place] - 1 if place < len(ends) else _NEVER
@@ -45,7 +45,7 @@ def _next_milestone(scheduler: Any) -> float:
     return min((place for place in scheduler.milestones if place > scheduler.last_step), default=_NEVER)
 
 
-# By the function that computes a value: subclasses that only choose what is scheduled share it.
+# Keyed by the function that computes a value: subclasses that only choose what is scheduled share it.
 _LONG_STEPS = {
     schedulers.CosineAnnealingParamScheduler._get_value: _LongStep(('T_max',), lambda s: s.T_max),
     schedulers.LinearParamScheduler._get_value: _LongStep(('total_iters',), lambda s: s.total_iters),
@@ -57,19 +57,19 @@ _LONG_STEPS = {
     ),
     schedulers.OneCycleParamScheduler._get_value: _LongStep((), lambda s: _NEVER, recursive=False),
 }
-# Steps that count, and change values only between the scheduler's begin and end.
+# Only steps between the scheduler's begin and end change values.
 _PLAIN_STEPS = (_ParamScheduler.step, MomentumSchedulerMixin.step)
 
 
 def fast_forward(steppers: List[_ParamScheduler], steps: int) -> None:
-    """Take the same number of steps with each of some schedulers.
+    """Advance several schedulers by the same number of steps.
 
-    The result is that of ``for _ in range(steps): [scheduler.step() for scheduler in steppers]``, up to rounding.
-    Steps are taken one by one wherever several schedulers are at work at the same time, or one of a class whose
-    recursion is not known to hold for long steps.
+    The result equals ``for _ in range(steps): [scheduler.step() for scheduler in steppers]``, up to rounding.
+    Steps are taken one by one wherever several schedulers are active at once, or one whose recursion is not known
+    to hold for long steps.
 
     Args:
-        steppers: Schedulers of the same setting of one optimizer, in the order they step in.
+        steppers: Schedulers of the same setting of one optimizer, in stepping order.
         steps: How many steps.
     """
     if any(type(scheduler).step not in _PLAIN_STEPS for scheduler in steppers):
@@ -80,7 +80,7 @@ def fast_forward(steppers: List[_ParamScheduler], steps: int) -> None:
         at_work = [scheduler for scheduler in steppers if scheduler.begin <= scheduler._global_step + 1 < scheduler.end]
         for scheduler in steppers:
             if scheduler not in at_work:
-                scheduler._global_step += length  # a step does no more, before it begins and after its end
+                scheduler._global_step += length  # before its begin and after its end a step does nothing else
         if len(at_work) == 1:
             _forward_one(at_work[0], length)
         elif at_work:
@@ -104,7 +104,7 @@ def _steps_to_change(scheduler: _ParamScheduler) -> int:
 def _forward_one(scheduler: Any, steps: int) -> None:
     kind = _LONG_STEPS.get(type(scheduler)._get_value)
     while steps > 0:
-        # The first step of all sets the beginning, and beyond its reach a recursion follows other rules.
+        # The very first step initialises, and beyond its reach a recursion follows other rules.
         length = math.floor(kind.reach(scheduler)) - scheduler.last_step if kind and scheduler.last_step >= 0 else 0
         if kind and length > 0:
             length = min(steps, length)

@@ -1,6 +1,6 @@
-"""A method of one's own: how strongly a cell takes part in the target, whichever way it pulls.
+"""A method of your own: how strongly a cell affects the target, in either direction.
 
-Importing this module registers the method; see README.md beside it.
+Importing this module registers the method; see the README.md in this folder.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import mmlens
 def gradnorm(activation: Tensor, gradient: Tensor, spatial: bool) -> Tensor:
     """The L2 norm, over channels, of gradient times activation.
 
-    GradCAM sums gradient times activation over channels, so channels that speak for the target and
-    channels that speak against it cancel each other. Here nothing cancels, and no map is negative.
+    GradCAM sums gradient times activation over channels, so channels for the target and channels
+    against it cancel out. Here nothing cancels, and no map is negative.
 
     Args:
         activation: Shape (1, C, h, w): what the layer returned at one level.

@@ -1,4 +1,4 @@
-"""The shapes detector, with a module of one's own imported as soon as the config is read."""
+"""The shapes detector, importing your own module as soon as the config is read."""
 
 _base_ = '../shapes/configs/shapes_rtmdet.py'
 

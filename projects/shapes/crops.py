@@ -1,9 +1,9 @@
-"""Writes crops of the shapes set to disk, one object each, for a classifier.
+"""Write crops of the shapes set to disk, one object each, for a classifier.
 
     python -m projects.shapes.crops [--out-dir work_dirs/shapes]
 
-An object's crop is a square around its box, 1.3 times as long as the box's longer side, pushed into the picture.
-Neighbours may show in it; its label is that of its own object.
+A crop is a square around an object's box, 1.3 times as long as the box's longer side, shifted to lie in the picture.
+Neighbours may be visible in it; its label is that of its own object.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .scenes import Scene, draw_scene
 
 CONTEXT = 1.3
 SIDE = 144
-"""Crops are written at this size: a little larger than the classifier's input, to be cut at random in training."""
+"""Size of the crops: a little larger than the classifier's input, for random cropping in training."""
 
 
 def crops_of(scene: Scene) -> Iterator[Tuple[np.ndarray, int]]:
@@ -38,7 +38,7 @@ def write_split(folder: Path, seed: int, indexes: Iterable[int]) -> Path:
     """Write the crops of a split into ``folder``.
 
     Returns:
-        The annotation file ``<folder>.txt``: a name and a label a line. It is written last.
+        The annotation file ``<folder>.txt``: one name and label per line. It is written last.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
@@ -53,7 +53,7 @@ def write_split(folder: Path, seed: int, indexes: Iterable[int]) -> Path:
 
 
 def make(root: Path = ROOT, names: Sequence[str] = tuple(SPLITS)) -> None:
-    """Write the crops of those splits that are not there yet."""
+    """Write the crops of the splits that are missing."""
     for name in names:
         if not (root / f'{name}_crops.txt').exists():
             write_split(root / f'{name}_crops', *SPLITS[name])

@@ -1,9 +1,9 @@
-"""Writes the shapes set to disk as JPEG pictures and COCO annotations.
+"""Write the shapes set to disk as JPEG pictures and COCO annotations.
 
     python -m projects.shapes.dataset [--out-dir work_dirs/shapes]   # training and held-out pictures
     python -m projects.shapes.dataset --demo                         # the few pictures of projects/shapes/pictures
 
-An annotation of a class with a mark has, beside the usual keys, ``mark``: the mark's mask as RLE.
+In addition to the usual keys, annotations of classes with a mark have ``mark``: the mark's mask as RLE.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def coco_annotations(scene: Scene, image_id: int, first_id: int) -> List[Dict[st
 
 
 def write_split(folder: Path, seed: int, indexes: Iterable[int]) -> Path:
-    """Draw pictures into ``folder`` and write their annotations beside it.
+    """Draw pictures into ``folder`` and write their annotations next to it.
 
     Args:
         folder: Where the pictures go: ``000000.jpg`` and so on.
@@ -62,7 +62,7 @@ def write_split(folder: Path, seed: int, indexes: Iterable[int]) -> Path:
         indexes: The pictures' numbers within the split.
 
     Returns:
-        The annotation file, ``<folder>.json``. It is written last: if it is there, the split is whole.
+        The annotation file, ``<folder>.json``. It is written last: if it exists, the split is complete.
     """
     folder.mkdir(parents=True, exist_ok=True)
     images: List[Dict[str, Any]] = []
@@ -84,7 +84,7 @@ def write_split(folder: Path, seed: int, indexes: Iterable[int]) -> Path:
 
 
 def make(root: Path = ROOT, names: Sequence[str] = tuple(SPLITS)) -> None:
-    """Write those splits that are not there yet."""
+    """Write the splits that are missing."""
     for name in names:
         if not (root / f'{name}.json').exists():
             write_split(root / name, *SPLITS[name])

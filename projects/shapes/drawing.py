@@ -1,7 +1,7 @@
 """Outlines, marks, textures and paint: what the pictures of the shapes set are made of.
 
 Points are ``x, y`` in picture pixels; pixel ``(row, column)`` covers the square from ``(column, row)``
-to ``(column + 1, row + 1)``. Every random number comes from the generator that is handed in.
+to ``(column + 1, row + 1)``. All random numbers come from the generator passed in.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def coverage(polygons: List[np.ndarray], window: Window) -> np.ndarray:
 
 
 def window_of(points: np.ndarray, height: int, width: int, margin: int = 2) -> Window:
-    """The part of a picture that holds some points, and a margin of pixels around them."""
+    """The part of a picture that contains some points, with a margin of pixels around them."""
     x1, y1 = np.floor(points.min(0)).astype(int) - margin
     x2, y2 = np.ceil(points.max(0)).astype(int) + margin
     return max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
@@ -82,7 +82,7 @@ MARKS: Dict[str, List[np.ndarray]] = {
 
 
 def place(points: np.ndarray, centre: np.ndarray, scale: float, angle: float) -> np.ndarray:
-    """Points turned by ``angle`` (radians), scaled and moved to ``centre``."""
+    """Points rotated by ``angle`` (radians), scaled and moved to ``centre``."""
     c, s = np.cos(angle), np.sin(angle)
     return points @ np.array([[c, s], [-s, c]]) * scale + centre
 
@@ -112,7 +112,7 @@ def texture(rng: np.random.Generator, height: int, width: int, unit: float) -> n
 
 
 def blend(picture: np.ndarray, window: Window, alpha: np.ndarray, paint: np.ndarray) -> None:
-    """Lay paint over a float32 picture in place, where ``alpha`` (shape of the window) says so."""
+    """Blend paint over a float32 picture in place, weighted by ``alpha`` (shape of the window)."""
     x1, y1, x2, y2 = window
     part = picture[y1:y2, x1:x2]
     part += alpha[..., None] * (paint - part)
@@ -129,7 +129,7 @@ def background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def draw_clutter(rng: np.random.Generator, picture: np.ndarray, long_side: int) -> None:
-    """Put blobs, sticks and stray marks on the ground, in place: none of them is an object."""
+    """Draw blobs, sticks and stray marks on the ground, in place; none of them is an object."""
     height, width = picture.shape[:2]
     stray = sorted(MARKS)
     for _ in range(rng.integers(8, 18)):
@@ -156,7 +156,7 @@ def draw_body(rng: np.random.Generator, picture: np.ndarray, outline: np.ndarray
         rng: Source of colour and texture.
         picture: Shape (H, W, 3), float32, BGR.
         outline: Shape (N, 2), picture pixels.
-        size: Side of the body in pixels: the measure of its texture.
+        size: Side of the body in pixels, which sets the scale of its texture.
 
     Returns:
         The body's colour, shape (3,), float32, BGR.

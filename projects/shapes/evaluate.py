@@ -1,9 +1,9 @@
-"""Measures a model on the held-out pictures of the shapes set: mmdet's CocoMetric, mmpretrain's Accuracy.
+"""Measure a model on the held-out pictures of the shapes set with mmdet's CocoMetric or mmpretrain's Accuracy.
 
     python -m projects.shapes.evaluate shapes_rtmdet
     python -m projects.shapes.evaluate shapes_classifier
 
-The held-out pictures are drawn first if they are not there.
+The held-out pictures are drawn first if they are missing.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def evaluate(name: str, checkpoint: Path, data_root: Path = dataset.ROOT) -> Dic
     Args:
         name: Name of the config.
         checkpoint: Weights to measure.
-        data_root: Folder that holds ``held_out/`` and ``held_out.json``, or those of the crops.
+        data_root: Folder with ``held_out/`` and ``held_out.json``, or those of the crops.
 
     Returns:
-        What CocoMetric returns, ``'coco/bbox_mAP_50'`` and so on, or Accuracy: ``'accuracy/top1'``.
+        What CocoMetric returns (``'coco/bbox_mAP_50'`` and so on), or Accuracy (``'accuracy/top1'``).
     """
     config = load_config(name)
     config.load_from = str(checkpoint)

@@ -1,9 +1,9 @@
-"""Does a box's map peak on the mark that made its class? A table, per method and layer.
+"""Does a box's map peak on the mark that defines its class? A table by method and layer.
 
     python -m projects.shapes.mark_pointing shapes_rtmdet [--methods gradcam eigencam] [--layers neck backbone.stage2]
 
-A mark alone tells the classes of a pair apart, so the evidence for such a class is known. Counted are detections of
-mark classes on held-out pictures that are right: score at least 0.5, and IoU at least 0.5 with an object of that class.
+Only a mark distinguishes the classes of a pair, so the evidence for such a class is known. What counts are correct
+detections of mark classes on held-out pictures: score at least 0.5, and IoU at least 0.5 with an object of that class.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ NEAR = 0.1
 
 @dataclass
 class Tally:
-    """What is counted over the boxes of one method and layer.
+    """The tally over the boxes of one method and layer.
 
     Attributes:
-        peaks: For each box, how far the map's peak lies from the mark, in sizes of the object (0: on it).
+        peaks: For each box, the distance from the map's peak to the mark, in units of the object's size (0: on it).
         shares: For each box, the share of the map's sum that lies on the mark.
-        blank: How many maps were blank: they count as missing the mark.
+        blank: How many maps were blank; they count as misses.
     """
 
     peaks: List[float]
@@ -53,7 +53,7 @@ def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def object_of(box: np.ndarray, label: int, scene: Scene) -> Optional[int]:
-    """Which object of a scene a detection of a mark class found, ``None`` if it is not right."""
+    """The object of a scene that a detection of a mark class found; ``None`` if the detection is wrong."""
     if label not in MARK_CLASSES or not len(scene.boxes):
         return None
     matches = np.where(scene.labels == label, overlaps(box, scene.boxes), 0)
@@ -67,12 +67,12 @@ def distance_to(mask: np.ndarray) -> np.ndarray:
 
 
 def size_of(box: np.ndarray) -> float:
-    """Side of the square that is as large as a box."""
+    """Side of the square with the area of a box."""
     return float(np.sqrt((box[2:] - box[:2]).prod()))
 
 
 def right_maps(explanation: mmlens.BoxExplanation, scene: Scene) -> Iterator[Tuple[mmlens.BoxMap, int]]:
-    """The maps of right detections of mark classes, each with the number of its object."""
+    """The maps of correct detections of mark classes, each with the index of its object."""
     for found in explanation:
         number = object_of(found.box, found.label, scene)
         if number is not None:
@@ -80,7 +80,7 @@ def right_maps(explanation: mmlens.BoxExplanation, scene: Scene) -> Iterator[Tup
 
 
 def tally(detector: object, scenes: Sequence[Scene], method: str, layer: str) -> Tally:
-    """Explain the scenes' pictures with one method at one layer and compare maps with marks."""
+    """Explain the scenes' pictures with one method at one layer, and compare the maps with the marks."""
     counted = Tally([], [])
     for scene in track(scenes, f'{method} {layer}', transient=True, console=Console(stderr=True)):
         explanation = mmlens.explain_boxes(detector, scene.picture, method=method, layers=[layer], score_thr=0.5)

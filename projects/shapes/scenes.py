@@ -1,8 +1,8 @@
-"""Draws a picture of the shapes set, and everything that is known about it, from a seed and an index.
+"""Draw a picture of the shapes set, with everything known about it, from a seed and an index.
 
-Two pairs of classes share their body and differ in a small mark alone. The mark lies anywhere within the
-body, and every other random choice is made without looking at it: swap the marks of a scene
-(``draw_scene(..., swap_marks=True)``) and no pixel outside the marks' masks changes.
+Two pairs of classes share their body and differ only in a small mark. The mark lies anywhere on the body,
+and every other random choice is independent of it: swap the marks of a scene
+(``draw_scene(..., swap_marks=True)``), and no pixel outside the marks' masks changes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 from . import drawing
 
 CLASSES = ('coin_dot', 'coin_cross', 'crate_ring', 'crate_bar', 'star', 'triangle')
-"""Class names; the label of a class is its position."""
+"""Class names; the label of a class is its index."""
 
 PAIRS = ((0, 1), (2, 3))
-"""Labels of the classes that a mark alone tells apart."""
+"""Labels of the classes that differ only in a mark."""
 
 MARK_CLASSES = tuple(label for pair in PAIRS for label in pair)
 PALETTE = ((255, 122, 89), (88, 134, 255), (54, 200, 146), (240, 190, 40), (190, 104, 230), (60, 200, 230))
@@ -34,15 +34,15 @@ MOST_OCCLUDED = 0.35
 
 @dataclass
 class Scene:
-    """A picture and the truth about it; N objects, from the hindmost to the foremost.
+    """A picture and the truth about it: N objects, from back to front.
 
     Attributes:
         picture: Shape (H, W, 3), uint8, BGR.
         boxes: Shape (N, 4), float32 ``x1, y1, x2, y2`` in pixels: tight around the visible part.
-        labels: Shape (N,), int64: positions in :data:`CLASSES`.
+        labels: Shape (N,), int64: indexes into :data:`CLASSES`.
         masks: Shape (N, H, W), bool: the visible part of each object.
-        mark_masks: Shape (N, H, W), bool: the footprint of each object's mark, the disc that its ink is
-            drawn in (what tells a ring from a bar is where there is no ink as much as where there is).
+        mark_masks: Shape (N, H, W), bool: the footprint of each object's mark, the disc that contains its ink
+            (a ring differs from a bar as much by where there is no ink as by where there is).
             Never occluded; empty for classes without a mark.
     """
 
@@ -64,7 +64,7 @@ class _Plan:
 
 
 def _plan(rng: np.random.Generator, height: int, width: int) -> _Plan:
-    """Choose body, size and place of an object and, for bodies with a mark, where on it the mark lies."""
+    """Choose the body, size and position of an object and, for bodies with a mark, where on it the mark lies."""
     body = ('coin', 'coin', 'crate', 'crate', 'star', 'triangle')[rng.integers(6)]
     longest = max(height, width)
     size = longest * np.exp(rng.uniform(*np.log(SIZES)))
@@ -89,12 +89,12 @@ def _plan(rng: np.random.Generator, height: int, width: int) -> _Plan:
 
 
 def _mask(polygons: List[np.ndarray], height: int, width: int, least: float = 0.5) -> np.ndarray:
-    """Pixels of which at least a share is covered, shape (height, width), bool."""
+    """Pixels that are covered by at least a given share, shape (height, width), bool."""
     return drawing.coverage(polygons, (0, 0, width, height)) >= least
 
 
 def _fits(mask: np.ndarray, wholes: List[np.ndarray], masks: List[np.ndarray], marks: List[np.ndarray]) -> bool:
-    """Whether a new mask in front leaves every mark free and enough of every object to be seen."""
+    """Whether a new mask in front leaves every mark and enough of every object visible."""
     near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     if any((near & mark).any() for mark in marks):
         return False
@@ -127,7 +127,7 @@ def draw_scene(seed: int, index: int, swap_marks: bool = False, long_side: int =
         seed: The split: pictures of different seeds are independent.
         index: The picture's number within the split.
         swap_marks: Give each object of a pair the other class's mark, and change nothing else.
-        long_side: Longer side of the picture in pixels; sizes of objects are shares of it.
+        long_side: Longer side of the picture in pixels; object sizes are shares of it.
 
     Returns:
         The same scene for the same arguments, whatever was drawn before.

@@ -1,8 +1,8 @@
-"""Trains one of the two detectors or the classifier on the shapes set and writes its slim checkpoint.
+"""Train one of the two detectors or the classifier on the shapes set, and write its slim checkpoint.
 
     python -m projects.shapes.train shapes_rtmdet [--cfg-options train_cfg.max_epochs=1]
 
-The set is drawn first if it is not there. Logs and full checkpoints go to ``work_dirs/<config>``, the slim
+The set is drawn first if it is missing. Logs and full checkpoints go to ``work_dirs/<config>``, the slim
 checkpoint to ``work_dirs/<config>/slim.pth`` and, with ``--publish``, to ``projects/shapes/checkpoints``.
 """
 
@@ -36,7 +36,7 @@ def load_config(name: str, options: Optional[Dict[str, Any]] = None) -> Config:
 
 
 def slim(checkpoint: Path, target: Path) -> None:
-    """Keep a checkpoint's averaged weights, as 16-bit floats, and the class names: nothing else.
+    """Keep only a checkpoint's averaged weights, as 16-bit floats, and the class names.
 
     Args:
         checkpoint: As mmengine's CheckpointHook writes it. Its ``state_dict`` holds the averaged weights,
@@ -44,7 +44,7 @@ def slim(checkpoint: Path, target: Path) -> None:
         target: File to write. It loads with ``torch.load(..., weights_only=True)``.
     """
     full = torch.load(checkpoint, map_location='cpu', weights_only=False)
-    halves: Dict[int, torch.Tensor] = {}  # by address, so that what the levels of a head share is stored once
+    halves: Dict[int, torch.Tensor] = {}  # by address: what the levels of a head share is stored once
     weights = {}
     for name, tensor in full['state_dict'].items():
         address = tensor.data_ptr()

@@ -35,7 +35,7 @@ def test_lazy_datasets_are_filled(detection):
             {'data': {'train': {'type': 'ImageNet'}}},
             'train',
             'The config has data.train and no train_dataloader: it was written for mmcls 0.x or mmdet 2.x; '
-            'give a config of mmpretrain, mmdet 3 or mmyolo.',
+            'use a config for mmpretrain, mmdet 3 or mmyolo.',
         ),
     ],
 )
@@ -46,7 +46,7 @@ def test_a_phase_that_is_not_there(cfg, phase, sentence):
 
 
 def test_an_empty_dataset(detection):
-    start = '^The train dataset of the config is empty: its annotation file lists no picture, or filter_cfg'
+    start = '^The train dataset of the config is empty: its annotation file lists no pictures, or filter_cfg'
     with pytest.raises(ModelError, match=start):
         build_dataset(detection(LOAD, ann_file='empty.json'), 'train')
     filtered = dict(metainfo=dict(classes=('blue',)), filter_cfg=dict(filter_empty_gt=True))
@@ -68,7 +68,7 @@ def test_a_missing_annotation_file(detection, wrap, key):
     (file,) = {str(word).rstrip('.') for word in str(error.value).split() if 'none.json' in word}
     assert str(error.value) == (
         f'The train dataset of the config cannot be built: there is no {file}. Put the data there, or say where '
-        f'it is: --cfg-options train_dataloader.{key}.data_root=FOLDER (ann_file and data_prefix likewise).'
+        f'it is with --cfg-options train_dataloader.{key}.data_root=FOLDER (ann_file and data_prefix likewise).'
     )
     cfg.merge_from_dict({f'train_dataloader.{key}.ann_file': 'train.json'})  # the key leads somewhere
     if wrap is not nested:
@@ -155,6 +155,6 @@ def test_a_missing_package_of_a_transform(detection):
     with pytest.raises(ModelError) as error:
         build_dataset(detection([dict(type='Albu', transforms=[])]), 'train')
     assert str(error.value) == (
-        'The train dataset of the config cannot be built: albumentations is not installed; install it, or leave out '
+        'The train dataset of the config cannot be built: albumentations is not installed; install it, or skip '
         'what needs it with --skip-type.'
     )

@@ -64,7 +64,7 @@ def test_chance_goes_on_where_it_was(configs):
 def test_caches_are_filled_before_the_first_sample(configs):
     samples = Samples(configs['cached, mmdet'], seed=0)
     first, second = samples.record(0), samples.record(1)
-    assert first.notes == ('5 samples went through first, to fill the cache of CachedMosaic, CachedMixUp',)
+    assert first.notes == ('5 samples were processed first to fill the cache of CachedMosaic, CachedMixUp',)
     assert second.notes == ()
     assert first.steps[2].views[0].shape == (128, 128, 3)  # mixed at once
 
@@ -76,7 +76,7 @@ def test_without_caches_nothing_is_filled(configs):
 def test_a_cache_that_never_fills_ends(detection):
     mosaic = dict(type='Mosaic', img_scale=(64, 64), use_cached=True, prob=0.0)
     samples = Samples(detection([*LOAD, mosaic], scope='mmyolo', kind='YOLOv5CocoDataset'))
-    assert samples.record(0).notes == ('60 samples went through first, to fill the cache of Mosaic',)
+    assert samples.record(0).notes == ('60 samples were processed first to fill the cache of Mosaic',)
 
 
 def test_the_sample_is_what_the_dataset_returns(configs):
@@ -114,7 +114,7 @@ def test_another_file_that_is_not_there(detection):
 def test_what_a_transform_misses(detection):
     samples = Samples(detection([dict(type='ImageToTensor', keys=['img'])]))
     with pytest.raises(
-        PictureError, match=r": the transform ImageToTensor finds no 'img' in what those before it left\.$"
+        PictureError, match=r": the transform ImageToTensor needs 'img', which no earlier transform provides\.$"
     ):
         samples.record(0)
 

@@ -124,7 +124,7 @@ def test_in_a_test_pipeline_they_are_drawn_where_they_lie(detection, kind, scope
         number = [step.name for step in sample.steps].index('LoadAnnotations')
         for step in sample.steps[number:]:
             assert_boxes_lie_on_colours(step.views[0])
-        assert 'keep the coordinates of the file, as metrics want them' in sample.steps[number].notes[0]
+        assert 'keep the coordinates of the file, as metrics expect' in sample.steps[number].notes[0]
         assert [step.notes for n, step in enumerate(sample.steps) if n != number] == [()] * (len(sample.steps) - 1)
 
 
@@ -133,7 +133,7 @@ def test_in_training_they_are_drawn_as_they_are_and_a_note_warns(detection):
     early = Samples(detection(LOAD)).record(0)
     assert np.array_equal(sample.steps[2].views[0].boxes, early.steps[1].views[0].boxes)
     assert sample.steps[2].notes[0].startswith('annotations are loaded after the picture was resized')
-    assert sample.steps[2].notes[0].endswith('load them before')
+    assert sample.steps[2].notes[0].endswith('load them first')
 
 
 def test_where_nobody_knows_they_are_not_drawn(detection):

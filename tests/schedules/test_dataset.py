@@ -74,7 +74,7 @@ def test_a_missing_file_is_named():
         build_training_set(config_of(type='Unlucky', pipeline=[]))
     assert str(raised.value) == (
         'The training set of the config cannot be read: there is no gone/annotations.json. '
-        'To do without it, give the number of its pictures: --dataset-size N.'
+        'To do without it, give its number of pictures with --dataset-size N.'
     )
 
 
@@ -85,7 +85,7 @@ def test_a_missing_file_is_named():
 def test_wrappers_that_lengthen_a_set(kind, lengthens):
     sentence = size_with_wrappers(config_of(type=kind))
     assert (sentence is not None) is lengthens
-    assert not lengthens or f'lengthens its training set by {kind}:' in sentence
+    assert not lengthens or f'wraps its training set in {kind}:' in sentence
 
 
 def test_a_wrapper_given_as_a_class_counts_too():
@@ -120,7 +120,7 @@ def test_an_epoch_without_a_full_batch_is_refused():
 
 def test_a_sampler_that_looks_into_the_set_needs_the_set():
     nosy = dict(batch_size=1, sampler=dict(type='mmdet.ClassAwareSampler'))
-    with pytest.raises(ModelError, match='It looks into the dataset, which must be there for that: leave out --datase'):
+    with pytest.raises(ModelError, match=' It reads the dataset itself, so leave out --dataset-size.$'):
         build_loader(nosy, SizedDataset(5), 1)
 
 

@@ -39,7 +39,7 @@ def test_settings_of_wrappers_that_need_a_gpu_do_not_matter(make_config):
 
 def test_plateaus_are_told(make_config):
     schedule = rehearse(make_config(param_scheduler=dict(type='ReduceOnPlateauLR', monitor='coco/bbox_mAP')))
-    assert any('ReduceOnPlateauLR waits for what validation says of coco/bbox_mAP' in note for note in schedule.notes)
+    assert any('ReduceOnPlateauLR depends on coco/bbox_mAP from validation' in note for note in schedule.notes)
     assert schedule.curves[0].values.tolist() == [0.1] * 15
 
 
@@ -92,7 +92,7 @@ def test_hooks_with_a_rule_of_their_own(kind, own_rule):
 
 
 def test_a_training_of_no_iteration_is_refused(make_config):
-    with pytest.raises(ModelError, match='asks for 0 epochs of training: give at least one.$'):
+    with pytest.raises(ModelError, match='asks for 0 epochs of training: at least one is needed.$'):
         rehearse(make_config(train_cfg=dict(by_epoch=True, max_epochs=0)))
-    with pytest.raises(ModelError, match='asks for 0 iterations of training: give at least one.$'):
+    with pytest.raises(ModelError, match='asks for 0 iterations of training: at least one is needed.$'):
         rehearse(make_config(train_cfg=dict(by_epoch=False, max_iters=0)))

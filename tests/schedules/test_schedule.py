@@ -52,7 +52,7 @@ def test_every_iteration_or_every_epoch_is_a_row(tmp_path):
 def test_without_a_length_there_are_no_epochs(tmp_path):
     schedule = make(epoch_length=None)
     for ask in (schedule.epochs, schedule.epoch_starts, lambda: schedule.save(tmp_path / 'a.csv', by='epoch')):
-        with pytest.raises(ValueError, match='^The size of the training set is not known.$'):
+        with pytest.raises(ValueError, match='^The size of the training set is unknown.$'):
             ask()
     assert not list(tmp_path.iterdir())
     schedule.save(tmp_path / 'a.csv')

@@ -28,7 +28,7 @@ def test_warm_up_and_milestones_by_hand(make_config):
 
 def test_constant_settings_are_told(make_config):
     schedule = rehearse(make_config())
-    assert schedule.notes == ('nothing in the config changes the lr: it stays as the optimizer has it',)
+    assert schedule.notes == ('nothing in the config changes the lr: it keeps the value in the optimizer',)
     assert schedule.curves[0].values.tolist() == [0.1] * 15
 
 
@@ -80,7 +80,11 @@ def test_what_is_wrong_with_a_config_is_told(changes, said, make_config):
 
 @pytest.mark.parametrize(
     ('arguments', 'said'),
-    [(dict(param='rate'), "no 'rate'"), (dict(dataset_size=0), 'at least one'), (dict(ngpus=0), 'at least one')],
+    [
+        (dict(param='rate'), "^'rate' cannot be drawn"),
+        (dict(dataset_size=0), 'at least one'),
+        (dict(ngpus=0), 'at least one'),
+    ],
 )
 def test_wrong_arguments(arguments, said, make_config):
     with pytest.raises(MmlensError, match=said):

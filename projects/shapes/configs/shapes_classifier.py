@@ -1,7 +1,7 @@
-"""Two of four stages of the shapes set's RTMDet, tuned with a linear head for crops of one object: 96 x 96 input.
+"""Two of four stages of the shapes RTMDet, fine-tuned with a linear head on crops of one object: 96 x 96 input.
 
-Without the others the last map, which class maps are drawn from, has 12 x 12 cells instead of 3 x 3. Channel attention
-is left out, because it lets every cell see the whole picture.
+Without the other two, the last map, which class maps are drawn from, has 12 x 12 cells instead of 3 x 3. Channel
+attention is left out, because it lets every cell see the whole picture.
 """
 
 default_scope = 'mmpretrain'

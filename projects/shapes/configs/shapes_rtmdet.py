@@ -22,7 +22,7 @@ model = dict(
     ),
     backbone=dict(
         type='CSPNeXt',
-        # In and out channels, blocks, identity, SPP: narrower late stages than P5's, whose objects are small.
+        # In and out channels, blocks, identity, SPP. Late stages are narrower than in P5, because objects are small.
         arch_ovewrite=[
             [24, 32, 1, True, False],
             [32, 56, 1, True, False],

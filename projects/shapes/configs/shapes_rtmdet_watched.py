@@ -1,4 +1,4 @@
-"""The training of shapes_rtmdet, watched: the evidence for its boxes every 50 iterations, feature maps every epoch."""
+"""Train shapes_rtmdet and watch it: the evidence for its boxes every 50 iterations, feature maps every epoch."""
 
 _base_ = [
     './shapes_rtmdet.py',
@@ -12,10 +12,10 @@ default_hooks = dict(
         by_epoch=False,
         interval=50,
         pictures=['projects/shapes/pictures/000005.jpg', 'projects/shapes/pictures/000008.jpg'],
-        # Before the training all scores are low: the best boxes are shown whatever they are worth.
+        # Before training all scores are low: show the best boxes whatever their scores.
         score_thr=0.0,
         max_boxes=3,
-        # Where marks are still seen as marks: in the neck the evidence has moved to the box's own cell.
+        # Where marks are still visible as marks: at the neck, the evidence has moved to the box's own cell.
         method='layercam',
         layers=['backbone.stage1'],
     ),

@@ -48,7 +48,7 @@ model = dict(
             num_base_priors=3,
         ),
         prior_generator=dict(type='mmdet.YOLOAnchorGenerator', base_sizes=anchors, strides=strides),
-        # A larger share for the class than the published recipe's: the marks are what is hard to learn here.
+        # More weight on the class than in the published recipe: the marks are the hard part here.
         loss_cls=dict(type='mmdet.CrossEntropyLoss', use_sigmoid=True, reduction='mean', loss_weight=0.15),
         loss_bbox=dict(
             type='IoULoss',
@@ -60,7 +60,7 @@ model = dict(
             return_iou=True,
         ),
         loss_obj=dict(type='mmdet.CrossEntropyLoss', use_sigmoid=True, reduction='mean', loss_weight=0.15),
-        # Narrow, because the sizes span less than a factor of 3: a wide match would put every box on every level.
+        # Narrow, because sizes span less than a factor of 3: a wide match would assign every box to every level.
         prior_match_thr=1.6,
         obj_level_weights=[4.0, 1.0, 0.4],
     ),

@@ -188,12 +188,15 @@ def test_wrong_words(words, said, capsys):
         (['--save-path', 'curve.gif'], 'must end with .png'),
         (['--save-path', 'curve'], 'must end with .png'),
         (['--save-path', 'trained.py/lr.png'], 'is a file, not a folder'),
-        ([], 'annotations/none.json. To do without it, give the number of its pictures: --dataset-size N.'),
+        ([], 'annotations/none.json. To do without it, give its number of pictures with --dataset-size N.'),
         (
             ['-d', '6', '--cfg-options', 'train_cfg.max_epochs=0'],
             'train_cfg of the config asks for 0 epochs of training',
         ),
-        (['-d', '6', '--cfg-options', 'train_cfg.max_epochs=-3'], 'asks for -3 epochs of training: give at least one.'),
+        (
+            ['-d', '6', '--cfg-options', 'train_cfg.max_epochs=-3'],
+            'asks for -3 epochs of training: at least one is ',
+        ),
         (
             ['-d', '6', '--cfg-options', 'train_dataloader.batch_size=abc'],
             "batch_size of train_dataloader is 'abc', not",

@@ -196,7 +196,7 @@ def test_edges_that_cannot_be_drawn(workplace, capsys, length):
         (
             ['detection.py', '-p', 'val', '--cfg-options', 'val_dataloader.dataset.ann_file=no.json'],
             'The val dataset of the config cannot be built: there is no data/no.json. Put the data there, or say where '
-            'it is: --cfg-options val_dataloader.dataset.data_root=FOLDER (ann_file and data_prefix likewise).',
+            'it is with --cfg-options val_dataloader.dataset.data_root=FOLDER (ann_file and data_prefix likewise).',
         ),
         (
             ['detection.py', '--min-edge-length', '900'],
