@@ -62,7 +62,7 @@ def phase_config(cfg: Config, phase: str) -> Dict[str, Any]:
     known = [name for name in PHASES if (cfg.get(f'{name}_dataloader') or {}).get('dataset')]
     name = cfg.filename or 'The config'
     if known:
-        raise ModelError(f'{name} has no {phase}_dataloader; it has {" and ".join(known)}: choose one with --phase.')
+        raise ModelError(f'{name} has no {phase}_dataloader; it has {" and ".join(known)}: choose one with `phase`.')
     if (cfg.get('data') or {}).get(phase):
         raise ModelError(
             f'{name} has data.{phase} and no {phase}_dataloader: it was written for mmcls 0.x or mmdet 2.x; use a '
@@ -136,20 +136,21 @@ def _cannot_build(error: Exception, phase: str, config: Dict[str, Any]) -> str:
     if missing_file(error):
         return (
             f'{sentence} Put the data there, or say where it is with '
-            f'--cfg-options {phase}_dataloader.{_key_of_leaf(config)}.data_root=FOLDER (ann_file and data_prefix '
-            'likewise).'
+            f"`cfg_options={{'{phase}_dataloader.{_key_of_leaf(config)}.data_root': FOLDER}}` "
+            '(ann_file and data_prefix likewise).'
         )
     package = re.search(r'(\S+) is not installed', str(error))
     if package:
         start = sentence.partition(':')[0]
         return (
-            f'{start}: {package[1]} is not installed; install it, or skip the transform that needs it with --skip-type.'
+            f'{start}: {package[1]} is not installed; install it, or skip the transform that needs it with '
+            '`skip_types`.'
         )
     return sentence
 
 
 def _key_of_leaf(config: Dict[str, Any]) -> str:
-    """Dotted key of the innermost dataset, as --cfg-options takes it."""
+    """Dotted key of the innermost dataset, as ``cfg_options`` takes it."""
     if config.get('dataset'):
         return f'dataset.{_key_of_leaf(config["dataset"])}'
     if config.get('datasets'):

@@ -47,11 +47,11 @@ def build_training_set(cfg: Config) -> Any:
     except Exception as error:  # datasets run arbitrary user code
         raise ModelError(
             f'The training set of the config cannot be read: {why(error)} '
-            'To do without it, give its number of pictures with --dataset-size N.'
+            'To do without it, give its number of pictures with `dataset_size=N`.'
         ) from error
     dataset.__deepcopy__ = lambda memo: dataset  # the Runner copies loader configs, and this may be large
     if not len(dataset):
-        raise ModelError('The training set of the config is empty: check its paths, or use --dataset-size N.')
+        raise ModelError('The training set of the config is empty: check its paths, or use `dataset_size=N`.')
     return dataset
 
 
@@ -86,10 +86,10 @@ def build_loader(loader_cfg: Dict[str, Any], dataset: Any, world_size: int) -> D
     except Exception as error:  # samplers run arbitrary user code
         sentence = f'The train_dataloader of the config cannot be built: {reason(error)}'
         if isinstance(dataset, SizedDataset):
-            sentence += ' It reads the dataset itself, so leave out --dataset-size.'
+            sentence += ' It reads the dataset itself, so leave out `dataset_size`.'
         raise ModelError(sentence) from error
     if not length:
-        raise ModelError(f'An epoch of {len(dataset)} pictures has no full batch: check --dataset-size and batch_size.')
+        raise ModelError(f'An epoch of {len(dataset)} pictures has no full batch: check `dataset_size` and batch_size.')
     return loader
 
 

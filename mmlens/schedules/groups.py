@@ -46,7 +46,7 @@ def read_value(settings: Dict[str, Any], param: str) -> float:
         return float(settings['betas'][0])
     if param not in settings:
         known = [name for name in PARAMS if name in settings]
-        raise ModelError(f'The optimizer has no {param} to draw; choose --param {" or ".join(known)}.')
+        raise ModelError(f'The optimizer has no {param} to draw; set `param` to {" or ".join(known)}.')
     return float(settings[param])
 
 

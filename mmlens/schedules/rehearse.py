@@ -120,7 +120,7 @@ def _check_sections(cfg: Config) -> None:
     size = _batch_size(cfg)
     if size is None:
         raise ModelError(
-            f'{name}: train_dataloader has no batch_size; add --cfg-options train_dataloader.batch_size=N.'
+            f"{name}: train_dataloader has no batch_size; add `cfg_options={{'train_dataloader.batch_size': N}}`."
         )
     if not isinstance(size, int) or size < 1:
         raise ModelError(f'{name}: the batch_size of train_dataloader is {size!r}, not a whole number above 0.')

@@ -144,7 +144,7 @@ class Rehearsal(Runner):
             self.notes.append(f'auto_scale_lr multiplies the learning rate by {total / base:g}, {batches}')
         else:
             self.notes.append(
-                f'auto_scale_lr is off; --cfg-options auto_scale_lr.enable=True multiplies the learning rate by '
+                "auto_scale_lr is off; `cfg_options={'auto_scale_lr.enable': True}` multiplies the learning rate by "
                 f'{total / base:g}, {batches}'
             )
 

@@ -29,7 +29,7 @@ def test_lazy_datasets_are_filled(detection):
         (
             {'val_dataloader': None, 'train_dataloader': {'dataset': {'type': 'A'}}},
             'val',
-            'The config has no val_dataloader; it has train: choose one with --phase.',
+            'The config has no val_dataloader; it has train: choose one with `phase`.',
         ),
         (
             {'data': {'train': {'type': 'ImageNet'}}},
@@ -68,7 +68,7 @@ def test_a_missing_annotation_file(detection, wrap, key):
     (file,) = {str(word).rstrip('.') for word in str(error.value).split() if 'none.json' in word}
     assert str(error.value) == (
         f'The train dataset of the config cannot be built: there is no {file}. Put the data there, or say where '
-        f'it is with --cfg-options train_dataloader.{key}.data_root=FOLDER (ann_file and data_prefix likewise).'
+        f"it is with `cfg_options={{'train_dataloader.{key}.data_root': FOLDER}}` (ann_file and data_prefix likewise)."
     )
     cfg.merge_from_dict({f'train_dataloader.{key}.ann_file': 'train.json'})  # the key leads somewhere
     if wrap is not nested:
@@ -156,5 +156,5 @@ def test_a_missing_package_of_a_transform(detection):
         build_dataset(detection([dict(type='Albu', transforms=[])]), 'train')
     assert str(error.value) == (
         'The train dataset of the config cannot be built: albumentations is not installed; install it, or skip '
-        'what needs it with --skip-type.'
+        'the transform that needs it with `skip_types`.'
     )

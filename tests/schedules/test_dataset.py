@@ -74,7 +74,7 @@ def test_a_missing_file_is_named():
         build_training_set(config_of(type='Unlucky', pipeline=[]))
     assert str(raised.value) == (
         'The training set of the config cannot be read: there is no gone/annotations.json. '
-        'To do without it, give its number of pictures with --dataset-size N.'
+        'To do without it, give its number of pictures with `dataset_size=N`.'
     )
 
 
@@ -114,13 +114,13 @@ def test_workers_are_not_started():
 
 
 def test_an_epoch_without_a_full_batch_is_refused():
-    with pytest.raises(ModelError, match='^An epoch of 3 pictures has no full batch: check --dataset-size and batch_s'):
+    with pytest.raises(ModelError, match='^An epoch of 3 pictures has no full batch: check `dataset_size` and batch_s'):
         build_loader(dict(SEQUENTIAL, drop_last=True), SizedDataset(3), 1)
 
 
 def test_a_sampler_that_looks_into_the_set_needs_the_set():
     nosy = dict(batch_size=1, sampler=dict(type='mmdet.ClassAwareSampler'))
-    with pytest.raises(ModelError, match=' It reads the dataset itself, so leave out --dataset-size.$'):
+    with pytest.raises(ModelError, match=' It reads the dataset itself, so leave out `dataset_size`.$'):
         build_loader(nosy, SizedDataset(5), 1)
 
 

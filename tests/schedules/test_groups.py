@@ -134,5 +134,5 @@ def test_momentum_of_adam_is_its_first_beta():
 
 
 def test_setting_that_is_not_there():
-    with pytest.raises(ModelError, match='no momentum to draw; choose --param lr or weight_decay'):
+    with pytest.raises(ModelError, match='no momentum to draw; set `param` to lr or weight_decay'):
         read_value(dict(lr=0.1, weight_decay=0.0), 'momentum')

@@ -55,7 +55,7 @@ def test_hooks_that_are_not_run_are_told(make_config):
 
 def test_setting_that_the_optimizer_does_not_have(make_config):
     cfg = make_config(optim_wrapper=dict(optimizer=dict(type='Adagrad', lr=0.1)))
-    with pytest.raises(ModelError, match='no momentum to draw; choose --param lr or weight_decay'):
+    with pytest.raises(ModelError, match='no momentum to draw; set `param` to lr or weight_decay'):
         rehearse(cfg, 'momentum')
 
 

@@ -56,7 +56,7 @@ def test_config_not_to_train_with(key, make_config):
 @pytest.mark.parametrize(
     ('changes', 'said'),
     [
-        ({'train_dataloader.dataset.type': 'NoSuchSet'}, 'NoSuchSet.* --dataset-size N'),
+        ({'train_dataloader.dataset.type': 'NoSuchSet'}, 'NoSuchSet.* `dataset_size=N`'),
         ({'train_dataloader.dataset.size': 0}, 'is empty'),
         ({'train_dataloader.sampler.type': 'NoSuchSampler'}, 'NoSuchSampler'),
         ({'train_dataloader.batch_size': 20, 'train_dataloader.drop_last': True}, 'no full batch'),
