@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import pydoc
 import re
 from pathlib import Path
 from typing import Dict, List, Set
@@ -257,3 +258,19 @@ def test_packages_of_each_family_are_those_of_its_extra():
         extra = setup.partition(f"'{family}': [")[2].partition(']')[0]
         for package in packages:
             assert package in extra or package == 'mmcv'
+
+
+# ---------------------------------------------------------------- the public API
+
+
+def test_the_api_page_lists_every_public_name_and_no_other():
+    listed = [name for row in first_cells(DOCS / 'api.md', 'name') for name in row]
+    assert sorted(listed) == sorted(mmlens.__all__)
+
+
+def test_what_is_named_as_new_on_the_api_page_is_there():
+    table = text_of(DOCS / 'api.md').partition('| was | is now |')[2].partition('\n\n')[0]
+    named = re.findall(r'`(mmlens(?:\.\w+)+)`', ' '.join(row.split('|')[2] for row in table.splitlines()[2:]))
+    assert len(named) >= 10
+    for name in named:
+        assert pydoc.locate(name) is not None, name

@@ -67,10 +67,6 @@ MAY_NOT_IMPORT = {
     'pipelines': {'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'torch'},
     'cli': {'torch', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'pytorch_grad_cam'},
 }
-# Arrows that are being removed: source and target.
-STILL_TIED = {
-    ('mmlens.attribution.methods.base', 'mmlens.attribution.methods.gradcam_package'),
-}
 OUTSIDE = ('demo', 'dev', 'projects', 'tools')
 
 
@@ -132,7 +128,7 @@ def graph_of(folder: Path) -> List[Arrow]:
         for arrow in arrows_of(module, path):
             inner = f'{arrow.target}.{arrow.name}'
             target = inner if inner in files else arrow.target
-            if target in files and target != module and (module, target) not in STILL_TIED:
+            if target in files and target != module:
                 found.append(arrow._replace(target=target))
     return found
 
