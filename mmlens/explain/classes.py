@@ -112,7 +112,7 @@ def explain_classes(
 
 
 def _augmented(job: Job) -> Attributions:
-    """The mean over the picture mirrored and brightened: each map is scaled to [0, 1] before.
+    """The mean over the picture mirrored and brightened; each map is scaled to [0, 1] first, if it is not yet.
 
     Raises:
         MethodError: If the passes over one input are to be kept, and those of several would be.
@@ -122,6 +122,7 @@ def _augmented(job: Job) -> Attributions:
     targets = job.targets
     assert isinstance(targets, ClassTargets)
     targets.ask()
+    is_scaled = isinstance(job.method, EngineMethod)
     last = Attributions()
 
     def explain(inputs: Tensor) -> Optional[Tensor]:
@@ -132,7 +133,7 @@ def _augmented(job: Job) -> Attributions:
         whole, last = last, found
         if found.unfinished and whole.maps:
             return None  # what a part of the passes found is not worth as much as the rest
-        return torch.stack([stretch(one.raw) for one in found.maps])
+        return torch.stack([one.raw if is_scaled else stretch(one.raw) for one in found.maps])
 
     means = augmented_mean(explain, targets.prepared.batch['inputs'])
     blanks = [None if bool(mean.any()) else one.blank for mean, one in zip(means, last.maps)]
