@@ -22,6 +22,7 @@ EXTRAS = {
         'onedl-mmcv>=2.3.6',
         'onedl-mmdetection>=3.5.1',
         'onedl-mmpretrain>=1.3.6',
+        'onedl-mmsegmentation>=1.4.2',
     ],
     'openmmlab': [
         *COMMON,
@@ -29,6 +30,9 @@ EXTRAS = {
         'mmcv-lite>=2.0.1,<2.2',
         'mmdet>=3.2.0',
         'mmpretrain>=1.1.1',
+        'mmsegmentation>=1.2.2',
+        'ftfy',  # mmsegmentation imports these two without asking for them
+        'regex',
         'numpy<2',
         'setuptools<81',  # mmengine 0.10 imports pkg_resources
     ],

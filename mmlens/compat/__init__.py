@@ -6,9 +6,9 @@ mmlens, and no torch until something of it is used.
 
 from __future__ import annotations
 
-from mmlens.compat import mmcv_ops, mmcv_soft_nms, mmcv_version, mmdet_ssd
+from mmlens.compat import mmcv_ops, mmcv_soft_nms, mmcv_version, mmdet_ssd, mmengine_names
 from mmlens.compat.checkpoint import CheckpointError, load_checkpoint
-from mmlens.compat.dependencies import ALWAYS, DependencyError, name_missing, require, versions
+from mmlens.compat.dependencies import ALWAYS, PROVIDERS, DependencyError, name_missing, require, versions
 
 __all__ = ['CheckpointError', 'DependencyError', 'load_checkpoint', 'name_missing', 'prepare', 'require', 'versions']
 
@@ -17,8 +17,8 @@ def prepare(*names: str) -> None:
     """Install the shims that this stack needs, then check that what is needed can be imported. Idempotent.
 
     Args:
-        *names: Packages needed besides torch, torchvision, mmengine, mmcv and mmdet: 'mmyolo', 'mmpretrain',
-            'pytorch_grad_cam'.
+        *names: Packages needed besides torch, torchvision, mmengine, mmcv and mmdet, such as 'mmyolo', 'mmpretrain',
+            'mmseg' or 'pytorch_grad_cam'. A config's own scope that is no package of OpenMMLab's is left to the config.
 
     Raises:
         DependencyError: A package is missing or half-installed; the message says what to install.
@@ -27,4 +27,5 @@ def prepare(*names: str) -> None:
     mmcv_soft_nms.install()
     mmcv_version.install()
     mmdet_ssd.install()
-    require(*ALWAYS, *names)
+    mmengine_names.install()
+    require(*ALWAYS, *(name for name in names if name in PROVIDERS))

@@ -26,8 +26,21 @@ PROVIDERS = {
     'mmdet': ('onedl-mmdetection', 'mmdet'),
     'mmyolo': ('mmyolo',),
     'mmpretrain': ('onedl-mmpretrain', 'mmpretrain'),
+    'mmseg': ('onedl-mmsegmentation', 'mmsegmentation'),
+    'mmrotate': ('onedl-mmrotate', 'mmrotate'),
+    'mmpose': ('mmpose',),
+    'mmaction': ('mmaction2',),
+    'mmagic': ('mmagic',),
+    'mmdet3d': ('mmdet3d',),
+    'mmocr': ('mmocr',),
+    'mmrazor': ('mmrazor',),
+    'mmselfsup': ('mmselfsup',),
+    'mmtrack': ('mmtrack',),
     'pytorch_grad_cam': ('grad-cam',),
 }
+
+# What the extras of mmlens bring; any other package is installed by itself.
+IN_EXTRAS = ('mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'mmseg')
 
 # Packages whose name for pip is another than for import.
 OTHER_NAMES = {'cv2': 'opencv-python-headless', 'PIL': 'pillow', 'yaml': 'pyyaml'}
@@ -54,7 +67,9 @@ def require(*names: str) -> None:
 
 def name_missing(error: ModuleNotFoundError) -> str:
     """One sentence for a module that is not installed: which package it belongs to, and how to install that."""
-    package = (error.name or str(error)).split('.')[0]
+    package = (error.name or (str(error).split() or ['a package'])[0]).split('.')[0]
+    # mmengine names the distribution of the original family.
+    package = next((name for name, providers in PROVIDERS.items() if package in providers), package)
     if package in PROVIDERS:
         return _explain(package, ModuleNotFoundError(name=package))
     return f'{package} is not installed; run `pip install {OTHER_NAMES.get(package, package)}`.'
@@ -171,7 +186,7 @@ def _distribution(name: str) -> Optional[Distribution]:
 def _family() -> str:
     """The extra of mmlens whose packages are there already; 'onedl' when there are none."""
     names = [distribution.metadata['Name'] for name in PROVIDERS for distribution in _distributions(name)]
-    original = any(re.fullmatch(r'mm(engine|cv|det|pretrain)(-lite|-full)?', name) for name in names)
+    original = any(re.fullmatch(r'mm(engine|cv|det|pretrain|segmentation)(-lite|-full)?', name) for name in names)
     return 'openmmlab' if original and not any(name.startswith('onedl-') for name in names) else 'onedl'
 
 
@@ -179,9 +194,11 @@ def _install(name: str) -> str:
     """The command that brings a missing package."""
     if name in ('torch', 'torchvision'):
         return '`pip install torch torchvision`'
-    if name == 'pytorch_grad_cam':
-        return '`pip install grad-cam`'
     family = _family()
+    if name == 'mmrotate' and family == 'openmmlab':
+        return '`pip install "mmrotate>=1.0.0rc1"`'  # the last release is for mmdet 2
+    if name not in IN_EXTRAS:
+        return f'`pip install {PROVIDERS.get(name, (name,))[0]}`'
     other = 'openmmlab' if family == 'onedl' else 'onedl'
     return f'`pip install "mmlens[{family}]"` (or `"mmlens[{other}]"`, never both)'
 

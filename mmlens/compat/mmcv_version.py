@@ -1,7 +1,8 @@
 """Let packages be imported that refuse an mmcv newer than the one they were released with.
 
-Reason: mmyolo 0.6.0 asserts mmcv < 2.1 and mmdet 3.3.0 asserts mmcv < 2.2 while they are imported, yet their code
-runs on mmcv 2.3. Delete the line of a package below once its oldest supported release drops the assertion.
+Reason: mmyolo 0.6.0 asserts mmcv < 2.1, mmdet 3.3.0 and mmsegmentation 1.2.2 assert mmcv < 2.2 while they are
+imported, yet their code runs on mmcv 2.3. Delete the line of a package below once its oldest supported release drops
+the assertion.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Iterator, Tuple
 from mmlens.compat.import_hooks import around_import
 
 # Package: (first mmcv it refuses, mmcv it is shown instead)
-REFUSED = {'mmyolo': ((2, 1), '2.0.1'), 'mmdet': ((2, 2), '2.1.0')}
+REFUSED = {'mmyolo': ((2, 1), '2.0.1'), 'mmdet': ((2, 2), '2.1.0'), 'mmseg': ((2, 2), '2.1.0')}
+# Package: the one that it imports, which sees the true version.
+BUILT_ON = {'mmyolo': 'mmdet'}
 
 
 def install() -> None:
@@ -27,9 +30,8 @@ def presented(package: str) -> Iterator[None]:
     """Show ``mmcv.__version__`` as `package` wants it, if it would refuse the true one; the true one comes back."""
     import mmcv
 
-    if package != 'mmdet':
-        # What the package builds on sees the true version: it is imported before another one is shown.
-        importlib.import_module('mmdet')
+    if package in BUILT_ON:
+        importlib.import_module(BUILT_ON[package])  # before another version is shown
     refused, shown = REFUSED[package]
     true = mmcv.__version__
     if not refused <= _numbers(true) < (3,):

@@ -15,12 +15,15 @@ from torch import nn
 
 from .. import compat
 from ..errors import MmlensError, MmlensWarning, ModelError, reason
+from ..pipelines import unwrap_dataset
 from .config_checks import check_sections, warn_of_unknown
 
 ConfigLike = Union[str, Path, Config]
 
 # Above this share of parameters without a value, the checkpoint is another model's.
 _MISSING_SHARE = 0.1
+# Parts of mmdet's trackers that no single picture passes.
+_BETWEEN_FRAMES = {'tracker', 'reid', 'cmc', 'motion', 'postprocess_model'}
 
 
 def read_config(config: ConfigLike, cfg_options: Optional[Dict[str, Any]] = None) -> Config:
@@ -49,7 +52,7 @@ def read_config(config: ConfigLike, cfg_options: Optional[Dict[str, Any]] = None
 def _read_file(name: str) -> Config:
     if '::' in name:
         package = name.split('::')[0]
-        compat.prepare(package)
+        compat.require(package)
         from mmengine.hub import get_config
 
         try:
@@ -75,6 +78,8 @@ def _why_not_imported(error: ImportError) -> str:
     inner = error.__cause__ or error.__context__
     if isinstance(inner, ImportError):
         return _why_not_imported(inner)
+    if isinstance(error, ModuleNotFoundError) and error.name is None:  # mmengine, of a package in `_base_`
+        return compat.name_missing(error)
     if isinstance(error, ModuleNotFoundError):
         return f'there is no module {error.name}; install it, or add the folder that it lies in to PYTHONPATH.'
     return reason(error)
@@ -123,9 +128,11 @@ def load_model(cfg: Config, checkpoint: Optional[str], device: Optional[str] = N
         try:
             with torch.random.fork_rng(devices=[]):  # building a model draws its first weights
                 torch.default_generator.manual_seed(0)
-                model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(cfg.model)))
+                model = revert_sync_batchnorm(MODELS.build(_for_pictures(copy.deepcopy(cfg.model))))
         except compat.DependencyError:
             raise
+        except ModuleNotFoundError as error:
+            raise ModelError(f'The model of the config cannot be built: {compat.name_missing(error)}') from error
         except Exception as error:
             raise ModelError(f'The model of the config cannot be built: {reason(error)}') from error
         if checkpoint:
@@ -135,7 +142,16 @@ def load_model(cfg: Config, checkpoint: Optional[str], device: Optional[str] = N
             _init_randomly(model)
         model.dataset_meta = _dataset_meta(meta, cfg)
     model.cfg = cfg
-    return model.to(where).eval()
+    model.to(where)
+    model.eval()  # returns nothing, in some of mmdet's distillers
+    return model
+
+
+def _for_pictures(model: Dict[str, Any]) -> Dict[str, Any]:
+    """A tracker's settings without what follows objects from frame to frame, and asks for more packages or weights."""
+    if not model.get('detector') or 'tracker' not in model:
+        return model
+    return {key: value for key, value in model.items() if key not in _BETWEEN_FRAMES}
 
 
 def _init_randomly(model: Any) -> None:
@@ -238,22 +254,38 @@ def _local_file(checkpoint: str) -> str:
 
 
 def _dataset_meta(meta: Dict[str, Any], cfg: Config) -> Dict[str, Any]:
-    """Class names: the checkpoint's, else those of the config's test set or its type."""
-    from mmengine.registry import DATASETS
-
-    from ..pipelines import unwrap_dataset
-
+    """Class names: the checkpoint's, else those that the config writes out for a dataset, else those of its type."""
     if meta.get('dataset_meta'):
-        return {key.lower(): value for key, value in meta['dataset_meta'].items()}
+        return _parsed({key.lower(): value for key, value in meta['dataset_meta'].items()})
     if meta.get('CLASSES'):
         return {'classes': meta['CLASSES']}
-    dataset = (cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}).get('dataset')
-    if not dataset:
+    datasets = [(cfg.get(f'{phase}_dataloader') or {}).get('dataset') for phase in ('test', 'val', 'train')]
+    inner = [unwrap_dataset(dataset)[0] for dataset in datasets if dataset]
+    if not inner:
         return {}
-    inner = unwrap_dataset(dataset)[0]
-    kind = inner.get('type')
+    # Trackers' configs name the classes for training only.
+    written = [_lowered(dataset.get('metainfo')) for dataset in inner]
+    chosen = next((each for each in written if 'classes' in each), written[0])
+    return _parsed({**_metainfo_of_type(inner[0]), **chosen})
+
+
+def _metainfo_of_type(dataset: Dict[str, Any]) -> Dict[str, Any]:
+    from mmengine.registry import DATASETS
+
+    kind = dataset.get('type')
     with DATASETS.switch_scope_and_registry(None) as registry:  # that of the config's own library
         dataset_class = registry.get(kind) if isinstance(kind, str) else kind
-    known = {key.lower(): value for key, value in (getattr(dataset_class, 'METAINFO', None) or {}).items()}
-    known.update({key.lower(): value for key, value in (inner.get('metainfo') or {}).items()})
-    return known
+    return _lowered(getattr(dataset_class, 'METAINFO', None))
+
+
+def _lowered(metainfo: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    return {key.lower(): value for key, value in (metainfo or {}).items()}
+
+
+def _parsed(metainfo: Dict[str, Any]) -> Dict[str, Any]:
+    """mmpose's description of keypoints, which may lie in a file of its own, as its models want it."""
+    if not {'from_file', 'keypoint_info'} & set(metainfo):
+        return metainfo
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+    return {key.lower(): value for key, value in parse_pose_metainfo(metainfo).items()}

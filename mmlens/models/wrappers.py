@@ -78,12 +78,18 @@ def _name_of_part(model: nn.Module) -> Optional[str]:
     """The child of a wrapper that predicts; ``None`` if the model is no wrapper."""
     if 'backbone' in model._modules:
         return None
-    whole = [name for name, child in model._modules.items() if can_run(child)]
+    whole = [name for name, child in model._modules.items() if _holds_model(child)]
     if len(whole) < 2:
         return whole[0] if whole else None
     semi = getattr(model, 'semi_test_cfg', None)
     asked_for = None if semi is None else semi.get('predict_on', 'teacher')
     return next((name for name in (asked_for, *_PREDICTING) if name in whole), None)
+
+
+def _holds_model(child: Any) -> bool:
+    """Whether it is a whole model, or holds nothing but one."""
+    inside = list(child._modules.values()) if isinstance(child, nn.Module) else []
+    return can_run(child) or (len(inside) == 1 and _holds_model(inside[0]))
 
 
 def _own_preprocessor(wrapper: nn.Module) -> Optional[nn.Module]:

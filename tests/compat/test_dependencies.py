@@ -71,6 +71,55 @@ def test_a_missing_grad_cam_has_its_own_name(outcome):
     assert outcome('pytorch_grad_cam') == 'pytorch_grad_cam is not installed; run `pip install grad-cam`.'
 
 
+@pytest.mark.parametrize(
+    ('name', 'there', 'command'),
+    [
+        ('mmseg', ['onedl-mmcv==2.3.6'], 'pip install "mmlens[onedl]"'),
+        (
+            'mmseg',
+            ['mmsegmentation==1.2.2'],
+            'pip install --force-reinstall --no-deps --no-cache-dir mmsegmentation==1.2.2',
+        ),
+        ('mmpose', ['onedl-mmcv==2.3.6'], 'pip install mmpose'),
+        ('mmaction', [], 'pip install mmaction2'),
+        ('mmrotate', ['onedl-mmcv==2.3.6'], 'pip install onedl-mmrotate'),
+        ('mmrotate', ['mmcv==2.1.0'], 'pip install "mmrotate>=1.0.0rc1"'),
+        ('mmcls', [], 'pip install mmcls'),
+    ],
+)
+def test_any_missing_package_of_openmmlab_names_what_brings_it(name, there, command, outcome):
+    sentence = outcome(name, {}, there)
+    assert sentence.startswith(name) and f'`{command}`' in sentence
+
+
+def test_two_families_of_mmsegmentation_over_each_other(outcome):
+    sentence = outcome('mmseg', {'mmseg': ''}, ['onedl-mmsegmentation==1.4.2', 'mmsegmentation==1.2.2'])
+    assert '`pip uninstall -y onedl-mmsegmentation mmsegmentation`' in sentence
+
+
+@pytest.mark.parametrize(
+    ('error', 'sentence'),
+    [
+        (
+            ModuleNotFoundError("No module named 'cv2.ximgproc'", name='cv2.ximgproc'),
+            'cv2 is not installed; run `pip install opencv',
+        ),
+        (
+            ModuleNotFoundError('mmaction2 is not installed, please install it'),
+            'mmaction is not installed; run `pip install mmaction2`.',
+        ),
+        (ModuleNotFoundError('lap is not installed'), 'lap is not installed; run `pip install lap`.'),
+        (ModuleNotFoundError(), 'a package is not installed'),
+    ],
+)
+def test_a_module_that_is_missing_is_named_by_what_brings_it(error, sentence):
+    assert compat.name_missing(error).startswith(sentence)
+
+
+def test_a_scope_that_is_no_package_is_left_to_the_config():
+    compat.prepare('my_own_scope')
+
+
 def test_a_package_that_a_package_needs_is_named(outcome):
     sentence = outcome('mmdet', {'mmdet': 'import pycocotools.mask'}, ['mmdet==3.3.0'])
     assert sentence == 'mmdet needs pycocotools, which is not installed; run `pip install pycocotools`.'

@@ -50,6 +50,14 @@ def test_mmdet_is_shown_a_version_it_takes(fresh, packages):
     assert done.stdout.split() == ['2.1.0', '2.2.0'], done.stderr
 
 
+def test_mmseg_is_shown_a_version_it_takes_and_needs_no_mmdet(fresh, packages):
+    folder = packages('2.3.6', '', 'raise AssertionError("mmseg does not import mmdet")')
+    (folder / 'mmseg').mkdir()
+    (folder / 'mmseg' / '__init__.py').write_text(REFUSES.format(limit=(2, 2)).replace('import mmdet', ''))
+    done = fresh(IMPORT.format(package='mmseg'), folder)
+    assert done.stdout.split() == ['2.1.0', '2.3.6'], done.stderr
+
+
 @pytest.mark.parametrize('true', ['2.0.0', '2.0.0rc4', '1.7.2', '3.0.0'])
 def test_versions_it_takes_or_that_cannot_work_are_shown_as_they_are(fresh, packages, true):
     done = fresh(IMPORT.format(package='mmyolo'), packages(true, 'import mmcv\nseen = mmcv.__version__'))
