@@ -236,6 +236,12 @@ class Network:
             returned = self.model._run_forward(batch, mode='predict')
         return list(returned) if isinstance(returned, (list, tuple)) else [returned]
 
+    def _failure(self, prepared: Prepared, error: Exception) -> ModelError:
+        """The sentence for an error that the model raised while it ran."""
+        if prepared.words is not None:
+            return ModelError(f'{self.name} fails on the words that it was given: {prepared.words.why_not(error)}')
+        return ModelError(f'{self.name} fails on the picture: {reason(error)}')
+
     def predictions(self, prepared: Prepared) -> Predictions:
         """Run the whole model and put what it predicts, as far as it is known, into picture coordinates."""
         returned = self.run(prepared)
@@ -253,6 +259,12 @@ class Network:
             yield
         finally:
             self.model.test_cfg = settings
+
+
+def says_what_to_do(error: Exception) -> bool:
+    """Whether an error is a sentence for the user already, or one that callers answer: too little memory."""
+    # Not every torch has its own in the same place.
+    return isinstance(error, (MmlensError, compat.DependencyError)) or type(error).__name__ == 'OutOfMemoryError'
 
 
 def fresh_samples(prepared: Prepared, copies: int = 1) -> Optional[List[Any]]:

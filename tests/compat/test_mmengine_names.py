@@ -15,6 +15,7 @@ def laid_out(folder, distribution=None):
     config = folder / 'mmseg' / '.mim' / 'configs' / 'tiny' / 'tiny.py'
     config.parent.mkdir(parents=True)
     (folder / 'mmseg' / '__init__.py').write_text('')
+    (folder / 'mmseg' / '.mim' / 'model-index.yml').write_text('Import: []')
     config.write_text('model = dict(type="Tiny")')
     if distribution:
         info = folder / f'{distribution}-1.dist-info'
