@@ -6,7 +6,15 @@ mmlens, and no torch until something of it is used.
 
 from __future__ import annotations
 
-from mmlens.compat import mmcv_ops, mmcv_soft_nms, mmcv_version, mmdet_grounding_dino, mmdet_ssd, mmengine_names
+from mmlens.compat import (
+    mmcv_ops,
+    mmcv_soft_nms,
+    mmcv_version,
+    mmdet_grounding_dino,
+    mmdet_ssd,
+    mmengine_names,
+    mmpose_xtcocotools,
+)
 from mmlens.compat.checkpoint import CheckpointError, load_checkpoint
 from mmlens.compat.dependencies import ALWAYS, PROVIDERS, DependencyError, name_missing, require, versions
 
@@ -29,4 +37,5 @@ def prepare(*names: str) -> None:
     mmdet_ssd.install()
     mmdet_grounding_dino.install()
     mmengine_names.install()
+    mmpose_xtcocotools.install()
     require(*ALWAYS, *(name for name in names if name in PROVIDERS))

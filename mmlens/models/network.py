@@ -238,9 +238,8 @@ class Network:
 
     def _failure(self, prepared: Prepared, error: Exception) -> ModelError:
         """The sentence for an error that the model raised while it ran."""
-        if prepared.words is not None:
-            return ModelError(f'{self.name} fails on the words that it was given: {prepared.words.why_not(error)}')
-        return ModelError(f'{self.name} fails on the picture: {reason(error)}')
+        unread = '' if prepared.words is None else prepared.words.why_not_read(error)
+        return ModelError(f'{self.name} {unread}' if unread else f'{self.name} fails on the picture: {reason(error)}')
 
     def predictions(self, prepared: Prepared) -> Predictions:
         """Run the whole model and put what it predicts, as far as it is known, into picture coordinates."""

@@ -58,13 +58,16 @@ class Words:
         parts = parts if len([part for part in parts if part.strip()]) > 1 else re.split(r'[.,](?:\s+|$)', self.text)
         return [part.strip() for part in parts if part.strip()]
 
-    def why_not(self, error: Exception) -> str:
-        """What a model says that cannot read the words, and what to try."""
+    def why_not_read(self, error: Exception) -> str:
+        """Why a model could not find the nouns in the text, which it does with nltk; ``''`` for other errors."""
         lines = [' '.join(line.split()) for line in str(error).splitlines()]
-        said = next((line for line in lines if any(map(str.isalpha, line))), type(error).__name__).rstrip('.')
-        if self.custom_entities:
-            return f'{said}.'
-        return f'{said}; with custom_entities=True each part between two full stops is taken as the name of a class.'
+        if self.custom_entities or not any('nltk' in line for line in lines):
+            return ''
+        said = next(line for line in lines if any(map(str.isalpha, line))).rstrip('.')
+        return (
+            f'cannot find the nouns in the text: {said}; with custom_entities=True each part between two full stops is '
+            'taken as the name of a class.'
+        )
 
     @property
     def keys(self) -> Dict[str, Any]:

@@ -443,3 +443,21 @@ def test_pipelines_that_pack_no_single_picture_are_refused(pack, colours):
     for last in ([], [many]):
         with pytest.raises((ModelError, PictureError), match='one packed picture|TestTimeAug'):
             pipeline(dict(type='LoadImageFromFile'), *last)(colours)
+
+
+@pytest.mark.parametrize(
+    ('scope', 'packing'), [('mmdet', 'PackDetInputs'), ('mmpretrain', 'PackInputs'), ('mmyolo', 'mmdet.PackDetInputs')]
+)
+def test_the_packing_step_that_is_missing_is_that_of_the_configs_library(scope, packing, colours):
+    with pytest.raises(ModelError, match=f'its last step must be {packing}, and test-time augmentation has no place'):
+        pipeline(dict(type='LoadImageFromFile'), scope=scope)(colours)
+
+
+def test_a_library_that_is_not_known_is_not_told_to_use_another_ones_step(colours):
+    unpacked = pipeline(dict(type='LoadImageFromFile'))
+    unpacked.cfg = Config(dict(default_scope='mmseg'))
+    with pytest.raises(ModelError, match='its last step must be PackSegInputs'):
+        unpacked(colours)
+    unpacked.cfg = Config(dict(default_scope='my_project'))
+    with pytest.raises(ModelError, match='its last step must be the one of its library that packs inputs'):
+        unpacked(colours)

@@ -80,6 +80,7 @@ def test_configs_that_are_not_there():
         ("_base_ = ['./missing_base.py']", 'missing_base'),
         ("custom_imports = dict(imports=['no_such_module_of_mine'])", 'no module no_such_module_of_mine; .*PYTHONPATH'),
         ('raise ImportError("libmine.so is broken")', 'libmine.so is broken'),
+        ("_base_ = 'mmaction::tsn/tsn.py'", 'mmaction is not installed; run `pip install mmaction2`'),
     ],
 )
 def test_configs_that_break(content, reason, tmp_path):
@@ -87,6 +88,63 @@ def test_configs_that_break(content, reason, tmp_path):
     sentence = sentence_of(read_config, tmp_path / 'broken.py')
     assert 'broken.py cannot be read: ' in sentence
     assert re.search(reason, sentence)
+
+
+def test_a_package_that_is_not_installed_is_not_installed_on_the_way(monkeypatch):
+    """mmengine runs pip for what it does not find."""
+    import mmengine.utils.package_utils as package_utils
+
+    monkeypatch.setattr(package_utils, 'call_command', lambda command: pytest.fail(f'ran {command}'))
+    assert sentence_of(read_config, 'mmaction::tsn/tsn.py') == (
+        'mmaction is not installed; run `pip install mmaction2`.'
+    )
+    assert sentence_of(read_config, 'mmcls::resnet/resnet.py').startswith('mmcls is not installed')
+
+
+def test_a_config_whose_library_is_not_installed(yolox_config):
+    cfg = copy.deepcopy(yolox_config)
+    cfg.default_scope = 'mmaction'
+    assert sentence_of(load_model, cfg, None) == 'mmaction is not installed; run `pip install mmaction2`.'
+
+
+def test_a_config_with_a_scope_of_its_own(yolox_config):
+    """Custom modules may have a registry of their own; what is in none is named as ever."""
+    cfg = copy.deepcopy(yolox_config)
+    cfg.default_scope = 'my_project'
+    cfg.model.type = 'NoSuchDetector'
+    assert 'NoSuchDetector' in sentence_of(load_model, cfg, None)
+
+
+def test_a_model_that_needs_a_package_that_is_not_there(yolox_config):
+    from mmdet.models import YOLOX
+    from mmdet.registry import MODELS
+
+    @MODELS.register_module(force=True)
+    class NeedsMore(YOLOX):
+        def __init__(self, **options):
+            import no_such_package_of_anyone  # noqa: F401
+
+    sentence = sentence_of(load_detector, yolox_config, cfg_options={'model.type': 'NeedsMore'})
+    assert sentence == (
+        'The model of the config cannot be built: no_such_package_of_anyone is not installed; run `pip install '
+        'no_such_package_of_anyone`.'
+    )
+
+
+def test_a_model_whose_train_returns_nothing(yolox_config):
+    """mmdet's distillers (LAD, LD): their eval() returns nothing either."""
+    from mmdet.models import YOLOX
+    from mmdet.registry import MODELS
+
+    @MODELS.register_module(force=True)
+    class TrainsInSilence(YOLOX):
+        def train(self, mode=True):
+            super().train(mode)
+
+    cfg = copy.deepcopy(yolox_config)
+    cfg.model.type = 'TrainsInSilence'
+    model = load_model(cfg, None, 'cpu')
+    assert type(model).__name__ == 'TrainsInSilence' and not model.training and not model.backbone.training
 
 
 def test_files_that_are_no_configs(tmp_path):

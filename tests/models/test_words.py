@@ -120,7 +120,7 @@ def test_words_that_the_model_cannot_read_are_one_sentence(reader, picture):
         with pytest.raises(ModelError) as raised:
             run(prepared)
         assert str(raised.value) == (
-            'Reader fails on the words that it was given: Resource punkt_tab not found; with custom_entities=True each '
+            'Reader cannot find the nouns in the text: Resource punkt_tab not found; with custom_entities=True each '
             'part between two full stops is taken as the name of a class.'
         )
 
