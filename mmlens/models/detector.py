@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from ..errors import ModelError
 from .instances import instances_in_picture
 from .kinds import kinds_of, preprocessor_kinds, segments_only
-from .network import Network, fresh_samples, says_what_to_do
+from .network import Network, fresh_samples
 from .predictions import Predictions
 from .prepared import Prepared
+from .words import reading
 
 
 class Detector(Network):
@@ -73,12 +74,8 @@ class Detector(Network):
         """
         inputs = prepared.batch['inputs'].expand(copies, -1, -1, -1) if inputs is None else inputs
         batch = {**prepared.batch, 'inputs': inputs, 'data_samples': fresh_samples(prepared, copies)}
-        try:
+        with reading(self.name, prepared.words):
             samples = self.model._run_forward(batch, mode='predict')
-        except Exception as error:
-            if prepared.words is None or says_what_to_do(error):
-                raise
-            raise self._failure(prepared, error) from error
         for sample in samples:
             found = getattr(sample, 'pred_instances', None)
             if found is None or 'bboxes' not in found or 'scores' not in found:

@@ -17,7 +17,7 @@ from .inputs import Picture, PicturePipeline
 from .predictions import Predictions
 from .prepared import Prepared
 from .reading import read_predictions
-from .words import Text, check_words, needs_words
+from .words import Text, check_words, needs_words, reading
 from .wrappers import can_run, predicting_part
 
 # Question -> the family that answers it, as a sentence goes on from "..., and".
@@ -230,16 +230,14 @@ class Network:
 
         Returns:
             What the model returned for the picture: a list of one data sample, for most.
+
+        Raises:
+            ModelError: If the model cannot find the nouns in its words.
         """
         batch = {**prepared.batch, 'data_samples': fresh_samples(prepared)}
-        with self.in_one_pass():
+        with self.in_one_pass(), reading(self.name, prepared.words):
             returned = self.model._run_forward(batch, mode='predict')
         return list(returned) if isinstance(returned, (list, tuple)) else [returned]
-
-    def _failure(self, prepared: Prepared, error: Exception) -> ModelError:
-        """The sentence for an error that the model raised while it ran."""
-        unread = '' if prepared.words is None else prepared.words.why_not_read(error)
-        return ModelError(f'{self.name} {unread}' if unread else f'{self.name} fails on the picture: {reason(error)}')
 
     def predictions(self, prepared: Prepared) -> Predictions:
         """Run the whole model and put what it predicts, as far as it is known, into picture coordinates."""
@@ -258,12 +256,6 @@ class Network:
             yield
         finally:
             self.model.test_cfg = settings
-
-
-def says_what_to_do(error: Exception) -> bool:
-    """Whether an error is a sentence for the user already, or one that callers answer: too little memory."""
-    # Not every torch has its own in the same place.
-    return isinstance(error, (MmlensError, compat.DependencyError)) or type(error).__name__ == 'OutOfMemoryError'
 
 
 def fresh_samples(prepared: Prepared, copies: int = 1) -> Optional[List[Any]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
 from mmengine.config import Config
 from torch import nn
 
-from ..errors import MmlensError
+from ..errors import MmlensError, ModelError
 from ..pipelines import test_pipeline
 
 Text = Union[str, Sequence[str]]
@@ -58,17 +59,6 @@ class Words:
         parts = parts if len([part for part in parts if part.strip()]) > 1 else re.split(r'[.,](?:\s+|$)', self.text)
         return [part.strip() for part in parts if part.strip()]
 
-    def why_not_read(self, error: Exception) -> str:
-        """Why a model could not find the nouns in the text, which it does with nltk; ``''`` for other errors."""
-        lines = [' '.join(line.split()) for line in str(error).splitlines()]
-        if self.custom_entities or not any('nltk' in line for line in lines):
-            return ''
-        said = next(line for line in lines if any(map(str.isalpha, line))).rstrip('.')
-        return (
-            f'cannot find the nouns in the text: {said}; with custom_entities=True each part between two full stops is '
-            'taken as the name of a class.'
-        )
-
     @property
     def keys(self) -> Dict[str, Any]:
         """What the pipeline and the data sample must hold: for GLIP and Grounding DINO, and for YOLO-World."""
@@ -95,3 +85,27 @@ def check_words(name: str, needed: bool, text: Optional[Text], custom_entities: 
     if not needed and (given or custom_entities is not None):
         raise MmlensError(f'{name} has fixed classes and reads no words: leave text and custom_entities out.')
     return Words(given if isinstance(given, str) else tuple(given), custom_entities) if needed else None
+
+
+@contextlib.contextmanager
+def reading(name: str, words: Optional[Words]) -> Iterator[None]:
+    """Run a model that looks for the nouns in a text, which it does with nltk and data of its own.
+
+    Args:
+        name: Of the network, for the sentence.
+        words: What it was told; ``None`` for a network that reads no words.
+
+    Raises:
+        ModelError: If nltk or its data are missing. Any other error is raised as it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        lines = [' '.join(line.split()) for line in str(error).splitlines()]
+        if words is None or words.custom_entities or not any('nltk' in line for line in lines):
+            raise
+        said = next(line for line in lines if any(map(str.isalpha, line))).rstrip('.')
+        raise ModelError(
+            f'{name} cannot find the nouns in the text: {said}; with custom_entities=True each part between two full '
+            'stops is taken as the name of a class.'
+        ) from error

@@ -171,7 +171,7 @@ def test_configs_without_a_model_or_with_a_broken_one(tmp_path, yolox_config):
 def test_models_that_are_no_detectors():
     classifier = dict(type='BaseDataPreprocessor')
     cfg = Config(dict(default_scope='mmengine', model=classifier))
-    assert 'is not a detector of mmdet or mmyolo' in sentence_of(load_detector, cfg)
+    assert 'BaseDataPreprocessor is not a model of OpenMMLab' in sentence_of(load_detector, cfg)
 
 
 # Options

@@ -113,6 +113,6 @@ def test_the_settings_come_back_after_an_error(segmentor_of, picture):
         raise ValueError('no')
 
     network.model.backbone.register_forward_pre_hook(fail)
-    with pytest.raises(Exception, match='EncoderDecoder fails on the picture: no.'):
+    with pytest.raises(ValueError, match='no'):
         network.run(prepared)
     assert network.model.test_cfg is settings
