@@ -52,8 +52,7 @@ def plan_outputs(
     check_writable(folder)
     places = [_checked_file(sources, Path(out_file), option)] if out_file else _names(sources, folder)
     for source, place in zip(sources, places):
-        if place.exists() and source.path.exists() and place.samefile(source.path):
-            raise OutputError(f'The result would replace the picture {source.path} itself; choose another place.')
+        check_keeps(source.path, place)
     return list(places)
 
 
@@ -68,6 +67,22 @@ def check_writable(folder: Path) -> None:
         raise OutputError(f'Cannot write to {folder}: {known} is a file, not a folder. Choose another output folder.')
     if not os.access(str(known), os.W_OK | os.X_OK):
         raise OutputError(f'Cannot write to {folder}: no permission to write to {known}. Choose another output folder.')
+
+
+def check_keeps(source: Path, place: Path) -> None:
+    """Check that a result does not overwrite the picture it is made from.
+
+    Raises:
+        OutputError: If it would.
+    """
+    if place.exists() and source.exists() and place.samefile(source):
+        raise OutputError(f'The result would overwrite the picture {source} itself; choose another place.')
+
+
+def result_ending(name: str) -> str:
+    """Extension of the result for a picture of this name: the same, or ``.png`` where results cannot have it."""
+    ending = os.path.splitext(name)[1]
+    return ending if ending.lower() in RESULTS else '.png'
 
 
 def _checked_file(sources: List[Source], file: Path, option: str) -> Path:
@@ -85,10 +100,6 @@ def _names(sources: List[Source], folder: Path) -> List[Path]:
     unique = UniqueNames()
     places = []
     for source in sources:
-        stem, ending = os.path.splitext(source.name)
-        if source.is_video:
-            ending = '.mp4'
-        elif ending.lower() not in RESULTS:
-            ending = '.png'
-        places.append(folder / f'{unique(stem)}{ending}')
+        ending = '.mp4' if source.is_video else result_ending(source.name)
+        places.append(folder / f'{unique(os.path.splitext(source.name)[0])}{ending}')
     return places

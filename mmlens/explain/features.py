@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..attribution.layers import resolve_layers
 from ..attribution.tap import Level, Tap
+from ..choices import REDUCTIONS
 from ..errors import MmlensError
 from ..models.inputs import Picture
 from ..models.network import Network
@@ -22,8 +23,6 @@ from ..results.predicted import Predicted
 from .box_targets import select_detections
 from .layers import named_layers
 from .networks import NetworkLike, installed_versions, open_network
-
-REDUCTIONS = ('squeeze_mean', 'select_max')
 
 
 def feature_maps(

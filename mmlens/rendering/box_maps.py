@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..choices import LAYOUTS
 from ..errors import MmlensError, count
 from .blend import blend_map, check_alpha
-from .choices import LAYOUTS
 from .colours import colormap_table, label_colours
 from .drawing import Drawing
 from .marks import Mark, draw_marks, draw_within, drawing_of_marks, font_size

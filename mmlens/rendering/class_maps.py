@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, List, Optional, Tuple
 import cv2
 import numpy as np
 
+from ..choices import CLASS_LAYOUTS, FRAMES
 from ..errors import MmlensError, count
 from .blend import blend_map, check_alpha
-from .choices import CLASS_LAYOUTS, FRAMES
 from .colours import colormap_table
 from .drawing import Drawing, Place, rect_at
 from .marks import font_size

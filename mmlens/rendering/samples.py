@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from ..choices import MODES
 from ..errors import MmlensError
-from .choices import MODES
 from .class_key import MOST_NAMES, Key
 from .colours import GREY, INK, PAPER
 from .drawing import Drawing, Place, moved, rect_at

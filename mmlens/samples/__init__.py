@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .building import PHASES
+from ..choices import PHASES
 from .samples import Samples
 
 __all__ = ['PHASES', 'Samples']

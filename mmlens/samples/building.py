@@ -10,10 +10,10 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from .. import compat
+from ..choices import PHASES
 from ..errors import ModelError, missing_file, why
 from ..models.inputs import default_scope
 
-PHASES = ('train', 'val', 'test')
 # Wrappers hold datasets under these keys; anything else with a type is a transform.
 _DATASET_KEYS = ('dataset', 'datasets')
 

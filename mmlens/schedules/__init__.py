@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .groups import PARAMS
+from ..choices import PARAMS
 from .rehearse import rehearse
 from .schedule import Curve, Schedule
 

@@ -10,10 +10,10 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 from torch import nn
 from torch.optim import Optimizer
 
+from ..choices import PARAMS
 from ..errors import ModelError
 from ..models.outline import count_parameters
 
-PARAMS = ('lr', 'momentum', 'weight_decay')
 _MOST_PARTS = 4
 _KINDS = {'weight': 'weights', 'bias': 'biases'}
 _NORM_KINDS = {'weight': 'norm weights', 'bias': 'norm biases'}

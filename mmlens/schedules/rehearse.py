@@ -19,12 +19,13 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import compat
+from ..choices import PARAMS
 from ..errors import MmlensError, ModelError, reason
 from ..models.inputs import default_scope
 from ..models.loading import ConfigLike, read_config
 from ..models.outline import build_outline
 from .dataset import SizedDataset, as_one_of, build_loader, build_training_set, size_with_wrappers
-from .groups import PARAMS, combine, label_groups, read_value
+from .groups import combine, label_groups, read_value
 from .runner import Rehearsal, has_own_course, is_scheduler_hook, listed_hooks, listed_schedulers
 from .schedule import Curve, Schedule
 from .strides import fast_forward

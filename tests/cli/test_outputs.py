@@ -75,7 +75,7 @@ def test_a_result_never_replaces_its_picture(tmp_path):
         {'out_dir': str(tmp_path / 'link')},
         {'out_file': str(tmp_path / 'a.jpg')},
     ):
-        with pytest.raises(OutputError, match='would replace the picture'):
+        with pytest.raises(OutputError, match='would overwrite the picture'):
             plan_outputs(source, **options)
 
 

@@ -96,7 +96,7 @@ def test_commands_of_mmlens_run(line, workplace, capsys):
     if words[0].startswith('PYTHONPATH='):
         sys.path.insert(0, words.pop(0).partition('=')[2])
     arguments = words[1:]
-    parse(importlib.import_module(f'mmlens.cli.{arguments[0]}').build_parser(), arguments[1:])
+    parse(importlib.import_module(f'mmlens.cli.commands.{arguments[0]}').build_parser(), arguments[1:])
     if any(word in line for word in NEEDS_MORE):
         return
     assert main(arguments) == 0, capsys.readouterr().err

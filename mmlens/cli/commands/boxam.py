@@ -7,6 +7,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
+from ...choices import LAYOUTS
 from ...errors import MmlensError, count
 from ..arguments import Parser, add_inspection, add_model, add_outputs, add_picture, parse, positive_or_all, rank
 from ..guard import guarded
@@ -38,7 +39,7 @@ def build_parser() -> Parser:
     _add_method(parser)
     _add_boxes(parser)
     parser.add_argument(
-        '--layout', choices=('overlay', 'panels'), default='overlay', help='all boxes on one picture, or a panel a box'
+        '--layout', choices=LAYOUTS, default='overlay', help='all boxes on one picture, or a panel a box'
     )
     parser.add_argument('--colormap', help='a colour map of OpenCV or matplotlib (default: turbo)')
     return parser

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
+from ...choices import CLASS_LAYOUTS, FRAMES
 from ...errors import MmlensError, count
 from ..arguments import Parser, add_cfg_options, add_picture, fraction, parse
 from ..guard import guarded
@@ -122,13 +123,13 @@ def _add_results(parser: Parser) -> None:
     )
     group.add_argument(
         '--on',
-        choices=('picture', 'input'),
+        choices=FRAMES,
         default='picture',
         help='draw on the original picture (default), what is cropped away dimmed, or on what the network sees',
     )
     group.add_argument(
         '--layout',
-        choices=('overlay', 'sheet'),
+        choices=CLASS_LAYOUTS,
         help='one map on the picture, or a labelled sheet (default: overlay for one class, sheet for several)',
     )
     group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, 0 to 1')

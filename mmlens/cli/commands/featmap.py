@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
+from ...choices import REDUCTIONS
 from ...errors import MmlensError, count
 from ..arguments import Parser, add_inspection, add_model, add_outputs, add_picture, parse, positive, positive_or_all
 from ..guard import guarded
@@ -13,7 +14,6 @@ from ..run import Drawn, Picture
 if TYPE_CHECKING:
     from ...models.detector import Detector
 
-REDUCTIONS = ('squeeze_mean', 'select_max', 'None')
 TOPK = 4
 
 
@@ -30,7 +30,7 @@ def build_parser() -> Parser:
     add_inspection(parser, default_layers='backbone')
     parser.add_argument(
         '--channel-reduction',
-        choices=REDUCTIONS,
+        choices=(*REDUCTIONS, 'None'),
         help='make one map of all channels: their mean, or the channel that is strongest on average; '
         'None keeps channels apart (default: select_max, with --topk None)',
     )
@@ -69,7 +69,7 @@ def settle_channels(
     """
     from ...rendering import check_arrangement
 
-    if reduction in ('squeeze_mean', 'select_max'):
+    if reduction in REDUCTIONS:
         if topk is not None:
             raise MmlensError(
                 f'--topk {topk} and --channel-reduction {reduction} exclude each other; '

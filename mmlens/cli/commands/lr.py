@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from ...errors import OutputError, count
+from ...choices import PARAMS
+from ...errors import OutputError
 from ...files import write_atomically, write_picture
 from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
 from ..guard import DONE, guarded, quiet, tell
@@ -14,9 +15,8 @@ from ..outputs import DEFAULT_FOLDER, check_writable
 from ..window import check_display, show_picture
 
 if TYPE_CHECKING:
-    from ...schedules import Curve, Schedule
+    from ...schedules import Schedule
 
-PARAMS = {'lr': 'learning rate', 'momentum': 'momentum', 'weight_decay': 'weight decay'}
 PIXELS, VECTORS = ('.png', '.jpg', '.jpeg'), ('.pdf', '.svg')
 
 
@@ -44,7 +44,7 @@ def _add_training(parser: Parser) -> None:
         '-p',
         type=_param,
         default='lr',
-        metavar='{lr,momentum,weight_decay}',
+        metavar=f'{{{",".join(PARAMS)}}}',
         help='what is drawn (default: lr); wd is weight_decay, and the momentum of Adam is its first beta',
     )
     group.add_argument(
@@ -126,35 +126,6 @@ def name_of(config: str) -> str:
     return Path(config.split('::')[-1]).stem
 
 
-def describe(curve: Curve) -> str:
-    """One line about a curve: whose it is, and where it begins, peaks and ends."""
-    values = curve.values
-    course = f'{values[0]:.4g} at first, {values.max():.4g} at most, {values[-1]:.4g} at last'
-    return f'{curve.label} ({_amount(curve)}): ' + (f'{values[0]:.4g}' if values.min() == values.max() else course)
-
-
-def _amount(curve: Curve) -> str:
-    number = float(curve.parameters)
-    for unit in ('', ' k', ' M'):
-        if number < 1000 or unit == ' M':
-            break
-        number /= 1000
-    return f'{count(curve.tensors, "tensor")}, {number:.3g}{unit} parameters'
-
-
-def summarise(schedule: Schedule) -> str:
-    """How long the training is, and on what."""
-    length = schedule.epoch_length
-    if length is None:
-        parts = [count(schedule.total, 'iteration')]
-    else:
-        parts = [f'{schedule.total / length:.4g} epochs of {count(length, "iteration")}']
-    parts.append(f'batches of {schedule.batch_size} on {count(schedule.ngpus, "GPU")}')
-    if schedule.dataset_size is not None:
-        parts.append(count(schedule.dataset_size, 'picture'))
-    return ', '.join(parts)
-
-
 @guarded
 def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens lr``. See :func:`mmlens.cli.main.main`."""
@@ -206,26 +177,15 @@ def _write(path: Path, schedule: Schedule, by: str, args: argparse.Namespace) ->
 
 def _figure(schedule: Schedule, by: str, args: argparse.Namespace) -> Dict[str, Any]:
     """The arguments of :func:`mmlens.rendering.curve_figure`."""
-    from ...rendering import Axis, Line
+    from ...schedules.figure import figure_options
 
-    iterations, epochs = Axis('iteration', schedule.total), None
-    if schedule.epoch_length is not None:
-        epochs = Axis('epoch', schedule.total / schedule.epoch_length)
-    in_epochs = by == 'epoch' and epochs is not None
-    return dict(
-        x=schedule.epochs() if in_epochs else schedule.iterations,
-        lines=[Line(curve.values, curve.label, _amount(curve)) for curve in schedule.curves],
-        axis=epochs if in_epochs else iterations,
-        other_axis=iterations if in_epochs else epochs,
-        y_name=PARAMS[schedule.param],
-        title=f'{name_of(args.config)}: {PARAMS[schedule.param]}' if args.title is None else args.title,
-        caption=summarise(schedule),
-        style=args.style,
-        size=args.window_size,
-    )
+    options = figure_options(schedule, by, name_of(args.config), args.title)
+    return dict(options, style=args.style, size=args.window_size)
 
 
 def _tell(args: argparse.Namespace, schedule: Schedule, by: str, path: Optional[Path]) -> None:
+    from ...schedules.figure import describe, summarise
+
     places = f' -> {path}, {path.with_suffix(".csv").name}' if path else ''
     print(f'{args.config}: {args.param} over {summarise(schedule)}{places}')
     for curve in schedule.curves:

@@ -8,11 +8,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional
 
-from ...errors import MmlensError, OutputError, PictureError, count
+from ...choices import MODES, PHASES
+from ...errors import MmlensError, PictureError, count
 from ...files import UniqueNames, write_picture
 from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
 from ..guard import DONE, guarded, quiet, report_failures, say, tell
-from ..outputs import DEFAULT_FOLDER, RESULTS, check_writable
+from ..outputs import DEFAULT_FOLDER, check_keeps, check_writable, result_ending
 from ..progress import progress_bar
 from ..window import check_display, show_picture
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from ...results.samples import SampleSteps
     from ...samples import Samples
 
-PHASES = ('train', 'val', 'test')
-MODES = ('original', 'transformed', 'concat', 'pipeline')
 # More sentences than this say nothing new: the pictures' folder is missing, as a rule.
 _MOST_FAILURES_TOLD = 10
 # Pixels. A sheet may hold dozens of pictures of that size.
@@ -193,10 +192,9 @@ class _Browser:
         if self._folder is None:
             return None
         source = Path(sample.path or f'{sample.index}.png')
-        ending = source.suffix if source.suffix.lower() in RESULTS else '.png'
-        place = self._folder / f'{self._unique(source.stem)}{ending}'
-        if sample.path and place.exists() and source.exists() and place.samefile(source):
-            raise OutputError(f'The result would replace the picture {source} itself; choose another --output-dir.')
+        place = self._folder / f'{self._unique(source.stem)}{result_ending(source.name)}'
+        if sample.path:
+            check_keeps(source, place)
         return place
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mmlens.cli.commands.boxam import describe, drawn_frame, main, settle_shape
-from mmlens.cli.pass_options import CONCERNED, PASS_METHODS
 from mmlens.cli.video import VideoReader
 from mmlens.errors import MmlensError
 from mmlens.results.boxes import BoxExplanation, BoxMap
@@ -187,15 +186,6 @@ def test_a_frame_without_a_box_stays_as_it_is():
     drawn = drawn_frame(BoxExplanation(picture, [], ('neck',), 'gradcam', 'score', notes=['No detection.']))
     assert (drawn.picture == picture).all() and drawn.picture.shape == (6, 8, 3)
     assert (drawn.boxes, drawn.notes) == (0, [])
-
-
-def test_the_table_of_options_is_that_of_the_methods():
-    from mmlens.attribution.methods import PassMethod, available_methods, get_method
-
-    pass_methods = [name for name in available_methods() if isinstance(get_method(name), PassMethod)]
-    assert sorted(PASS_METHODS) == pass_methods
-    for option, methods in CONCERNED.items():
-        assert sorted(methods) == [name for name in pass_methods if option in get_method(name).options]
 
 
 def test_ablationcam(model, pictures, capsys):

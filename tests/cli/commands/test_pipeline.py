@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mmlens import samples
+from mmlens.choices import MODES
 from mmlens.cli.commands import pipeline
 from mmlens.cli.commands.pipeline import main
-from mmlens.rendering import choices
 
 DETECTION = """
 default_scope = 'mmdet'
@@ -91,7 +90,7 @@ def test_equal_names_in_two_folders(workplace):
 
 def test_modes_differ_and_each_is_of_the_size_it_should_be(workplace):
     widths = {}
-    for mode in pipeline.MODES:
+    for mode in MODES:
         assert run('detection.py', '-m', mode, '-n', '1', '--seed', '1', '-o', mode) == 0
         widths[mode] = cv2.imread(f'{mode}/0.png').shape[1]
     assert widths['original'] == widths['transformed'] < widths['concat'] < widths['pipeline']
@@ -208,7 +207,7 @@ def test_edges_that_cannot_be_drawn(workplace, capsys, length):
         ),
         (
             ['detection.py', '--seed', '1', '-o', 'data/pictures'],
-            'The result would replace the picture data/pictures/0.png itself; choose another --output-dir.',
+            'The result would overwrite the picture data/pictures/0.png itself; choose another place.',
         ),
     ],
 )
@@ -274,8 +273,3 @@ def test_one_sample_that_fails_is_one_sentence(workplace, capsys):
     Path('data/pictures/0.png').unlink()
     assert run('detection.py', '-n', '1', '--seed', '0') == 2
     assert sentence_of(capsys) == ('mmlens: error: Sample 0 (data/pictures/0.png): there is no such picture file.')
-
-
-def test_the_lists_of_choices_are_those_of_the_package():
-    assert pipeline.MODES == choices.MODES
-    assert pipeline.PHASES == samples.PHASES

@@ -1,0 +1,11 @@
+"""Values that a parameter can have: a module that imports nothing, so that the command line starts without torch."""
+
+from __future__ import annotations
+
+LAYOUTS = ('overlay', 'panels')  # of box maps
+CLASS_LAYOUTS = ('overlay', 'sheet')
+FRAMES = ('picture', 'input')  # what class maps are laid over
+MODES = ('original', 'transformed', 'concat', 'pipeline')  # which steps of a sample are drawn
+REDUCTIONS = ('squeeze_mean', 'select_max')  # of a feature map's channels
+PHASES = ('train', 'val', 'test')  # whose dataset samples are taken from
+PARAMS = ('lr', 'momentum', 'weight_decay')  # what a schedule is drawn of

@@ -1,0 +1,55 @@
+"""What the parsers offer is what the library takes, though a parser cannot ask it: that costs torch."""
+
+import re
+
+import pytest
+
+from mmlens import choices
+from mmlens.attribution.methods import PassMethod, available_methods, get_method
+from mmlens.attribution.passes.altering import ABLATED_VALUES
+from mmlens.attribution.targets import BOX_TARGETS
+from mmlens.cli.commands import boxam, cam, featmap, lr, pipeline
+from mmlens.cli.pass_options import CONCERNED, PASS_METHODS
+from mmlens.schedules.figure import NAMES
+
+
+def action(command, dest):
+    (found,) = (each for each in command.build_parser()._actions if each.dest == dest)
+    return found
+
+
+@pytest.mark.parametrize(
+    ('command', 'dest', 'expected'),
+    [
+        (boxam, 'target', tuple(BOX_TARGETS)),
+        (boxam, 'layout', choices.LAYOUTS),
+        (cam, 'layout', choices.CLASS_LAYOUTS),
+        (cam, 'on', choices.FRAMES),
+        (featmap, 'channel_reduction', (*choices.REDUCTIONS, 'None')),
+        (pipeline, 'phase', choices.PHASES),
+        (pipeline, 'mode', choices.MODES),
+    ],
+)
+def test_an_option_has_the_choices_of_the_library(command, dest, expected):
+    assert tuple(action(command, dest).choices) == expected
+
+
+def test_what_a_schedule_is_drawn_of_has_a_name():
+    assert tuple(NAMES) == choices.PARAMS
+    assert action(lr, 'param').metavar == '{lr,momentum,weight_decay}'
+
+
+def test_the_options_of_methods_are_those_that_methods_have():
+    pass_methods = [name for name in available_methods() if isinstance(get_method(name), PassMethod)]
+    assert sorted(PASS_METHODS) == pass_methods
+    for option, methods in CONCERNED.items():
+        assert sorted(methods) == [name for name in pass_methods if option in get_method(name).options]
+    # 'gradcam' is pytorch-grad-cam's own value, and what classes get without the option.
+    assert set(action(boxam, 'ablated').choices) == set(ABLATED_VALUES) - {'gradcam'}
+
+
+@pytest.mark.parametrize('command', [boxam, cam])
+def test_help_names_every_method(command):
+    named = re.findall(r'[\w+]+', action(command, 'method').help.lower())
+    missing = set(available_methods()) - set(named)
+    assert not missing
