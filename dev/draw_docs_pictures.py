@@ -141,7 +141,7 @@ def class_maps(detector: Any) -> np.ndarray:
     left, top, side = COIN_AND_TRIANGLE
     crop = cv2.imread(str(TALL))[top : top + side, left : left + side]
     crop = cv2.resize(crop, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
-    return mmlens.explain_classes(classifier, crop, categories=['coin_cross', 'triangle']).draw()
+    return mmlens.explain_classes(classifier, crop, classes=['coin_cross', 'triangle']).draw()
 
 
 def schedule(detector: Any) -> np.ndarray:

@@ -51,5 +51,9 @@ def test_the_options_of_methods_are_those_that_methods_have():
 @pytest.mark.parametrize('command', [boxam, cam])
 def test_help_names_every_method(command):
     named = re.findall(r'[\w+]+', action(command, 'method').help.lower())
-    missing = set(available_methods()) - set(named)
-    assert not missing
+    ours = [name for name in available_methods() if _module_of(get_method(name)).startswith('mmlens.')]
+    assert len(ours) >= 10 and not set(ours) - set(named)
+
+
+def _module_of(method):
+    return (method.explain if isinstance(method, PassMethod) else method.formula).__module__
