@@ -1,4 +1,4 @@
-"""The arguments that several commands share, and the checks that need no model."""
+"""Arguments that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _whole_number(text: str, least: int, wanted: str) -> int:
 
 
 def key_value(text: str) -> str:
-    """Check that a config option has the form KEY=VALUE; its value is read later, by mmengine."""
+    """Check that a config option has the form KEY=VALUE; mmengine reads its value later."""
     if not text.partition('=')[0] or '=' not in text:
         raise argparse.ArgumentTypeError(f'{text!r} is not of the form KEY=VALUE')
     return text
@@ -100,22 +100,24 @@ def window_size(text: str) -> Tuple[int, int]:
 
 
 def add_picture(parser: Parser, kinds: str = 'picture or video') -> None:
-    """Add the positional ``img``, of what ``kinds`` says."""
+    """Add the positional ``img``; ``kinds`` says what it may be."""
     parser.add_argument(
-        'img', help=f'{kinds}, folder, glob pattern in quotes, list file (.txt, a path a line), or http(s) address'
+        'img', help=f'{kinds}, folder, quoted glob pattern, list file (.txt, one path per line), or http(s) URL'
     )
 
 
 def add_model(parser: Parser) -> None:
-    """Add ``config``, ``checkpoint`` and what changes how they are loaded."""
-    parser.add_argument('config', help="config file, or a package's own: mmdet::yolox/yolox_nano_8xb8-300e_coco.py")
-    parser.add_argument('checkpoint', nargs='?', help="checkpoint file or address (default: the config's load_from)")
-    parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if there is one, else cpu)')
+    """Add ``config``, ``checkpoint`` and the options that change how they are loaded."""
+    parser.add_argument(
+        'config', help='config file, or one of an installed package: mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
+    )
+    parser.add_argument('checkpoint', nargs='?', help="checkpoint file or URL (default: the config's load_from)")
+    parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
     add_cfg_options(parser)
     parser.add_argument(
         '--resize-only',
         action='store_true',
-        help="replace letterbox, keep-ratio and pad in the config's test pipeline by a plain resize",
+        help="replace letterbox, keep-ratio and pad in the config's test pipeline with a plain resize",
     )
 
 
@@ -127,38 +129,36 @@ def add_cfg_options(parser: Parser) -> None:
         action='extend',
         type=key_value,
         metavar='KEY=VALUE',
-        help='change settings of the config; lists as key="[a,b]" or key=a,b, nested as key="[(a,b),(c,d)]"',
+        help='override settings of the config; lists as key="[a,b]" or key=a,b, nested as key="[(a,b),(c,d)]"',
     )
 
 
 def add_outputs(parser: Parser) -> None:
-    """Add where results go and whether they are shown."""
+    """Add the options for where results go and whether they are shown."""
     group = parser.add_argument_group('results')
     group.add_argument('--out-dir', help='folder for the results (default: ./output)')
-    group.add_argument('--out-file', help='file for the result of one picture or video')
+    group.add_argument('--out-file', help='file for the result, if there is only one picture or video')
     group.add_argument(
         '--show',
         action='store_true',
-        help='show the results in a window; written only if --out-dir or --out-file is given',
+        help='show the results in a window; files are written only with --out-dir or --out-file',
     )
 
 
 def add_inspection(parser: Parser, default_layers: str) -> None:
-    """Add which layers are looked at and which boxes count."""
-    group = parser.add_argument_group('what is looked at')
+    """Add the options for which layers to look at and which boxes to ignore."""
+    group = parser.add_argument_group('what to look at')
     group.add_argument(
         '--target-layers',
         nargs='+',
         metavar='LAYER',
-        help=f'layers, as neck, backbone.stage4, backbone.layer4[-1] (default: {default_layers})',
+        help=f'layers such as neck, backbone.stage4 or backbone.layer4[-1] (default: {default_layers})',
     )
     group.add_argument(
         '--preview-model', action='store_true', help='list the layers with their output shapes instead of drawing'
     )
-    group.add_argument(
-        '--score-thr', type=fraction, default=0.3, help='lowest score of a box that counts (default: 0.3)'
-    )
-    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, 0 to 1')
+    group.add_argument('--score-thr', type=fraction, default=0.3, help='ignore boxes with a lower score (default: 0.3)')
+    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, from 0 to 1')
 
 
 def parse(parser: Parser, argv: Optional[List[str]] = None) -> argparse.Namespace:
@@ -169,18 +169,18 @@ def parse(parser: Parser, argv: Optional[List[str]] = None) -> argparse.Namespac
         argv: The words after the command. Defaults to those of the process.
     """
     use_options_of(parser)
-    # Plain parse_args() takes an optional positional for absent as soon as an option stands before it.
+    # Plain parse_args() gives up on an optional positional as soon as an option comes before it.
     return parser.parse_intermixed_args(argv)
 
 
 def read_cfg_options(items: Optional[List[str]]) -> Optional[Dict[str, Any]]:
-    """Read the values of ``--cfg-options`` the way mmengine's own scripts do.
+    """Read the values of ``--cfg-options`` as mmengine's own scripts do.
 
     Args:
         items: Texts of the form ``key=value``.
 
     Returns:
-        What ``Config.merge_from_dict`` takes; ``None`` without options.
+        The argument of ``Config.merge_from_dict``; ``None`` without options.
 
     Raises:
         MmlensError: If a value cannot be read.
@@ -197,7 +197,7 @@ def read_cfg_options(items: Optional[List[str]]) -> Optional[Dict[str, Any]]:
             action(argparse.ArgumentParser(), namespace, [item])
         except AssertionError:
             raise MmlensError(f'--cfg-options {item}: the brackets do not match.') from None
-        except RecursionError:  # mmengine's parser takes a dict for a list without an end
+        except RecursionError:  # mmengine's parser takes a dict for a list that never ends
             raise MmlensError(f'--cfg-options {item}: a value is a word, a number or a list, not a dict.') from None
         read.update(namespace.options)
     return read

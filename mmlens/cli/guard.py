@@ -24,7 +24,7 @@ def say(kind: str, sentence: str) -> None:
 
 
 def tell(sentence: str) -> None:
-    """Print a sentence of the library's on stdout, its parameters as options."""
+    """Print a sentence of the library on stdout, with its parameters as options."""
     print(in_options(sentence))
 
 
@@ -63,9 +63,9 @@ def report_failures(
 
 
 def guarded(command: Command) -> Command:
-    """Turn what a command raises for its user into a sentence on stderr and an exit status.
+    """Turn errors that are meant for the user into a sentence on stderr and an exit status.
 
-    Errors that are nobody's but ours keep their traceback.
+    Other errors are bugs of ours and keep their traceback.
     """
 
     @functools.wraps(command)
@@ -73,9 +73,9 @@ def guarded(command: Command) -> Command:
     def main(argv: Optional[List[str]] = None) -> int:
         try:
             with warnings.catch_warnings():
-                # Hundreds of heads call it the old way; it is nothing that the user can put right.
+                # Hundreds of heads call it the old way, which is nothing that the user can fix.
                 warnings.filterwarnings('ignore', message='torch.meshgrid')
-                warnings.simplefilter('always', MmlensWarning)  # ours are for users, whatever Python's are set to
+                warnings.simplefilter('always', MmlensWarning)  # ours are for users, whatever Python's filters say
                 warnings.showwarning = _show_ours_in_a_line(warnings.showwarning)
                 status = command(argv)
             sys.stdout.flush()
@@ -84,8 +84,8 @@ def guarded(command: Command) -> Command:
             say('interrupted', str(interrupt) or 'nothing was written.')
             return INTERRUPTED
         except BrokenPipeError:
-            # The reader of our output went away (`mmlens layers ... | head`). Python flushes stdout
-            # once more at its end, which must not fail again.
+            # The reader of our output has gone (`mmlens layers ... | head`). Python flushes stdout once more when it
+            # exits, which must not fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return DONE
         except ModuleNotFoundError as error:
@@ -103,7 +103,7 @@ def guarded(command: Command) -> Command:
 
 
 def _show_ours_in_a_line(show: Callable[..., None]) -> Callable[..., None]:
-    """Say our own warnings as we say errors, and leave those of libraries to Python."""
+    """Show our own warnings as we show errors, and leave those of libraries to Python."""
 
     def show_warning(message: Union[Warning, str], category: Type[Warning], *where: Any, **options: Any) -> None:
         if issubclass(category, MmlensWarning):

@@ -1,4 +1,4 @@
-"""What `featmap`, `boxam` and `cam` have in common: settle everything, load the model once, go through the sources."""
+"""What `featmap`, `boxam` and `cam` share: check everything, load the model once, go through the sources."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def load(args: argparse.Namespace) -> Network:
     """Open the network that the arguments name, whatever its family."""
     with quiet():
-        # First, because it prepares the import of mmengine and its kin.
+        # First, because it prepares the import of mmengine and its relatives.
         from ..explain.networks import open_network
 
         return open_network(
@@ -44,7 +44,7 @@ def check_trained(args: argparse.Namespace, network: Network) -> None:
         ModelError: If neither the arguments nor the config name a checkpoint.
     """
     if not args.checkpoint and not network.model.cfg.get('load_from'):
-        raise ModelError(f'No checkpoint was given, and {args.config} has no load_from: give one after the config.')
+        raise ModelError(f'No checkpoint was given, and {args.config} has no load_from: name one after the config.')
 
 
 def run_job(
@@ -58,10 +58,10 @@ def run_job(
 ) -> int:
     """Draw every source that ``args.img`` stands for, or list the layers with ``--preview-model``.
 
-    What can be wrong without a model is found before it is loaded.
+    Whatever can be checked without the model is checked before it is loaded.
 
     Args:
-        args: What the command's parser returned.
+        args: The command's parsed arguments.
         draw: Draws one picture or frame with the loaded model.
         same_size: See :class:`mmlens.cli.run.Run`.
         check_sources: Raises if the options do not suit the sources.

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def format_layers(layers: Sequence[LayerInfo], depth: Optional[int] = None) -> str:
-    """Set layers as a table: name, class, and output shapes if they are known.
+    """Format layers as a table: name, class, and output shapes if known.
 
     Args:
-        layers: In the order they are listed in.
-        depth: List names of at most this many steps: ``backbone.stage1[0]`` has 3. Defaults to all.
+        layers: In the order to list them.
+        depth: List only names of at most this many steps; ``backbone.stage1[0]`` has 3. Defaults to all.
     """
     layers = [layer for layer in layers if not depth or steps(layer.name) <= depth]
     rows = [(layer.name, layer.kind, _shapes(layer)) for layer in layers]
@@ -27,12 +27,12 @@ def format_layers(layers: Sequence[LayerInfo], depth: Optional[int] = None) -> s
 
 
 def steps(name: str) -> int:
-    """Count the steps of a layer's name from the model to the layer."""
+    """Number of steps from the model to a layer, by its name."""
     return name.count('.') + name.count('[') + (0 if name.startswith('[') else 1)
 
 
 def print_layers(network: Network, source: Optional[Source] = None, depth: Optional[int] = None) -> int:
-    """Print the layers of a model, with output shapes if there is a picture or a video's first frame.
+    """Print the layers of a model, with output shapes if there is a picture, or a video whose first frame is used.
 
     Returns:
         The exit status.

@@ -1,4 +1,4 @@
-"""The ``mmlens`` command: finds the module of the command that was named and hands over."""
+"""The ``mmlens`` command: finds the module of the command that was named, and runs it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .arguments import Parser
 COMMANDS = {
     'featmap': 'draw the feature maps of any layer over the picture',
     'boxam': 'draw, for every box of a detector, the evidence for that box',
-    'cam': 'draw, for the classes of a classifier, which part of the picture speaks for them',
-    'pipeline': 'draw what every transform of a data pipeline does to the samples of a dataset',
-    'lr': 'draw what the learning rate, momentum or weight decay will be over a training',
-    'history': 'show how what the hooks drew of a picture changed over a training',
+    'cam': 'draw the evidence in a picture for the classes of a classifier',
+    'pipeline': 'draw what each transform of a data pipeline does to the samples of a dataset',
+    'lr': 'draw the learning rate, momentum or weight decay over a training run',
+    'history': 'show how the drawings of the training hooks changed over a training run',
     'layers': 'list the layers of a model by the names that --target-layers takes',
 }
 
@@ -48,6 +48,6 @@ def main(argv: Optional[List[str]] = None) -> int:
         The exit status: 0 done, 1 some pictures failed, 2 an error, 130 interrupted.
     """
     argv = sys.argv[1:] if argv is None else argv
-    # Only the first word is parsed here: the rest belongs to the command's own parser.
+    # Only the first word is parsed here; the rest belongs to the command's own parser.
     command = build_parser().parse_args(argv[:1]).command
     return importlib.import_module(f'.commands.{command}', __package__).main(argv[1:])

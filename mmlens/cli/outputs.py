@@ -17,7 +17,7 @@ RESULTS = tuple(ending for ending in PICTURES if ending != '.pgm')
 
 
 def folder_of_results(out_dir: Optional[str], out_file: Optional[str]) -> Path:
-    """Give the folder that results are written to."""
+    """The folder that results are written to."""
     return Path(out_file).parent if out_file else Path(out_dir or DEFAULT_FOLDER)
 
 
@@ -28,24 +28,24 @@ def plan_outputs(
     show: bool = False,
     option: str = '--out-file',
 ) -> List[Optional[Path]]:
-    """Settle where the result of each source goes.
+    """Decide where the result of each source goes.
 
     Args:
         sources: The pictures and videos.
         out_dir: Folder for the results. Defaults to ``./output``.
-        out_file: File for the one result there is. Defaults to ``None``.
-        show: Whether results are shown, and so only written if one of the others is given.
-        option: What the command's users call ``out_file``. Defaults to ``'--out-file'``.
+        out_file: File for the only result. Defaults to ``None``.
+        show: Whether results are shown, and so written only if ``out_dir`` or ``out_file`` is given.
+        option: The command's option for ``out_file``. Defaults to ``'--out-file'``.
 
     Returns:
-        A path a source, no two with the same stem (``a.jpg`` and ``a.png`` would share ``a.npz``); or
+        One path per source, no two with the same stem (``a.jpg`` and ``a.png`` would share ``a.npz``); or
         ``None`` for each if nothing is to be written.
 
     Raises:
-        OutputError: If a place cannot be written to, holds the source itself, or does not fit the source.
+        OutputError: If a place cannot be written to, is the source itself, or does not suit the source.
     """
     if out_dir and out_file:
-        raise OutputError(f'--out-dir and {option} exclude each other; give one of them.')
+        raise OutputError(f'--out-dir and {option} exclude each other; give only one of them.')
     if show and not out_dir and not out_file:
         return [None] * len(sources)
     folder = folder_of_results(out_dir, out_file)
@@ -57,7 +57,7 @@ def plan_outputs(
 
 
 def check_writable(folder: Path) -> None:
-    """Check that files can be made in a folder that may not exist yet, without making it.
+    """Check that files can be written to a folder that may not exist yet, without creating it.
 
     Raises:
         OutputError: If not.
@@ -87,7 +87,7 @@ def result_ending(name: str) -> str:
 
 def _checked_file(sources: List[Source], file: Path, option: str) -> Path:
     if len(sources) > 1:
-        raise OutputError(f'{option} takes one picture, but there are {len(sources)}; use --out-dir.')
+        raise OutputError(f'{option} takes a single picture, but there are {len(sources)}; use --out-dir.')
     endings = ('.mp4',) if sources[0].is_video else RESULTS
     if file.suffix.lower() not in endings:
         raise OutputError(f'{option} {file}: the name must end with {" or ".join(endings)}.')

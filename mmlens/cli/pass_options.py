@@ -12,8 +12,7 @@ from .guard import say
 from .sources import Source
 
 PASS_METHODS = ('ablationcam', 'drise', 'reciprocam', 'scorecam')
-# Option of the method -> the methods that have it. A test compares with what the methods say of themselves, which
-# cannot be asked here: it takes torch.
+# Option -> the methods that have it. The methods know this themselves, but asking them takes torch: a test compares.
 CONCERNED: Dict[str, Tuple[str, ...]] = {
     'batch_size': PASS_METHODS,
     'memory': PASS_METHODS,
@@ -26,31 +25,38 @@ CONCERNED: Dict[str, Tuple[str, ...]] = {
 
 
 def add_pass_options(parser: Parser) -> None:
-    """Add what concerns AblationCAM, ScoreCAM, ReciproCAM and D-RISE only."""
-    group = parser.add_argument_group('methods that run the network, or what follows the layers, many times')
+    """Add the options that only AblationCAM, ScoreCAM, ReciproCAM and D-RISE have."""
+    group = parser.add_argument_group('methods that run the network, or the part after the layers, many times')
     group.add_argument(
-        '--batch-size', type=positive, metavar='N', help='how many passes at a time (default: what takes little memory)'
+        '--batch-size',
+        type=positive,
+        metavar='N',
+        help='passes to run at a time (default: as many as need little memory)',
     )
-    group.add_argument('--memory', type=positive, metavar='MB', help='how much memory their activations may take')
+    group.add_argument('--memory', type=positive, metavar='MB', help='memory limit for the activations of these passes')
     group.add_argument(
         '--ratio-channels-to-ablate',
         type=share,
         metavar='R',
-        help='share of the channels that AblationCAM tries, the most promising first (default: 1, all of them)',
+        help='share of the channels that AblationCAM tries, most promising first (default: 1, all of them)',
     )
     group.add_argument(
         '--ablated',
         choices=('zero', 'mean'),
-        help='what AblationCAM sets a channel to (default: zero; for classes, where a layer has negative activations, '
-        'far below them, as pytorch-grad-cam does)',
+        help='what AblationCAM replaces a channel with (default: zero; for classes, where a layer has negative '
+        'activations, a value far below them, as in pytorch-grad-cam)',
     )
-    group.add_argument('--num-masks', type=positive, metavar='N', help='how many masks D-RISE tries (default: 1000)')
+    group.add_argument(
+        '--num-masks', type=positive, metavar='N', help='number of masks that D-RISE tries (default: 1000)'
+    )
     group.add_argument('--seed', type=rank, metavar='N', help="seed of D-RISE's masks (default: 0)")
-    group.add_argument('--resume', metavar='FILE', help='an .npz that D-RISE keeps what it found in, and goes on from')
+    group.add_argument(
+        '--resume', metavar='FILE', help='.npz file in which D-RISE saves its progress, and from which it resumes'
+    )
 
 
 def pass_options(args: argparse.Namespace) -> Dict[str, Any]:
-    """The options that were given and concern the method; warns of those that do not."""
+    """The options that were given and apply to the method; warns about those that do not apply."""
     given = {name: getattr(args, name) for name in CONCERNED if getattr(args, name) is not None}
     idle = [name for name in given if args.method.lower() not in CONCERNED[name]]
     if idle:
@@ -60,19 +66,19 @@ def pass_options(args: argparse.Namespace) -> Dict[str, Any]:
 
 
 def check_resume(args: argparse.Namespace, sources: Sequence[Source]) -> None:
-    """Check that what D-RISE found is kept for one picture, if at all.
+    """Check that ``--resume``, if given, is used with a single picture.
 
     Raises:
         MmlensError: If there are several pictures, or a video.
     """
     if args.resume and len(sources) > 1:
-        raise MmlensError(f'--resume is for one picture, and there are {len(sources)}: name one.')
+        raise MmlensError(f'--resume works on a single picture, but there are {len(sources)}: give one.')
     if args.resume and sources[0].is_video:
-        raise MmlensError('--resume is for one picture, not for the frames of a video.')
+        raise MmlensError('--resume works on a single picture, not on the frames of a video.')
 
 
 def check_resume_place(args: argparse.Namespace, places: Sequence[Optional[Path]]) -> None:
-    """Check that no result is written over the file that D-RISE keeps what it found in.
+    """Check that no result overwrites the file in which D-RISE saves its progress.
 
     Raises:
         MmlensError: If one would be.
@@ -80,4 +86,4 @@ def check_resume_place(args: argparse.Namespace, places: Sequence[Optional[Path]
     results = [path for place in places if place for path in (place, place.with_suffix('.npz'))]
     resume = getattr(args, 'resume', None)
     if resume and Path(resume).resolve() in [path.resolve() for path in results]:
-        raise MmlensError(f'--resume {resume} is where a result goes: name another file.')
+        raise MmlensError(f'--resume {resume} would be overwritten by a result: choose another file.')

@@ -1,4 +1,4 @@
-"""A bar for what takes a while."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def progress_bar(number: int) -> Progress:
-    """A progress bar on stderr; silent for a single thing, and where stderr is no terminal.
+    """A progress bar on stderr; hidden for a single thing, and where stderr is not a terminal.
 
     Args:
         number: How many things there are to do.
@@ -29,16 +29,16 @@ def progress_bar(number: int) -> Progress:
         TimeRemainingColumn(),
         console=console,
         disable=number < 2 or not console.is_terminal,
-        # Results that go to a file or a pipe must not be diverted to the bar's terminal.
+        # Results that go to a file or a pipe must not end up in the bar's terminal.
         redirect_stdout=sys.stdout.isatty(),
     )
 
 
 class Passes:
-    """Shows how far the many passes over one picture are, and ends them early at Ctrl-C.
+    """Shows the progress of the many passes over one picture, and ends them early on Ctrl-C.
 
-    The first Ctrl-C lets the batch that is running end, so that the maps so far can be written; a second
-    one interrupts at once.
+    The first Ctrl-C lets the running batch finish, so that the maps so far can be written; a second one
+    interrupts at once.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Passes:
 
     @property
     def stopped(self) -> bool:
-        """Whether Ctrl-C came during the passes over the last picture, be it too late to end them early."""
+        """Whether Ctrl-C was pressed during the passes over the last picture, even if too late to end them early."""
         return self._stopped
 
     @contextlib.contextmanager
@@ -62,9 +62,9 @@ class Passes:
 
     @contextlib.contextmanager
     def of_a_picture(self) -> Iterator[None]:
-        """The passes over one picture begin and end."""
+        """Wraps the passes over one picture."""
         self._stopped = False
-        # Signals reach the main thread alone; what a shell runs in its background is to ignore Ctrl-C.
+        # Only the main thread receives signals; what a shell runs in the background should ignore Ctrl-C.
         before: Any = signal.getsignal(signal.SIGINT)
         heeds = threading.current_thread() is threading.main_thread() and before not in (None, signal.SIG_IGN)
         if heeds:

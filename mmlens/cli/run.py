@@ -1,4 +1,4 @@
-"""Goes through the pictures and videos: draws, writes, shows, and tells what became of each."""
+"""Goes through the pictures and videos: draws, writes and shows each, and says what became of it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Picture = Union[Path, 'np.ndarray']
 
 @dataclass
 class Drawn:
-    """What came of one picture or frame.
+    """The result for one picture or frame.
 
     Attributes:
         picture: Shape (H, W, 3), uint8, BGR: the drawing.
         summary: What was found, in a few words.
         details: Lines that follow the summary.
-        notes: Sentences for the user; each is printed once in a run.
+        notes: Sentences for the user; each is printed once per run.
         boxes: How many boxes there are.
         save_maps: Writes the arrays behind the drawing to a path.
         unfinished: Whether the user ended the work on it early.
@@ -51,11 +51,11 @@ class Run:
     """One run over several sources.
 
     Args:
-        draw: Draws a picture, given as a path, or a video's frame, given as uint8 BGR (H, W, 3).
-        same_size: Whether a video made of drawings has the size of the video they were made from; else it
-            has the first drawing's. Defaults to ``True``.
+        draw: Draws a picture, given as a path, or a frame of a video, given as uint8 BGR (H, W, 3).
+        same_size: Whether a video of drawings has the size of the original video; otherwise it has that of
+            the first drawing. Defaults to ``True``.
         show: Whether to show results in a window. Defaults to ``False``.
-        passes: Shows the passes over each picture, if there are many.
+        passes: Shows the passes over each picture, for methods that make many.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Run:
         self._shown_in_full = False
 
     def over(self, sources: List[Source], places: List[Optional[Path]]) -> int:
-        """Work through the sources, past those that cannot be read.
+        """Work through the sources, skipping those that cannot be read.
 
         Args:
             sources: The pictures and videos.
@@ -84,8 +84,8 @@ class Run:
 
         Raises:
             Exception: Whatever kept the only source from being drawn.
-            MmlensError: If what is wrong concerns every source.
-            KeyboardInterrupt: With a sentence that tells what was done.
+            MmlensError: If something is wrong that affects every source.
+            KeyboardInterrupt: With a sentence that says what was done.
         """
         failures: List[str] = []
         finished = 0
@@ -110,7 +110,7 @@ class Run:
         return report_failures(failures, len(sources), 'picture') if failures else DONE
 
     def _why_not_drawn(self, source: Source, error: Exception) -> str:
-        """A line for the list at the end; the first error that nobody foresaw is shown in full."""
+        """A line for the list at the end; the first unexpected error is shown in full."""
         if isinstance(error, PictureError):
             return str(error)
         if not self._shown_in_full:
@@ -129,7 +129,7 @@ class Run:
         try:
             drawn = self._video(source, place, bar) if source.is_video else self._picture(source, place)
         except RuntimeError as error:
-            # By name, because not every torch has it in the same place. A smaller picture may still fit.
+            # By name, because torch versions keep it in different places. A smaller picture may still fit.
             if type(error).__name__ != 'OutOfMemoryError':
                 raise
             raise PictureError(f'{source.path}: the device ran out of memory; try --device cpu.') from error
@@ -175,7 +175,7 @@ class Run:
 
 
 def _concerns_all(error: Exception) -> bool:
-    """Whether the next picture would meet the error too. A network may fail at one picture's size alone."""
+    """Whether the next picture would fail in the same way. A network may fail because of one picture's size alone."""
     return isinstance(error, (MmlensError, ImportError, OSError)) and not isinstance(error, PictureError)
 
 

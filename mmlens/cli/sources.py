@@ -1,4 +1,4 @@
-"""What ``img`` stands for: the pictures and videos of a file, folder, pattern, list or address."""
+"""What ``img`` stands for: the pictures and videos of a file, folder, pattern, list or URL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import List, Optional
 from ..errors import PictureError
 from ..version import __version__
 
-# The endings that MMYOLO's scripts look for in a folder.
+# The extensions that MMYOLO's scripts look for in a folder.
 PICTURES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm')
 
@@ -30,8 +30,8 @@ class Source:
 
     Attributes:
         path: The file.
-        name: What its result is called: the file's name, led by the folders that tell it from
-            other sources (``a/1.jpg`` gives ``a_1.jpg``, as MMYOLO names it).
+        name: Name of its result: the file's name, preceded by the folders that distinguish it from
+            other sources (``a/1.jpg`` gives ``a_1.jpg``, as in MMYOLO).
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Source:
 
     @property
     def is_video(self) -> bool:
-        """Whether the file's ending is a video's."""
+        """Whether the file's extension is that of a video."""
         return self.path.suffix.lower() in VIDEOS
 
 
@@ -48,17 +48,17 @@ def find_sources(img: str, downloads: Path, results: Optional[Path] = None) -> L
 
     Args:
         img: A picture or video; a folder, searched with its subfolders for pictures; a glob pattern; a list
-            file (``.txt``, a path a line, relative to the list's folder or else to the working folder); or
-            an http(s) address.
-        downloads: Folder for what has to be downloaded.
-        results: Where results will lie: pictures below it are no sources of a folder, so that a second
-            run does not explain the drawings of the first. Defaults to ``None``.
+            file (``.txt``, one path per line, relative to the list's folder or else to the working folder); or
+            an http(s) URL.
+        downloads: Folder for downloads.
+        results: Where results will go: a folder's pictures below it are left out, so that a second run does
+            not explain the drawings of the first. Defaults to ``None``.
 
     Returns:
         At least one source. Those of a list file keep its order and may not exist, the others are sorted by path.
 
     Raises:
-        PictureError: If nothing was found, or the list or the address cannot be read.
+        PictureError: If nothing was found, or the list or URL cannot be read.
     """
     if img.lower().startswith(('http://', 'https://')):
         return [_named(download(img, downloads))]
@@ -69,19 +69,17 @@ def find_sources(img: str, downloads: Path, results: Optional[Path] = None) -> L
         return _of_list(path) if path.suffix.lower() == '.txt' else [_named(path)]
     if glob.has_magic(img):
         return _of_pattern(img)
-    raise PictureError(
-        f'{img} does not exist; give a picture, a video, a folder, a pattern, a list file or an address.'
-    )
+    raise PictureError(f'{img} does not exist; give a picture, a video, a folder, a pattern, a list file or a URL.')
 
 
 def download(address: str, folder: Path) -> Path:
     """Download a file.
 
     Returns:
-        The file in ``folder``, called by the last part of the address.
+        The file in ``folder``, named after the last part of the URL.
 
     Raises:
-        PictureError: If the address does not answer with a file.
+        PictureError: If the URL cannot be downloaded.
     """
     name = posixpath.basename(urllib.parse.unquote(urllib.parse.urlsplit(address).path)) or 'download'
     target = folder / name
@@ -97,7 +95,7 @@ def download(address: str, folder: Path) -> Path:
 def _why(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f'HTTP {error.code} {error.reason}'
-    # urllib wraps what the network said: `<urlopen error [Errno 111] Connection refused>`.
+    # urllib wraps the network's error: `<urlopen error [Errno 111] Connection refused>`.
     cause = getattr(error, 'reason', error)
     return str(getattr(cause, 'strerror', None) or cause).rstrip('.')
 
@@ -110,11 +108,11 @@ def _of_folder(folder: Path, results: Optional[Path]) -> List[Source]:
     skipped = results.resolve() if results else None
     found: List[Path] = []
     for root, folders, files in os.walk(str(folder)):
-        # Hidden files are no pictures of the user's: macOS leaves `._1.jpg` beside `1.jpg`.
+        # Hidden files are not the user's pictures: macOS leaves `._1.jpg` next to `1.jpg`.
         folders[:] = [name for name in folders if not name.startswith('.') and (Path(root) / name).resolve() != skipped]
         found += [Path(root) / name for name in files if name.lower().endswith(PICTURES) and not name.startswith('.')]
     if not found:
-        raise PictureError(f'The folder {folder} has no picture ({", ".join(PICTURES)}).')
+        raise PictureError(f'The folder {folder} has no pictures ({", ".join(PICTURES)}).')
     return _named_from(sorted(found), folder)
 
 
@@ -133,7 +131,7 @@ def _of_list(file: Path) -> List[Source]:
         raise PictureError(f'The list {file} cannot be read as text.') from error
     paths = [Path(line.strip()) for line in lines if line.strip()]
     if not paths:
-        raise PictureError(f'The list {file} is empty; write the path of a picture in each line.')
+        raise PictureError(f'The list {file} is empty; write the path of one picture on each line.')
     # Joining leaves absolute paths as they are.
     return _named_from([path if not (file.parent / path).exists() else file.parent / path for path in paths])
 

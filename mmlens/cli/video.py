@@ -1,4 +1,4 @@
-"""Videos, a frame at a time."""
+"""Videos, frame by frame."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ..errors import OutputError, PictureError
 if TYPE_CHECKING:
     import numpy as np
 
-USUAL_RATE = 25.0  # frames a second, for files that do not tell
+USUAL_RATE = 25.0  # frames per second, for files that do not say
 
 
 class VideoReader:
     """The frames of a video.
 
     Attributes:
-        rate: Frames a second.
-        frames: How many frames the file claims to have; 0 if it does not tell.
+        rate: Frames per second.
+        frames: Number of frames the file claims to have; 0 if it does not say.
         size: ``(width, height)`` of its frames in pixels.
 
     Args:
         path: The file.
 
     Raises:
-        PictureError: If not one frame can be read.
+        PictureError: If no frame can be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,17 +56,17 @@ class VideoReader:
 
 
 class VideoWriter:
-    """Writes an MPEG-4 video; leaving the block closes the file properly, also after an error.
+    """Writes an MPEG-4 video; leaving the block closes the file properly, even after an error.
 
-    MPEG-4 holds pairs of pixels: OpenCV cuts an odd last row or column off.
+    MPEG-4 needs even sizes: OpenCV cuts off an odd last row or column.
 
     Args:
         path: The file; it has to end with ``.mp4``.
-        rate: Frames a second.
+        rate: Frames per second.
         size: ``(width, height)`` in pixels. Defaults to the first frame's.
 
     Attributes:
-        frames: How many frames were written.
+        frames: Number of frames written.
     """
 
     def __init__(self, path: str, rate: float, size: Optional[Tuple[int, int]] = None) -> None:
@@ -84,7 +84,7 @@ class VideoWriter:
             self._writer.release()
 
     def write(self, frame: np.ndarray) -> None:
-        """Append a frame; one of another size is scaled to fit, and the rest filled with white.
+        """Append a frame; one of a different size is scaled to fit and padded with white.
 
         Args:
             frame: Shape (H, W, 3), uint8, BGR.
@@ -98,7 +98,7 @@ class VideoWriter:
             self._size = self._size or (frame.shape[1], frame.shape[0])
             self._writer = self._open(self._size)
         if (frame.shape[1], frame.shape[0]) != self._size:
-            # OpenCV drops frames of another size without a word.
+            # OpenCV silently drops frames of another size.
             frame = fit_canvas(frame, self._size)
         self._writer.write(frame)
         self.frames += 1
@@ -106,7 +106,7 @@ class VideoWriter:
     def _open(self, size: Tuple[int, int]) -> Any:
         import cv2
 
-        # MPEG-4 is what every build of OpenCV from the registry can write.
+        # Every prebuilt OpenCV can write MPEG-4.
         writer = cv2.VideoWriter(self._path, cv2.VideoWriter.fourcc(*'mp4v'), self._rate, size)
         if not writer.isOpened():
             raise OutputError(f'A video of {size[0]} x {size[1]} pixels cannot be written as .mp4.')

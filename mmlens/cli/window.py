@@ -9,7 +9,7 @@ from ..errors import MmlensError
 if TYPE_CHECKING:
     import numpy as np
 
-# matplotlib's backends that only write files; it takes agg by itself where there is no display.
+# matplotlib's backends that only write files; it falls back to agg where there is no display.
 FILE_BACKENDS = ('agg', 'cairo', 'pdf', 'pgf', 'ps', 'svg', 'template')
 
 
@@ -17,23 +17,23 @@ def check_display() -> None:
     """Check that a window can be opened.
 
     Raises:
-        MmlensError: If there is no display or no toolkit for windows.
+        MmlensError: If there is no display, or no GUI toolkit.
     """
     from matplotlib import pyplot
 
     if pyplot.get_backend().lower() in FILE_BACKENDS:
-        raise MmlensError('--show needs a display, and there is none here; leave it out to write files instead.')
+        raise MmlensError('--show needs a display, but there is none here; leave it out to write files instead.')
 
 
 def show_picture(
     picture: np.ndarray, title: str, wait: bool = True, size: Optional[Tuple[float, float]] = None
 ) -> None:
-    """Show a picture in the one window there is.
+    """Show a picture in mmlens's only window.
 
     Args:
         picture: Shape (H, W, 3), uint8, BGR.
         title: Title of the window.
-        wait: Whether to return only when the user has closed the window. Defaults to ``True``.
+        wait: Whether to return only after the user has closed the window. Defaults to ``True``.
         size: Width and height of the window in inches. Defaults to matplotlib's.
     """
     from matplotlib import pyplot

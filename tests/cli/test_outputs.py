@@ -43,7 +43,7 @@ def test_out_file(tmp_path):
 @pytest.mark.parametrize(
     ('given', 'file', 'said'),
     [
-        (['a.jpg', 'b.jpg'], 'c.jpg', 'takes one picture, but there are 2'),
+        (['a.jpg', 'b.jpg'], 'c.jpg', 'takes a single picture, but there are 2'),
         (['a.jpg'], 'c.pdf', 'must end with .jpg or '),
         (['a.jpg'], 'c', 'must end with .jpg or '),
         (['a.mp4'], 'c.avi', 'must end with .mp4'),

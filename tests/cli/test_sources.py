@@ -78,7 +78,7 @@ def test_names_of_a_list_tell_folders_apart(tmp_path):
     [
         ('nothing.jpg', 'does not exist'),
         ('*.gif', 'No picture or video matches'),
-        ('empty', 'has no picture'),
+        ('empty', 'has no pictures'),
         ('empty.txt', 'is empty'),
         ('binary.txt', 'cannot be read as text'),
     ],

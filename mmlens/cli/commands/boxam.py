@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> Parser:
-    """Build the parser of ``mmlens boxam``: MMYOLO's names and meanings, and more."""
+    """Build the parser of ``mmlens boxam``: MMYOLO's options with their meanings, and more."""
     parser = Parser(
         prog='mmlens boxam',
         parameters={'layers': 'target_layers', 'picture': 'img'},
@@ -33,15 +33,15 @@ def build_parser() -> Parser:
     add_model(parser)
     add_outputs(parser)
     parser.add_argument(
-        '--save-maps', action='store_true', help='write the maps as arrays too: an .npz beside each picture'
+        '--save-maps', action='store_true', help='also write the maps as arrays: an .npz file next to each picture'
     )
     add_inspection(parser, default_layers='the neck, else the backbone')
     _add_method(parser)
     _add_boxes(parser)
     parser.add_argument(
-        '--layout', choices=LAYOUTS, default='overlay', help='all boxes on one picture, or a panel a box'
+        '--layout', choices=LAYOUTS, default='overlay', help='all boxes on one picture, or one panel per box'
     )
-    parser.add_argument('--colormap', help='a colour map of OpenCV or matplotlib (default: turbo)')
+    parser.add_argument('--colormap', help='a colour map from OpenCV or matplotlib (default: turbo)')
     return parser
 
 
@@ -57,43 +57,51 @@ def _add_method(parser: Parser) -> None:
         '--target',
         choices=('score', 'box', 'both'),
         default='score',
-        help="what is explained: the box's score (default), its edges, or both",
+        help="what to explain: the box's score (default), its edges, or both",
     )
     parser.add_argument(
         '--max-shape',
         nargs='+',
         type=positive_or_all,
         metavar='N',
-        help='shrink levels that are higher or wider than this (one number, or height and width) '
-        'to save memory; -1 for no limit (default)',
+        help='downscale levels higher or wider than this (one number, or height and width) to save memory; '
+        '-1 for no limit (default)',
     )
-    parser.add_argument('--norm-in-bbox', action='store_true', help='scale each map inside its box, and clear the rest')
+    parser.add_argument(
+        '--norm-in-bbox', action='store_true', help='normalise each map within its box, and clear it outside'
+    )
     add_pass_options(parser)
 
 
 def _add_boxes(parser: Parser) -> None:
     parser.add_argument(
-        '--topk', type=positive_or_all, default=-1, metavar='K', help='explain the K best boxes (default: -1, all)'
+        '--topk',
+        type=positive_or_all,
+        default=-1,
+        metavar='K',
+        help='explain the K boxes with the highest scores (default: -1, all)',
     )
-    parser.add_argument('--class', dest='classes', nargs='+', metavar='NAME', help='explain boxes of these classes')
+    parser.add_argument(
+        '--class', dest='classes', nargs='+', metavar='NAME', help='explain only boxes of these classes'
+    )
     parser.add_argument(
         '--instance',
         dest='instances',
         nargs='+',
         type=rank,
         metavar='I',
-        help='explain boxes of these ranks by score, from 0',
+        help='explain only the boxes with these ranks by score, from 0',
     )
 
 
 def settle_shape(max_shape: Optional[List[int]]) -> Optional[Tuple[int, int]]:
-    """Settle the limit of a level's height and width.
+    """Work out the limits on a level's height and width.
 
     Args:
-        max_shape: What ``--max-shape`` was given.
+        max_shape: The numbers given to ``--max-shape``.
 
     Returns:
-        Height and width, -1 for no limit of one of them; ``None`` for no limit at all.
+        Height and width, -1 where there is no limit; ``None`` without any limit.
 
     Raises:
         MmlensError: If more than two numbers were given.
@@ -107,36 +115,36 @@ def settle_shape(max_shape: Optional[List[int]]) -> Optional[Tuple[int, int]]:
 
 
 def check_sources(sources: List[Source], args: argparse.Namespace) -> None:
-    """Check that the options suit what is to be drawn.
+    """Check that the options suit the sources.
 
     Raises:
-        MmlensError: If there is a video and an option that only pictures have, or several and one for one picture.
+        MmlensError: If an option for pictures meets a video, or an option for one picture meets several.
     """
     check_resume(args, sources)
     if not any(source.is_video for source in sources):
         return
     if args.save_maps:
-        raise MmlensError('--save-maps takes pictures: the maps of every frame of a video would fill the disk.')
+        raise MmlensError('--save-maps works on pictures only: the maps of every frame of a video would fill the disk.')
     if args.layout == 'panels':
-        raise MmlensError('--layout panels takes pictures: the number of boxes changes from frame to frame.')
+        raise MmlensError('--layout panels works on pictures only: the number of boxes changes from frame to frame.')
     if args.instances:
-        raise MmlensError('--instance takes pictures: ranks change from frame to frame; use --topk or --class.')
+        raise MmlensError('--instance works on pictures only: ranks change from frame to frame; use --topk or --class.')
 
 
 def describe(box: BoxMap) -> str:
-    """One line about a box: rank, class, score, edges, and why its map is blank if it is."""
+    """One line about a box: rank, class, score, edges, and, if its map is blank, why."""
     edges = ', '.join(f'{edge:.0f}' for edge in box.box)
     blank = f'  blank: {box.blank}' if box.blank else ''
     return f'{box.index:>3}  {box.class_name:<16} {box.score:.2f}  [{edges}]{blank}'
 
 
 def drawn_picture(explanation: BoxExplanation, layout: str, save_maps: bool = False, **options: Any) -> Drawn:
-    """Draw a picture's boxes and describe each in a line.
+    """Draw a picture's boxes and describe each in one line.
 
     Args:
         explanation: The boxes.
         layout: ``'overlay'`` or ``'panels'``.
-        save_maps: Whether the arrays are to be written too. Defaults to ``False``.
+        save_maps: Whether to write the arrays too. Defaults to ``False``.
         **options: ``colormap`` and ``alpha``.
     """
     reasons = [box.blank for box in explanation if box.blank]
@@ -144,7 +152,7 @@ def drawn_picture(explanation: BoxExplanation, layout: str, save_maps: bool = Fa
         explanation.draw(layout=layout, **options),
         count(len(explanation), 'box') if len(explanation) else 'no detection, drawn plain',
         details=[describe(box) for box in explanation],
-        # Why a map is blank stands in the line of its box.
+        # The line of a box already says why its map is blank.
         notes=[note for note in explanation.notes if not any(reason in note for reason in reasons)],
         boxes=len(explanation),
         save_maps=explanation.save if save_maps else None,
@@ -153,7 +161,7 @@ def drawn_picture(explanation: BoxExplanation, layout: str, save_maps: bool = Fa
 
 
 def drawn_frame(explanation: BoxExplanation, **options: Any) -> Drawn:
-    """Draw a video's frame; without a box it stays as it is, because a note below it would shrink it.
+    """Draw a frame of a video; without boxes it stays as it is, because a note below it would shrink it.
 
     Args:
         explanation: The boxes.

@@ -1,4 +1,4 @@
-"""``mmlens cam``: draws, for the classes of a classifier, which part of the picture speaks for them."""
+"""``mmlens cam``: draws the evidence in a picture for the classes of a classifier, or for the boxes of a detector."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> Parser:
-    """Build the parser of ``mmlens cam``: the names and meanings of MMPretrain's vis_cam, and more."""
+    """Build the parser of ``mmlens cam``: the options of MMPretrain's vis_cam with their meanings, and more."""
     parser = Parser(
         prog='mmlens cam',
         parameters={
@@ -34,12 +34,14 @@ def build_parser() -> Parser:
             'classes': 'target_category',
             'picture': 'img',
         },
-        description='Draw what in a picture speaks for the classes of a classifier, or for the boxes of a detector.',
+        description='Draw the evidence in a picture for the classes of a classifier, or for the boxes of a detector.',
     )
     add_picture(parser, 'picture')
-    parser.add_argument('config', help="config file, or a package's own: mmpretrain::resnet/resnet18_8xb32_in1k.py")
-    parser.add_argument('checkpoint', nargs='?', help="checkpoint file or address (default: the config's load_from)")
-    parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if there is one, else cpu)')
+    parser.add_argument(
+        'config', help='config file, or one of an installed package: mmpretrain::resnet/resnet18_8xb32_in1k.py'
+    )
+    parser.add_argument('checkpoint', nargs='?', help="checkpoint file or URL (default: the config's load_from)")
+    parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
     add_cfg_options(parser)
     _add_what(parser)
     _add_smoothing(parser)
@@ -49,13 +51,13 @@ def build_parser() -> Parser:
 
 
 def _add_what(parser: Parser) -> None:
-    group = parser.add_argument_group('what is looked at')
+    group = parser.add_argument_group('what to look at')
     group.add_argument(
         '--target-layers',
         nargs='+',
         metavar='LAYER',
-        help='layers, as backbone.layer4[-1] or backbone.layers[-1].ln1; the mean of their maps is shown (default: the '
-        'last norm layer of the backbone that the prediction takes patches from)',
+        help='layers such as backbone.layer4[-1] or backbone.layers[-1].ln1; the mean of their maps is shown (default: '
+        'the last norm layer of the backbone at which the prediction still depends on the patches)',
     )
     group.add_argument(
         '--preview-model', action='store_true', help='list the layers with their output shapes instead of drawing'
@@ -64,25 +66,25 @@ def _add_what(parser: Parser) -> None:
         '--method',
         default='GradCAM',
         help='GradCAM (default), GradCAM++, XGradCAM, EigenCAM, EigenGradCAM, LayerCAM, HiResCAM, AblationCAM, '
-        'ScoreCAM, ReciproCAM, DRISE, or another class of pytorch_grad_cam; in any case of letters',
+        'ScoreCAM, ReciproCAM, DRISE, or another class of pytorch_grad_cam; case-insensitive',
     )
     group.add_argument(
         '--target-category',
         nargs='+',
         metavar='CLASS',
-        help='classes to explain, by index or name; several stand side by side (default: the predicted one; of a '
-        'detector all boxes)',
+        help='classes to explain, by index or name; several are drawn side by side (default: the predicted class; for '
+        'a detector, all boxes)',
     )
     group.add_argument(
         '--vit-like',
         action='store_true',
-        help='kept for old command lines: token layers are recognised by what they return',
+        help="accepted for compatibility with MMPretrain's vis_cam: token layers are recognised by their output",
     )
     group.add_argument(
         '--num-extra-tokens',
         type=_tokens,
         metavar='N',
-        help="tokens before those of the picture (default: the backbone's own number)",
+        help='number of tokens before the patch tokens (default: taken from the backbone)',
     )
 
 
@@ -91,49 +93,53 @@ def _add_smoothing(parser: Parser) -> None:
         '--eigen-smooth',
         '--eigen_smooth',
         action='store_true',
-        help='take the first principal component of the weighted activations: less noise',
+        help='keep only the first principal component of the weighted activations, which reduces noise',
     )
     parser.add_argument(
         '--aug-smooth',
         '--aug_smooth',
         action='store_true',
-        help='take the mean over the picture mirrored and brightened: six times the work',
+        help='average over mirrored and brightened copies of the picture: six times the work',
     )
 
     parser.add_argument(
         '--guided-backprop',
         action='store_true',
-        help='add the guided gradients times the map; looks sharp, proves little: see the documentation',
+        help='also draw guided gradients times the map, which look sharp but prove little: see the documentation',
     )
 
 
 def _add_results(parser: Parser) -> None:
     group = parser.add_argument_group('results')
     group.add_argument(
-        '--save-path', '--out-file', dest='out_file', metavar='FILE', help='file for the result of one picture'
+        '--save-path',
+        '--out-file',
+        dest='out_file',
+        metavar='FILE',
+        help='file for the result, if there is only one picture',
     )
     group.add_argument('--out-dir', help='folder for the results (default: ./output)')
     group.add_argument(
         '--show',
         action='store_true',
-        help='show the results in a window; written only if --out-dir or --save-path is given',
+        help='show the results in a window; files are written only with --out-dir or --save-path',
     )
     group.add_argument(
-        '--save-maps', action='store_true', help='write the maps as arrays too: an .npz beside each picture'
+        '--save-maps', action='store_true', help='also write the maps as arrays: an .npz file next to each picture'
     )
     group.add_argument(
         '--on',
         choices=FRAMES,
         default='picture',
-        help='draw on the original picture (default), what is cropped away dimmed, or on what the network sees',
+        help='draw on the original picture (default), with the part cropped away dimmed, or on the network input',
     )
     group.add_argument(
         '--layout',
         choices=CLASS_LAYOUTS,
         help='one map on the picture, or a labelled sheet (default: overlay for one class, sheet for several)',
     )
-    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, 0 to 1')
-    group.add_argument('--colormap', help='a colour map of OpenCV or matplotlib (default: turbo)')
+    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, from 0 to 1')
+    group.add_argument('--colormap', help='a colour map from OpenCV or matplotlib (default: turbo)')
 
 
 def _tokens(text: str) -> int:
@@ -143,33 +149,31 @@ def _tokens(text: str) -> int:
 
 
 def check_options(sources: Sequence[Source], args: argparse.Namespace) -> None:
-    """Check that the options suit each other and what is to be drawn.
+    """Check that the options suit each other and the sources.
 
     Raises:
-        MmlensError: If there is a video, or an overlay that would leave out what is asked for.
+        MmlensError: If there is a video, or an overlay that would leave out something that was asked for.
     """
     check_resume(args, sources)
     for source in sources:
         if source.is_video:
-            raise MmlensError(f'mmlens cam takes pictures, and {source.path} is a video: save its frames as pictures.')
+            raise MmlensError(f'mmlens cam takes pictures, but {source.path} is a video: save its frames as pictures.')
     if args.layout == 'overlay' and args.guided_backprop:
-        raise MmlensError(
-            '--guided-backprop is drawn in a panel of its own: use --layout sheet, or leave out --layout.'
-        )
+        raise MmlensError('--guided-backprop needs a panel of its own: use --layout sheet, or leave out --layout.')
 
 
 def describe(each: ClassMap) -> str:
-    """One line about a class: index, name, score, rank, and why its map is blank if it is."""
+    """One line about a class: index, name, score, rank, and, if its map is blank, why."""
     blank = f'  blank: {each.blank}' if each.blank else ''
     return f'{each.category:>4}  {each.class_name:<24} {each.score:.3f}  rank {each.rank}{blank}'
 
 
 def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any) -> Drawn:
-    """Draw a picture's classes and describe each in a line.
+    """Draw a picture's classes and describe each in one line.
 
     Args:
         explanation: The classes.
-        save_maps: Whether the arrays are to be written too. Defaults to ``False``.
+        save_maps: Whether to write the arrays too. Defaults to ``False``.
         **options: See :func:`mmlens.rendering.class_maps.draw_class_maps`.
     """
     where = f' at {", ".join(explanation.layers)}' if explanation.layers else ''
@@ -178,7 +182,7 @@ def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any
         explanation.draw(**options),
         f'{explanation.method}{where}, {count(len(explanation), "class map")}',
         details=[describe(each) for each in explanation],
-        # Why a map is blank stands in the line of its class.
+        # The line of a class already says why its map is blank.
         notes=[note for note in explanation.notes if not any(reason in note for reason in reasons)],
         save_maps=explanation.save if save_maps else None,
         unfinished=explanation.unfinished,
@@ -186,17 +190,17 @@ def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any
 
 
 def check_classifier(args: argparse.Namespace) -> None:
-    """Check the options that mean something else to detectors.
+    """Check the options that mean something else for detectors.
 
     Raises:
-        MmlensError: If several classes are asked for in an overlay, which shows all boxes of a detector, but one class.
+        MmlensError: If an overlay is to show several classes. (That of a detector shows all boxes.)
     """
     if args.layout == 'overlay' and len(args.target_category or []) > 1:
-        raise MmlensError('--layout overlay shows one class: name one, or use --layout sheet.')
+        raise MmlensError('--layout overlay shows a single class: name one, or use --layout sheet.')
 
 
 def check_detector(args: argparse.Namespace) -> None:
-    """Check that no option was given that concerns classifiers only.
+    """Check that no option was given that only classifiers have.
 
     Raises:
         MmlensError: If one was.
@@ -209,11 +213,11 @@ def check_detector(args: argparse.Namespace) -> None:
         '--on input': args.on == 'input',
     }
     for option in (option for option, is_given in given.items() if is_given):
-        raise MmlensError(f'{option} concerns classifiers, and {args.config} is none: leave it out.')
+        raise MmlensError(f'{option} works with classifiers only, and {args.config} is not one: leave it out.')
 
 
 def load(args: argparse.Namespace) -> Network:
-    """Load what the arguments name, and check that the others suit it."""
+    """Load the network that the arguments name, and check that the other arguments suit it."""
     network = open_named(args)
     from ...models.detector import Detector
 

@@ -18,7 +18,7 @@ TOPK = 4
 
 
 def build_parser() -> Parser:
-    """Build the parser of ``mmlens featmap``: MMYOLO's names and meanings."""
+    """Build the parser of ``mmlens featmap``: MMYOLO's options with their meanings."""
     parser = Parser(
         prog='mmlens featmap',
         parameters={'layers': 'target_layers', 'picture': 'img', 'reduction': 'channel_reduction'},
@@ -31,14 +31,15 @@ def build_parser() -> Parser:
     parser.add_argument(
         '--channel-reduction',
         choices=(*REDUCTIONS, 'None'),
-        help='make one map of all channels: their mean, or the channel that is strongest on average; '
-        'None keeps channels apart (default: select_max, with --topk None)',
+        help='reduce all channels to one map: their mean, or the channel with the highest mean; None keeps channels '
+        'separate (default: select_max, or None if --topk is given)',
     )
     parser.add_argument(
         '--topk',
         type=positive_or_all,
-        help=f'draw the K strongest channels (default: {TOPK}, without a reduction); '
-        '-1 draws all of a layer that has 1 or 3 channels',
+        metavar='K',
+        help=f'without a reduction, draw the K strongest channels (default: {TOPK}); '
+        '-1 draws all channels of a layer that has 1 or 3',
     )
     parser.add_argument(
         '--arrangement',
@@ -46,7 +47,7 @@ def build_parser() -> Parser:
         type=positive,
         default=(2, 2),
         metavar=('ROWS', 'COLS'),
-        help='how the K channels are laid out (default: 2 2)',
+        help='layout of the K channels (default: 2 2)',
     )
     return parser
 
@@ -54,15 +55,15 @@ def build_parser() -> Parser:
 def settle_channels(
     reduction: Optional[str], topk: Optional[int], arrangement: Tuple[int, int]
 ) -> Tuple[Optional[str], int]:
-    """Settle how channels are shown: they are reduced to one map, or the strongest ones are picked.
+    """Decide how channels are shown: reduced to one map, or the strongest ones separately.
 
     Args:
-        reduction: What ``--channel-reduction`` was given; ``None`` if nothing was.
-        topk: What ``--topk`` was given; ``None`` if nothing was.
+        reduction: Value of ``--channel-reduction``; ``None`` if it was not given.
+        topk: Value of ``--topk``; ``None`` if it was not given.
         arrangement: Rows and columns.
 
     Returns:
-        The reduction, ``None`` for none, and how many channels are picked without one.
+        The reduction, or ``None``, and how many channels to draw without one.
 
     Raises:
         MmlensError: If both were given, or the arrangement is too small.

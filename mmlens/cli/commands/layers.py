@@ -18,12 +18,14 @@ def build_parser() -> Parser:
     parser = Parser(
         prog='mmlens layers',
         parameters={'picture': 'img'},
-        description='List the layers of a model by the names that --target-layers takes; with a picture, their '
-        'output shapes too. Without a checkpoint the weights are random.',
+        description='List the layers of a model by the names that --target-layers takes; with a picture, also their '
+        'output shapes. Without a checkpoint the weights are random.',
     )
     add_model(parser)
-    parser.add_argument('--img', metavar='PIC', help='picture to run the model on, for output shapes')
-    parser.add_argument('--depth', type=positive, metavar='N', help='list at most N levels of modules (default: all)')
+    parser.add_argument('--img', metavar='PIC', help='picture to run the model on, to get output shapes')
+    parser.add_argument(
+        '--depth', type=positive, metavar='N', help='depth to which nested modules are listed (default: all)'
+    )
     return parser
 
 

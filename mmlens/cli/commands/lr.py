@@ -1,4 +1,4 @@
-"""``mmlens lr``: draws what the learning rate, momentum or weight decay will be over a training."""
+"""``mmlens lr``: draws the learning rate, momentum or weight decay over a training run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PIXELS, VECTORS = ('.png', '.jpg', '.jpeg'), ('.pdf', '.svg')
 
 
 def build_parser() -> Parser:
-    """Build the parser of ``mmlens lr``: the names and meanings of MMPretrain's tool, and more."""
+    """Build the parser of ``mmlens lr``: the options of MMPretrain's tool with their meanings, and more."""
     parser = Parser(
         prog='mmlens lr',
         parameters={'size': 'window_size'},
-        description="Draw what the learning rate, momentum or weight decay will be over a training, by the config's "
-        'own schedulers and hooks. Nothing is trained, and no weights are made or loaded.',
+        description="Draw the learning rate, momentum or weight decay over a training run, as the config's own "
+        'schedulers and hooks set it. Nothing is trained, and no weights are created or loaded.',
     )
-    parser.add_argument('config', help="config file, or a package's own: mmyolo::yolov5/yolov5_s-v61_...py")
+    parser.add_argument('config', help='config file, or one of an installed package: mmyolo::yolov5/yolov5_s-v61_...py')
     add_cfg_options(parser)
     _add_training(parser)
     _add_figure(parser)
@@ -45,16 +45,18 @@ def _add_training(parser: Parser) -> None:
         type=_param,
         default='lr',
         metavar=f'{{{",".join(PARAMS)}}}',
-        help='what is drawn (default: lr); wd is weight_decay, and the momentum of Adam is its first beta',
+        help='what to draw (default: lr); wd is short for weight_decay, and the momentum of Adam is its first beta',
     )
     group.add_argument(
         '--dataset-size',
         '-d',
         type=positive,
         metavar='N',
-        help='pictures in the training set (default: build the set and ask it, which reads its annotations)',
+        help='number of training pictures (default: build the training set, which reads its annotations)',
     )
-    group.add_argument('--ngpus', '-n', type=positive, default=1, metavar='N', help='GPUs to train on (default: 1)')
+    group.add_argument(
+        '--ngpus', '-n', type=positive, default=1, metavar='N', help='number of GPUs to train on (default: 1)'
+    )
 
 
 def _add_figure(parser: Parser) -> None:
@@ -62,12 +64,16 @@ def _add_figure(parser: Parser) -> None:
     group.add_argument(
         '--by',
         choices=('epoch', 'iter'),
-        help="what the axis counts, and what the table has a row for (default: what the config's training counts in)",
+        help="unit of the x axis and of the table's rows (default: the one that the config's training counts in)",
     )
-    group.add_argument('--title', help='default: the name of the config, and what is drawn')
-    group.add_argument('--style', default='whitegrid', help="a style of matplotlib's or seaborn's (default: whitegrid)")
+    group.add_argument('--title', help='title of the figure (default: the name of the config, and what is drawn)')
+    group.add_argument('--style', default='whitegrid', help='a matplotlib or seaborn style (default: whitegrid)')
     group.add_argument(
-        '--window-size', type=window_size, default=(12, 7), metavar='W*H', help='of the figure, in inches (12*7)'
+        '--window-size',
+        type=window_size,
+        default=(12, 7),
+        metavar='W*H',
+        help='size of the figure in inches (default: 12*7)',
     )
 
 
@@ -77,14 +83,16 @@ def _add_results(parser: Parser) -> None:
         '--save-path',
         '-s',
         metavar='FILE',
-        help=f'the figure ({", ".join(PIXELS + VECTORS)}), with the table (.csv) beside it '
+        help=f'file for the figure ({", ".join(PIXELS + VECTORS)}); the table (.csv) is written next to it '
         f'(default: {DEFAULT_FOLDER}/<config>_<param>.png)',
     )
     group.add_argument(
-        '--show', action='store_true', help='show the figure in a window; written only if --save-path is given'
+        '--show', action='store_true', help='show the figure in a window; files are written only with --save-path'
     )
     group.add_argument(
-        '--not-show', action='store_true', help="taken for MMPretrain's sake: there is no window without --show"
+        '--not-show',
+        action='store_true',
+        help='accepted for compatibility with MMPretrain: without --show there is no window anyway',
     )
 
 
@@ -96,19 +104,19 @@ def _param(text: str) -> str:
 
 
 def plan_figure(save_path: Optional[str], config: str, param: str, show: bool) -> Optional[Path]:
-    """Settle where the figure goes.
+    """Decide where the figure goes.
 
     Args:
-        save_path: What ``--save-path`` was given.
+        save_path: Value of ``--save-path``.
         config: The config's name.
         param: What is drawn.
-        show: Whether it is shown, and so only written if there is a path.
+        show: Whether it is shown, and so written only if there is a path.
 
     Returns:
         The file; ``None`` if nothing is to be written.
 
     Raises:
-        OutputError: If it cannot be written, or there is no such format.
+        OutputError: If the file cannot be written, or its format is unknown.
     """
     if save_path is None and show:
         return None
@@ -122,7 +130,7 @@ def plan_figure(save_path: Optional[str], config: str, param: str, show: bool) -
 
 
 def name_of(config: str) -> str:
-    """The name of a config without folders, package and ending."""
+    """The name of a config without its package, folders and extension."""
     return Path(config.split('::')[-1]).stem
 
 

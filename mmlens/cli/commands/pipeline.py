@@ -1,4 +1,4 @@
-"""``mmlens pipeline``: draws what every transform of a data pipeline does to the samples of a dataset."""
+"""``mmlens pipeline``: draws what each transform of a data pipeline does to the samples of a dataset."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from ...results.samples import SampleSteps
     from ...samples import Samples
 
-# More sentences than this say nothing new: the pictures' folder is missing, as a rule.
+# More sentences than this say nothing new: usually the pictures' folder is missing.
 _MOST_FAILURES_TOLD = 10
-# Pixels. A sheet may hold dozens of pictures of that size.
+# Pixels. A sheet may hold dozens of pictures of this size.
 _LONGEST_EDGE = 4096
 
 
 def build_parser() -> Parser:
-    """Build the parser of ``mmlens pipeline``: MMClassification's names and meanings, and more."""
+    """Build the parser of ``mmlens pipeline``: MMClassification's options with their meanings, and more."""
     parser = Parser(
         prog='mmlens pipeline',
         parameters={'skip_types': 'skip_type', 'size': 'window_size'},
-        description='Draw what every transform of a data pipeline does to the samples of a dataset: pictures, boxes, '
+        description='Draw what each transform of a data pipeline does to the samples of a dataset: pictures, boxes, '
         'labels and masks.',
     )
-    parser.add_argument('config', help="config file, or a package's own: mmyolo::yolov5/yolov5_s-v61_...py")
+    parser.add_argument('config', help='config file, or one of an installed package: mmyolo::yolov5/yolov5_s-v61_...py')
     add_cfg_options(parser)
     _add_samples(parser)
     _add_drawing(parser)
@@ -44,48 +44,57 @@ def build_parser() -> Parser:
 
 
 def _add_samples(parser: Parser) -> None:
-    group = parser.add_argument_group('which samples')
-    group.add_argument('--phase', '-p', choices=PHASES, default='train', help='whose dataset (default: train)')
+    group = parser.add_argument_group('samples')
+    group.add_argument('--phase', '-p', choices=PHASES, default='train', help='which dataset (default: train)')
     group.add_argument(
-        '--number', '--show-number', '-n', type=positive, metavar='N', help='how many samples (default: all)'
+        '--number', '--show-number', '-n', type=positive, metavar='N', help='number of samples (default: all)'
     )
-    group.add_argument('--shuffle', action='store_true', help='take samples by chance, not from the beginning')
+    group.add_argument('--shuffle', action='store_true', help='pick samples at random instead of from the start')
     group.add_argument(
         '--seed',
         type=_seed,
-        help='seed of everything random; the same seed draws the same pictures (default: by chance)',
+        help='seed for everything random; the same seed draws the same pictures (default: random)',
     )
     group.add_argument(
-        '--skip-type', nargs='*', default=[], metavar='TRANSFORM', help='transforms that are left out (default: none)'
+        '--skip-type', nargs='*', default=[], metavar='TRANSFORM', help='transforms to leave out (default: none)'
     )
 
 
 def _add_drawing(parser: Parser) -> None:
-    group = parser.add_argument_group('what is drawn')
+    group = parser.add_argument_group('drawing')
     group.add_argument(
         '--mode',
         '-m',
         choices=MODES,
         default='concat',
-        help='the picture as loaded, as the last transform left it, both, or as every transform left it '
-        '(default: concat)',
+        help='the picture as loaded, after the last transform, both, or after each transform (default: concat)',
     )
     group.add_argument(
-        '--adaptive', action='store_true', help='scale each picture to the edge lengths below, small ones up'
+        '--adaptive',
+        action='store_true',
+        help='scale each picture to fit the edge lengths below; small ones are enlarged',
     )
-    group.add_argument('--min-edge-length', type=_edge_length, default=200, metavar='PIXELS', help='default: 200')
-    group.add_argument('--max-edge-length', type=_edge_length, default=800, metavar='PIXELS', help='default: 800')
-    group.add_argument('--bgr2rgb', action='store_true', help='swap the channels of what is drawn')
+    group.add_argument(
+        '--min-edge-length', type=_edge_length, default=200, metavar='PIXELS', help='with --adaptive (default: 200)'
+    )
+    group.add_argument(
+        '--max-edge-length', type=_edge_length, default=800, metavar='PIXELS', help='with --adaptive (default: 800)'
+    )
+    group.add_argument('--bgr2rgb', action='store_true', help='swap the red and blue channels of what is drawn')
 
 
 def _add_results(parser: Parser) -> None:
     group = parser.add_argument_group('results')
     group.add_argument('--output-dir', '--out-dir', '-o', help=f'folder for the results (default: {DEFAULT_FOLDER})')
     group.add_argument(
-        '--show', action='store_true', help='show the results in a window; written only if --output-dir is given'
+        '--show', action='store_true', help='show the results in a window; files are written only with --output-dir'
     )
     group.add_argument(
-        '--window-size', type=window_size, default=(12, 7), metavar='W*H', help='of the window, in inches (12*7)'
+        '--window-size',
+        type=window_size,
+        default=(12, 7),
+        metavar='W*H',
+        help='size of the window in inches (default: 12*7)',
     )
 
 
@@ -140,13 +149,13 @@ def _load(args: argparse.Namespace, seed: int) -> Samples:
 
 
 class _Browser:
-    """Goes through the samples: draws, writes, shows, and tells what became of each."""
+    """Goes through the samples: draws, writes and shows each, and says what became of it."""
 
     def __init__(self, args: argparse.Namespace, samples: Samples, folder: Optional[Path]) -> None:
         self._args = args
         self._samples = samples
         self._folder = folder
-        self._unique = UniqueNames()  # samples are repeated, and folders hold files of one name
+        self._unique = UniqueNames()  # samples are repeated, and folders hold files of the same name
 
     def run(self) -> int:
         """Work through the samples, past those that fail.
@@ -173,7 +182,7 @@ class _Browser:
 
     def _one(self, index: int) -> None:
         args = self._args
-        with quiet():  # datasets and transforms print, too
+        with quiet():  # datasets and transforms print too
             sample = self._samples.record(index)
         edges = (args.min_edge_length, args.max_edge_length) if args.adaptive else None
         drawn = sample.draw(args.mode, edges, args.bgr2rgb)
@@ -188,7 +197,7 @@ class _Browser:
             show_picture(drawn, Path(name).name, size=args.window_size)
 
     def _place(self, sample: SampleSteps) -> Optional[Path]:
-        """Where the drawing goes: named like the picture, and no two alike."""
+        """Where the drawing goes: named after the picture, and unique."""
         if self._folder is None:
             return None
         source = Path(sample.path or f'{sample.index}.png')

@@ -121,9 +121,9 @@ def test_a_video(model, pictures, capsys):
 @pytest.mark.parametrize(
     ('words', 'said'),
     [
-        (['--save-maps'], '--save-maps takes pictures'),
-        (['--layout', 'panels'], '--layout panels takes pictures'),
-        (['--instance', '0'], '--instance takes pictures'),
+        (['--save-maps'], '--save-maps works on pictures only'),
+        (['--layout', 'panels'], '--layout panels works on pictures only'),
+        (['--instance', '0'], '--instance works on pictures only'),
     ],
 )
 def test_what_only_pictures_have_is_told_of_a_video(words, said, pictures, capsys):

@@ -114,8 +114,8 @@ def test_preview_model_lists_layers(place, capsys):
     [
         (['--target-category', 'spoon'], "no class 'spoon'"),
         (['--method', 'GradCAMM'], "Unknown method 'GradCAMM'"),
-        (['--layout', 'overlay', '--target-category', '0', '1'], 'shows one class'),
-        (['--layout', 'overlay', '--guided-backprop'], '--guided-backprop is drawn in a panel of its own'),
+        (['--layout', 'overlay', '--target-category', '0', '1'], 'shows a single class'),
+        (['--layout', 'overlay', '--guided-backprop'], '--guided-backprop needs a panel of its own'),
         (['--num-extra-tokens', '-3'], 'not a whole number from 0 up'),
     ],
 )
@@ -155,7 +155,7 @@ def test_a_detector_is_explained_by_its_boxes(model, pictures, capsys):
 )
 def test_what_only_classifiers_have_is_told_of_a_detector(words, option, model, pictures, capsys):
     assert main(['cam', 'pics/a.png', *model, *words]) == 2
-    assert f'{option} concerns classifiers, and ' in capsys.readouterr().err
+    assert f'{option} works with classifiers only, and ' in capsys.readouterr().err
 
 
 def test_an_overlay_shows_the_boxes_of_several_classes(model, pictures, capsys):
