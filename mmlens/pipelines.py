@@ -167,7 +167,7 @@ def _patch_chain(chain: List[Pipeline], divisor: int, where: str) -> None:
     kinds = {kind for pipeline in chain for kind in _kinds(pipeline)}
     if not kinds & (_SIZING | _NO_FIXED_SIZE):
         raise ModelError(
-            f'The {where} resizes nothing, so there is no size to stretch pictures to: leave out the Resize-only patch.'
+            f'The {where} resizes nothing, so there is no size to stretch pictures to: leave out `resize_only`.'
         )
     size: Optional[Size] = None
     for pipeline in chain:
@@ -185,7 +185,7 @@ def _patch_pipeline(pipeline: Pipeline, size: Optional[Size], divisor: int, wher
         kind = _kind(step)
         if kind in _NO_FIXED_SIZE:
             raise ModelError(
-                f'The {where} has {kind}, which does not lead to a fixed size: leave out the Resize-only patch, '
+                f'The {where} has {kind}, which does not lead to a fixed size: leave out `resize_only`, '
                 'or write a test pipeline with one Resize.'
             )
         if kind not in _SIZING:

@@ -55,7 +55,7 @@ def find_default_layer(
             lying.append(name)
     if lying:
         return lying[0], False
-    raise LayerError(f"No norm layer of '{inside}' lies over the picture: name a layer.")
+    raise LayerError(f"No norm layer of '{inside}' lies over the picture: name one with `layers`.")
 
 
 def _dependence(

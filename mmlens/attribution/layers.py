@@ -22,7 +22,7 @@ class LayerInfo:
     """A layer of a model.
 
     Attributes:
-        name: As it is written after ``--target-layers``.
+        name: As users write it.
         kind: Class of the module.
         shapes: Shape of each output tensor of each call; empty if the layer did not run, ``None``
             if the model was not run at all.
@@ -147,7 +147,7 @@ def _join(path: str, step: str) -> str:
 
 
 def written_name(name: str) -> str:
-    """A module's name as it is written after ``--target-layers``: ``layers.0.ln1`` -> ``layers[0].ln1``."""
+    """A module's name as users write it: ``layers.0.ln1`` -> ``layers[0].ln1``."""
     path = ''
     for step in name.split('.'):
         path = _join(path, step)
@@ -167,4 +167,6 @@ def _no_such_layer(model: nn.Module, parent: nn.Module, name: str, path: str, st
         candidates = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
     if not candidates:
         candidates = [_join(path, n) for n in inside[:6]]
-    return f"No layer '{name}': did you mean {' or '.join(repr(c) for c in candidates)}? (`mmlens layers` lists all.)"
+    return (
+        f"No layer '{name}': did you mean {' or '.join(repr(c) for c in candidates)}? (`list_layers(model)` lists all.)"
+    )

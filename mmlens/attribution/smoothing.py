@@ -40,7 +40,7 @@ def _component_of_channels(method: OnePassMethod) -> Callable[..., Tensor]:
         if weighted.shape != channels[:, 0].shape or not torch.allclose(
             weighted.sum(0), whole[0], rtol=1e-3, atol=1e-4 * float(whole.abs().max())
         ):
-            raise MethodError(f"Method '{method.name}' does not add up channels: leave out eigen smoothing.")
+            raise MethodError(f"Method '{method.name}' does not add up channels: leave out `eigen_smooth`.")
         return first_component(weighted[None])
 
     return formula

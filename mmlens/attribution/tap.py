@@ -179,7 +179,10 @@ def _did_not_run(name: str, module: nn.Module) -> str:
     if isinstance(module, (nn.ModuleList, nn.ModuleDict)):
         inside = ' or '.join(f"'{name}[{key}]'" if key.isdigit() else f"'{name}.{key}'" for key in module._modules)
         return f"Layer '{name}' is a list of layers, which is not run as a whole: choose {inside}."
-    return f"Layer '{name}' does not run when the model predicts: choose another (`mmlens layers` shows which run)."
+    return (
+        f"Layer '{name}' does not run when the model predicts: choose another (`list_layers(model, picture)` shows "
+        'which run).'
+    )
 
 
 @contextlib.contextmanager

@@ -71,8 +71,8 @@ def why_no_map(shapes: Sequence[Sequence[int]], input_size: Grid, extra_tokens: 
     height, width = input_size
     extra = count(extra_tokens, 'extra token')
     return (
-        f'returns {told}: with {extra} {which} no grid over an input of {width} x {height}; choose another number of '
-        'extra tokens, or a layer of the backbone or the neck.'
+        f'returns {told}: with {extra} {which} no grid over an input of {width} x {height}; choose another '
+        '`num_extra_tokens`, or a layer of the backbone or the neck.'
     )
 
 

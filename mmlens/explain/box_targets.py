@@ -65,7 +65,7 @@ class BoxTargets(Targets):
         """See :class:`Targets`."""
         super().check(method)
         if not method.uses_layers and self._target != 'score':
-            raise MethodError(f"Method '{method.name}' knows scores and overlaps only: leave the target at 'score'.")
+            raise MethodError(f"Method '{method.name}' knows scores and overlaps only: leave `target` at 'score'.")
 
     def default_layers(self) -> Sequence[str]:
         """The neck where there is one, else the backbone."""

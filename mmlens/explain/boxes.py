@@ -87,7 +87,7 @@ def explain_boxes(
         >>> cv2.imwrite('dog_boxes.png', found.draw(layout='panels'))
     """
     if topk == 0 or topk < -1:
-        raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
+        raise MmlensError(f'`topk` must be -1 or at least 1, not {topk}.')
     detector = open_detector(
         model, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only, family=family
     )
@@ -138,7 +138,7 @@ def _box_map(targets: BoxTargets, rank: int, attribution: Attribution, norm_in_b
 def _why_nothing_shows(laid: np.ndarray) -> str:
     """Why a map that is not blank on the input has nothing to show on the picture or in the box."""
     if laid.any():
-        return 'its evidence lies outside the box; leave out norm_in_bbox'
+        return 'its evidence lies outside the box; leave out `norm_in_bbox`'
     return 'its evidence lies outside the picture, in the padding; choose another layer'
 
 
@@ -146,7 +146,8 @@ def _notes(result: BoxExplanation, method: Method, score_thr: float, found: int)
     notes = []
     if not found:
         notes.append(
-            'The detector found nothing: its own test_cfg lets no box through, be it for its score or for its size.'
+            'The detector found nothing: its own test_cfg filtered out every box, by score or by size; lower its '
+            'thresholds with `cfg_options`.'
         )
     elif not result.boxes:
         notes.append(f'No detection was selected: none of the wanted kind scores {score_thr} or more.')

@@ -81,11 +81,11 @@ def explain_classes(
         >>> cv2.imwrite('dog_classes.png', found.draw())
     """
     if categories is not None:
-        warnings.warn('categories= is now called classes=.', DeprecationWarning, stacklevel=2)
+        warnings.warn('`categories` is now called `classes`.', DeprecationWarning, stacklevel=2)
         classes = categories if classes is None else classes
     classifier = open_classifier(model, checkpoint, device=device, cfg_options=cfg_options, family=family)
     if num_extra_tokens is not None and num_extra_tokens < 0:
-        raise MmlensError(f'num_extra_tokens must be 0 or more, not {num_extra_tokens}.')
+        raise MmlensError(f'`num_extra_tokens` must be 0 or more, not {num_extra_tokens}.')
     chosen = get_method(method)
     targets = ClassTargets(classifier, picture, classes, num_extra_tokens)
     job = Job.settle(targets, chosen, method_options, layers, progress, eigen_smooth)
@@ -118,7 +118,7 @@ def _augmented(job: Job) -> Attributions:
         MethodError: If the passes over one input are to be kept, and those of several would be.
     """
     if job.options.get('resume'):
-        raise MethodError('resume keeps the passes over one input, and aug_smooth looks at six: leave out one.')
+        raise MethodError('`resume` keeps the passes over one input, and `aug_smooth` looks at six: leave out one.')
     targets = job.targets
     assert isinstance(targets, ClassTargets)
     targets.ask()

@@ -69,7 +69,7 @@ def feature_maps(
     if reduction is not None and reduction not in REDUCTIONS:
         raise MmlensError(f"Unknown channel reduction '{reduction}': choose {', '.join(REDUCTIONS)} or None.")
     if reduction is None and (topk == 0 or topk < -1):
-        raise MmlensError(f'topk must be -1 or at least 1, not {topk}.')
+        raise MmlensError(f'`topk` must be -1 or at least 1, not {topk}.')
     network = open_network(
         model, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only, family=family
     )
@@ -100,8 +100,8 @@ def _feature_map(level: Level, levels: int, prepared: Prepared, reduction: Optio
     elif reduction is None and topk == -1:
         if channels not in (1, 3):
             raise MmlensError(
-                f"Layer '{level.layer}' has {channels} channels, which do not make a picture: set a channel reduction "
-                '(squeeze_mean or select_max) or a topk of at least 1.'
+                f"Layer '{level.layer}' has {channels} channels, which do not make a picture: set `reduction` "
+                '(squeeze_mean or select_max), or a `topk` of at least 1.'
             )
         maps, shown = activation, torch.arange(channels)
     else:

@@ -115,7 +115,7 @@ class Targets:
     def why_nothing(self, method: Method, layers: Sequence[str]) -> str:
         """Why a map is blank after many passes, and what to try."""
         if not method.uses_layers:
-            return f'{method.name} finds no part of the picture that matters; try more masks or another method'
+            return f'{method.name} finds no part of the picture that matters; try more `num_masks` or another method'
         return f'{method.name} is nowhere positive at {_quoted(layers)}; choose another layer or method'
 
 
@@ -276,8 +276,8 @@ def _check_no_layers(method: Method, layers: Optional[Sequence[str]]) -> None:
     if layers is None:
         return
     if isinstance(method, EngineMethod):
-        raise LayerError(f'{method.cam_class.__name__} finds its layers by itself: name none.')
-    raise LayerError(f"Method '{method.name}' takes the network as a black box and looks at no layer: name none.")
+        raise LayerError(f'{method.cam_class.__name__} finds its layers by itself: leave out `layers`.')
+    raise LayerError(f"Method '{method.name}' takes the network as a black box, without layers: leave out `layers`.")
 
 
 def _quoted(names: Sequence[str]) -> str:

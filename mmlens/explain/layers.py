@@ -58,5 +58,5 @@ def named_layers(layers: Sequence[str]) -> Tuple[str, ...]:
     """
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     if not names:
-        raise MmlensError('No layer was named: give at least one.')
+        raise MmlensError('`layers` names no layer: give at least one.')
     return tuple(dict.fromkeys(names))

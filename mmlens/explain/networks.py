@@ -62,7 +62,9 @@ def open_network(
         weights = checkpoint or cfg.get('load_from')
         return as_network(load_model(cfg, str(weights) if weights else None, device), family=family)
     if checkpoint or device or cfg_options or resize_only:
-        raise MmlensError('checkpoint, device, cfg_options and resize_only go with a config, not with a loaded model.')
+        raise MmlensError(
+            '`checkpoint`, `device`, `cfg_options` and `resize_only` go with a config, not with a loaded model.'
+        )
     if not isinstance(model, Network):
         return as_network(model, family=family)
     if family in (None, model.family):

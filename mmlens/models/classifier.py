@@ -30,7 +30,7 @@ class Classifier(Network):
 
     family = 'classifier'
     described = 'a classifier'
-    kind = 'a classifier of mmpretrain: it has no head that returns logits; explain a detector with mmlens boxam'
+    kind = 'a classifier of mmpretrain: it has no head that returns logits; explain a detector with `explain_boxes()`'
     builder = 'mmlens.load_classifier'
 
     def __init__(self, model: nn.Module, **options: Any) -> None:
@@ -91,7 +91,7 @@ class Classifier(Network):
         if indexes is None:
             return [int(logits.argmax())]
         if not indexes:
-            raise MmlensError('No class was named: give at least one.')
+            raise MmlensError('`classes` names no class: give at least one.')
         beyond = [index for index in indexes if index >= len(logits)]
         if beyond:
             raise MmlensError(f'There is no class {beyond[0]}: the model has {len(logits)}, 0 to {len(logits) - 1}.')

@@ -34,7 +34,7 @@ def warn_of_unknown(cfg: Config, cfg_options: Dict[str, Any]) -> None:
         if first not in known:
             near = difflib.get_close_matches(first, sorted(known), 1)
             hint = f'did you mean {near[0]}?' if near else 'nothing may read it.'
-            sentence = f'--cfg-options: the config has no {first}; {hint}'
+            sentence = f'`cfg_options`: the config has no {first}; {hint}'
             warnings.warn(sentence, MmlensWarning, stacklevel=3)
 
 
@@ -54,8 +54,8 @@ def check_sections(cfg: Config) -> None:
         value = cfg.get(name)
         if value and not isinstance(value, dict):
             raise ModelError(
-                f"The config's {name} is {value!r}, not a section: write it as a dict; --cfg-options changes one of "
-                f'its settings by {name}.KEY=VALUE.'
+                f"The config's {name} is {value!r}, not a section: write it as a dict; "
+                f"`cfg_options={{'{name}.KEY': VALUE}}` changes one of its settings."
             )
     hooks, schedulers = cfg.get('custom_hooks'), cfg.get('param_scheduler')
     if hooks and not isinstance(hooks, (list, tuple)):

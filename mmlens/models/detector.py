@@ -29,7 +29,7 @@ class Detector(Network):
 
     family = 'detector'
     described = 'a detector'
-    kind = 'a detector of mmdet or mmyolo; explain a classifier with mmlens cam'
+    kind = 'a detector of mmdet or mmyolo; explain a classifier with `explain_classes()`'
     builder = "mmdet's init_detector"
 
     @staticmethod
@@ -80,11 +80,11 @@ class Detector(Network):
             found = getattr(sample, 'pred_instances', None)
             if found is None or 'bboxes' not in found or 'scores' not in found:
                 raise ModelError(
-                    f'{self.name} returns no boxes with scores, and box maps need both: use feature_maps() for it.'
+                    f'{self.name} returns no boxes with scores, and box maps need both: use `feature_maps()` for it.'
                 )
             if found.bboxes.shape[-1] != 4:
                 raise ModelError(
-                    f'{self.name} returns rotated boxes: box maps need upright ones; feature_maps() draws them.'
+                    f'{self.name} returns rotated boxes: box maps need upright ones; `feature_maps()` draws them.'
                 )
         return samples
 

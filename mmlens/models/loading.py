@@ -44,7 +44,7 @@ def read_config(config: ConfigLike, cfg_options: Optional[Dict[str, Any]] = None
         try:
             cfg.merge_from_dict(dict(cfg_options))
         except (KeyError, TypeError, AssertionError, IndexError, AttributeError) as error:
-            raise ModelError(f'--cfg-options do not fit the config: {reason(error)}') from error
+            raise ModelError(f'`cfg_options` do not fit the config: {reason(error)}') from error
     check_sections(cfg)
     return cfg
 
@@ -97,7 +97,7 @@ def choose_device(device: Optional[str]) -> torch.device:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise MmlensError(f"No device '{device}' here: use --device cpu.") from error
+        raise MmlensError(f"No device '{device}' here: use `device='cpu'`.") from error
     return chosen
 
 

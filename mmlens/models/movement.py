@@ -167,7 +167,7 @@ def _may_refuse(img: Any, new_img: Any) -> bool:
 def _cannot_follow(step: Any) -> str:
     return (
         f'The pipeline step {type(_inner(step)).__name__} moves pixels in a way that mmlens cannot follow: use '
-        '--resize-only, or take the step out of the test pipeline.'
+        '`resize_only`, or take the step out of the test pipeline.'
     )
 
 

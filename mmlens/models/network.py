@@ -145,7 +145,7 @@ class Network:
         family, need = _QUESTIONS[question]
         if self.family != family:
             use = _FUNCTIONS.get(self.family, 'feature_maps()')
-            raise ModelError(f'{self.name} is {self.described}, and {need}: use {use} for it.')
+            raise ModelError(f'{self.name} is {self.described}, and {need}: use `{use}` for it.')
 
     def class_name(self, label: int, prepared: Optional[Prepared] = None) -> str:
         """Name of a class, or its index as text.

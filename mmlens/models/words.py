@@ -81,9 +81,9 @@ def check_words(name: str, needed: bool, text: Optional[Text], custom_entities: 
     """
     given = text if isinstance(text, str) else list(text or ())
     if needed and not (given.strip() if isinstance(given, str) else given):
-        raise MmlensError(f"{name} is told in words what to look for: give `text`, such as text='a dog. a bicycle.'.")
+        raise MmlensError(f"{name} is told in words what to look for: give `text='a dog. a bicycle.'`.")
     if not needed and (given or custom_entities is not None):
-        raise MmlensError(f'{name} has fixed classes and reads no words: leave text and custom_entities out.')
+        raise MmlensError(f'{name} has fixed classes and reads no words: leave out `text` and `custom_entities`.')
     return Words(given if isinstance(given, str) else tuple(given), custom_entities) if needed else None
 
 

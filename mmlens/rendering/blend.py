@@ -20,7 +20,7 @@ def check_alpha(alpha: float) -> float:
     except (TypeError, ValueError):
         value = np.nan
     if not 0 <= value <= 1:
-        raise MmlensError(f'alpha must be a number from 0 (picture only) to 1 (map only), not {alpha!r}.')
+        raise MmlensError(f'`alpha` must be a number from 0 (picture only) to 1 (map only), not {alpha!r}.')
     return value
 
 

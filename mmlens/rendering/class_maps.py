@@ -139,7 +139,7 @@ def combine_guided(each: ClassMap, covered: Optional[np.ndarray] = None) -> np.n
         Shape (H, W, 3), uint8, BGR.
     """
     if each.guided is None:
-        raise MmlensError('The class has no guided gradients: ask explain_classes for guided_backprop.')
+        raise MmlensError('The class has no guided gradients: ask `explain_classes()` for `guided_backprop`.')
     product = each.guided.astype(np.float64) * each.normalised[..., None]
     seen = product if covered is None else product[covered]
     scaled = (product - seen.mean()) / (seen.std() or 1.0) * 0.1 + 0.5

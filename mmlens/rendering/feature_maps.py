@@ -44,7 +44,7 @@ def check_arrangement(topk: int, arrangement: Optional[Tuple[int, int]]) -> None
     if rows * columns < topk:
         raise MmlensError(
             f'The arrangement {rows} x {columns} has {rows * columns} places for {topk} channels: '
-            'give more rows or columns, or a smaller topk.'
+            'give more rows or columns, or a smaller `topk`.'
         )
 
 

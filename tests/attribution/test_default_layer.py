@@ -84,5 +84,5 @@ def test_where_nothing_counts_yet_it_is_the_last_norm_over_the_picture():
 
 def test_without_a_norm_layer_one_has_to_be_named():
     backbone = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(LayerError, match="No norm layer of 'backbone' lies over the picture: name a layer"):
+    with pytest.raises(LayerError, match="No norm layer of 'backbone' lies over the picture: name one with `layers`"):
         find(Classifier(backbone, nn.Linear(8, 3)))

@@ -109,9 +109,9 @@ def test_a_model_that_has_a_part_called_model_keeps_it(net):
 @pytest.mark.parametrize(
     ('name', 'sentence'),
     [
-        ('nek', "No layer 'nek': did you mean 'neck'? (`mmlens layers` lists all.)"),
-        ('nek.out_convs[2]', "No layer 'nek.out_convs[2]': did you mean 'neck'? (`mmlens layers` lists all.)"),
-        ('model.nek', "No layer 'model.nek': did you mean 'neck'? (`mmlens layers` lists all.)"),
+        ('nek', "No layer 'nek': did you mean 'neck'? (`list_layers(model)` lists all.)"),
+        ('nek.out_convs[2]', "No layer 'nek.out_convs[2]': did you mean 'neck'? (`list_layers(model)` lists all.)"),
+        ('model.nek', "No layer 'model.nek': did you mean 'neck'? (`list_layers(model)` lists all.)"),
         (
             'backbone.layer4[3]',
             "No layer 'backbone.layer4[3]': 'backbone.layer4' has 3 entries, [0] to [2].",
@@ -131,11 +131,11 @@ def test_a_model_that_has_a_part_called_model_keeps_it(net):
         (
             'backbone.layer4[0].conv3',
             "No layer 'backbone.layer4[0].conv3': did you mean 'backbone.layer4[0].conv1'? "
-            '(`mmlens layers` lists all.)',
+            '(`list_layers(model)` lists all.)',
         ),
         (
             'backbone.stem.cnov',
-            "No layer 'backbone.stem.cnov': did you mean 'backbone.stem.conv'? (`mmlens layers` lists all.)",
+            "No layer 'backbone.stem.cnov': did you mean 'backbone.stem.conv'? (`list_layers(model)` lists all.)",
         ),
         ('backbone.stem[2]', "No layer 'backbone.stem[2]': 'backbone.stem' has 2 entries, [0] to [1]."),
         (
@@ -146,11 +146,11 @@ def test_a_model_that_has_a_part_called_model_keeps_it(net):
         (
             'neck.by_level.p4',
             "No layer 'neck.by_level.p4': did you mean \"neck.by_level['p-4']\" or 'neck.by_level.p3'? "
-            '(`mmlens layers` lists all.)',
+            '(`list_layers(model)` lists all.)',
         ),
         (
             'xyzzy',
-            "No layer 'xyzzy': did you mean 'backbone' or 'neck'? (`mmlens layers` lists all.)",
+            "No layer 'xyzzy': did you mean 'backbone' or 'neck'? (`list_layers(model)` lists all.)",
         ),
     ],
 )

@@ -29,7 +29,7 @@ def test_what_is_a_component_already_stays(name):
 
 def test_a_method_that_does_not_add_up_channels_is_refused():
     strongest = OnePassMethod('strongest', lambda activation, gradient, spatial: activation.amax(1))
-    with pytest.raises(MethodError, match="'strongest' does not add up channels: leave out eigen smoothing"):
+    with pytest.raises(MethodError, match="'strongest' does not add up channels: leave out `eigen_smooth`"):
         eigen_smoothed(strongest)(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 4), False)
 
 

@@ -296,7 +296,7 @@ def test_extra_tokens_that_leave_no_grid_are_told(x, extra, said):
         with pytest.raises(LayerError) as error:
             tap.levels(SIZE, extra)
     assert str(error.value) == (
-        f"Layer 'norm' returns (1, 18, 5): {said}; choose another number of extra tokens, or a layer of the backbone "
+        f"Layer 'norm' returns (1, 18, 5): {said}; choose another `num_extra_tokens`, or a layer of the backbone "
         'or the neck.'
     )
 
@@ -307,8 +307,8 @@ def test_a_layer_that_does_not_run_is_refused(x):
     net.levels = nn.ModuleList([nn.Identity(), nn.Identity()])
     net.forward = lambda x: net[0](x)
     expected = {
-        'unused.aux': "Layer 'unused.aux' does not run when the model predicts: choose another (`mmlens layers` shows "
-        'which run).',
+        'unused.aux': "Layer 'unused.aux' does not run when the model predicts: choose another (`list_layers(model, "
+        'picture)` shows which run).',
         'unused': "Layer 'unused' is a list of layers, which is not run as a whole: choose 'unused.aux' or "
         "'unused.p4'.",
         'levels': "Layer 'levels' is a list of layers, which is not run as a whole: choose 'levels[0]' or 'levels[1]'.",

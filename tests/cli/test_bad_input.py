@@ -79,19 +79,19 @@ def test_method_of_the_package_that_needs_more(model, pictures, capsys):
 
 def test_black_box_with_layers(model, pictures, capsys):
     words = ['pics/a.png', *model, '--method', 'drise', '--target-layers', 'neck']
-    assert 'looks at no layer' in fails(boxam.main, words, capsys)
+    assert 'without layers: leave out --target-layers.' in fails(boxam.main, words, capsys)
 
 
 def test_sums_of_another_picture(model, pictures, capsys):
     words = ['--method', 'drise', '--num-masks', '2', '--score-thr', '0.01', '--resume', 'masks.npz']
     assert boxam.main(['pics/a.png', *model, *words]) == 0
     capsys.readouterr()
-    assert 'masks.npz was begun for another picture' in fails(boxam.main, ['pics/c.jpg', *model, *words], capsys)
+    assert 'masks.npz was started with another picture' in fails(boxam.main, ['pics/c.jpg', *model, *words], capsys)
 
 
 def test_sums_of_several_pictures(pictures, capsys):
     words = ['pics', 'unused.py', 'unused.pth', '--method', 'drise', '--resume', 'masks.npz']
-    assert '--resume is for one picture, and there are 3' in fails(boxam.main, words, capsys)
+    assert '--resume works on a single picture, but there are 3' in fails(boxam.main, words, capsys)
 
 
 @pytest.mark.parametrize('name', ['out/a.png', 'out/../out/a.npz'])
@@ -99,7 +99,9 @@ def test_sums_of_several_pictures(pictures, capsys):
 def test_the_file_to_resume_is_no_result(pictures, capsys, command, name):
     os.mkdir('out')
     words = ['pics/a.png', 'unused.py', 'unused.pth', '--method', 'drise', '--resume', name, '--out-dir', 'out']
-    assert f'--resume {name} is where a result goes: name another file.' in fails(command.main, words, capsys)
+    assert f'--resume {name} would be overwritten by a result: choose another file.' in fails(
+        command.main, words, capsys
+    )
 
 
 def test_unknown_class(model, pictures, capsys):

@@ -339,7 +339,8 @@ def test_a_picture_without_a_single_box_is_explained(yolox, picture):
     assert len(found) == 0
     # Not for its score alone: detectors that are not trained yet make boxes without an area.
     assert found.notes == [
-        'The detector found nothing: its own test_cfg lets no box through, be it for its score or for its size.'
+        'The detector found nothing: its own test_cfg filtered out every box, by score or by size; lower its '
+        'thresholds with `cfg_options`.'
     ]
     assert feature_maps(detector, picture).detections.boxes.shape == (0, 4)
 
@@ -446,7 +447,7 @@ def test_evidence_outside_a_box_is_said_where_only_the_box_is_shown(yolox, pictu
     plain = explain_boxes(yolox, picture[:40], score_thr=0.02)
     within = explain_boxes(yolox, picture[:40], score_thr=0.02, norm_in_bbox=True)
     lost = [box for one, box in zip(plain, within) if one.normalised.any() and not box.normalised.any()]
-    assert lost and all('lies outside the box; leave out norm_in_bbox' in box.blank for box in lost)
+    assert lost and all('lies outside the box; leave out `norm_in_bbox`' in box.blank for box in lost)
 
 
 def test_methods_without_gradients_say_so_once(yolox, picture):
@@ -462,22 +463,22 @@ def test_methods_without_gradients_say_so_once(yolox, picture):
     'options, error, sentence',
     [
         (dict(layers=['nekc']), LayerError, "No layer 'nekc': did you mean 'neck'"),
-        (dict(layers=[]), MmlensError, 'No layer was named'),
+        (dict(layers=[]), MmlensError, '`layers` names no layer'),
         (dict(layers=['bbox_head.loss_cls']), LayerError, 'does not run when the model predicts'),
         (dict(layers=['bbox_head.multi_level_cls_convs']), LayerError, 'is a list of layers'),
         (dict(method='gradcamm'), MethodError, "Unknown method 'gradcamm': did you mean gradcam"),
         (dict(method='FullGrad'), MethodError, 'not built in'),
         (dict(method='AblationCAM', method_options=dict(ratio=0.5)), MethodError, "has no option 'ratio'"),
         (dict(method='gradcam', method_options=dict(batch_size=2)), MethodError, 'takes no options'),
-        (dict(method='drise', layers=['neck']), LayerError, 'looks at no layer'),
+        (dict(method='drise', layers=['neck']), LayerError, 'without layers: leave out `layers`'),
         (dict(target='edges'), MmlensError, "Unknown target 'edges': choose one of score, box, both"),
         (dict(classes=['cupp']), MmlensError, "The model knows no class 'cupp': it knows cup"),
         (dict(classes=[7]), MmlensError, "knows no class '7'"),
         (dict(classes=[-1]), MmlensError, "knows no class '-1'"),
         (dict(instances=[99]), MmlensError, r'There is no instance 99: \d+ detections score at least'),
         (dict(instances=[-1]), MmlensError, 'There is no instance -1'),
-        (dict(topk=0), MmlensError, 'topk must be -1 or at least 1'),
-        (dict(topk=-2), MmlensError, 'topk must be -1 or at least 1'),
+        (dict(topk=0), MmlensError, '`topk` must be -1 or at least 1'),
+        (dict(topk=-2), MmlensError, '`topk` must be -1 or at least 1'),
     ],
     ids=str,
 )

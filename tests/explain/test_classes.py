@@ -263,7 +263,7 @@ def test_every_other_method_of_the_package_works_or_says_why(classifiers, square
 
 
 def test_a_method_that_finds_its_layers_is_given_none(classifiers, square):
-    with pytest.raises(LayerError, match=r'^FullGrad finds its layers by itself: name none\.$'):
+    with pytest.raises(LayerError, match=r'^FullGrad finds its layers by itself: leave out `layers`\.$'):
         explain_classes(classifiers('resnet'), square, method='FullGrad', layers=['backbone.layer2'])
 
 
@@ -405,8 +405,8 @@ def test_the_model_is_given_back_as_it_was(classifiers, square):
         (dict(classes=[7]), 'no class'),
         (dict(method='gradcan'), "Unknown method 'gradcan': did you mean gradcam"),
         (dict(layers=['backbone.layer9']), "No layer 'backbone.layer9'"),
-        (dict(layers=[]), 'No layer was named'),
-        (dict(num_extra_tokens=-1), 'num_extra_tokens must be 0 or more'),
+        (dict(layers=[]), '`layers` names no layer'),
+        (dict(num_extra_tokens=-1), '`num_extra_tokens` must be 0 or more'),
         (dict(device='cpu'), 'go with a config'),
     ],
 )
@@ -470,7 +470,7 @@ def test_black_box_masks_explain_classes_too(classifiers, square):
     found = explain_classes(classifier, square, method='drise', classes=[0, 1], method_options=options)
     assert found.layers == () and len(found) == 2 and found[0].normalised.max() == 1
     assert not np.allclose(found[0].normalised, found[1].normalised)
-    with pytest.raises(LayerError, match='looks at no layer'):
+    with pytest.raises(LayerError, match='without layers: leave out `layers`'):
         explain_classes(classifier, square, method='drise', layers=['backbone'])
 
 
@@ -522,7 +522,7 @@ def test_smoothing_that_is_ended_early_leaves_the_unfinished_inputs_out(classifi
 
 def test_the_passes_of_several_inputs_are_not_kept_in_one_file(classifiers, square, tmp_path):
     options = dict(num_masks=2, resume=str(tmp_path / 'masks.npz'))
-    with pytest.raises(MethodError, match='resume keeps the passes over one input, and aug_smooth looks at six'):
+    with pytest.raises(MethodError, match='`resume` keeps the passes over one input, and `aug_smooth` looks at six'):
         explain_classes(classifiers('resnet'), square, method='drise', aug_smooth=True, method_options=options)
     assert not (tmp_path / 'masks.npz').exists()
 

@@ -66,10 +66,10 @@ def test_what_the_network_is_fed_is_a_layer_too(yolox, picture):
 @pytest.mark.parametrize(
     'options, sentence',
     [
-        (dict(reduction=None, topk=-1), r"'neck' has 16 channels.*set a channel reduction"),
+        (dict(reduction=None, topk=-1), r"'neck' has 16 channels.*set `reduction`"),
         (dict(reduction='mean'), "Unknown channel reduction 'mean': choose squeeze_mean, select_max or None"),
-        (dict(reduction=None, topk=0), 'topk must be'),
-        (dict(reduction=None, topk=-3), 'topk must be'),
+        (dict(reduction=None, topk=0), '`topk` must be'),
+        (dict(reduction=None, topk=-3), '`topk` must be'),
         (dict(layers=['nekc']), "No layer 'nekc'"),
     ],
     ids=str,

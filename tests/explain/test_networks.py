@@ -19,8 +19,8 @@ from mmlens.models.classifier import Classifier
 from mmlens.models.detector import Detector
 from mmlens.models.network import Network
 
-BOXES = 'ImageClassifier is a classifier, and box maps need a detector: use explain_classes() for it.'
-CLASSES = 'YOLOX is a detector, and class maps need a classifier: use explain_boxes() for it.'
+BOXES = 'ImageClassifier is a classifier, and box maps need a detector: use `explain_classes()` for it.'
+CLASSES = 'YOLOX is a detector, and class maps need a classifier: use `explain_boxes()` for it.'
 
 
 @pytest.fixture(scope='module')
@@ -118,7 +118,7 @@ def test_the_old_doors_stay(classifier_config, yolox_config, picture):
 
 
 def test_classes_were_called_categories(classifier, picture):
-    with pytest.warns(DeprecationWarning, match='categories= is now called classes='):
+    with pytest.warns(DeprecationWarning, match='`categories` is now called `classes`'):
         old = explain_classes(classifier, picture, categories=['fork'])
     new = explain_classes(classifier, picture, classes=['fork'])
     assert [each.category for each in old] == [each.category for each in new] == [1]

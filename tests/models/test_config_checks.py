@@ -45,7 +45,10 @@ def test_what_nothing_knows_is_told(options, sentences):
 @pytest.mark.parametrize(
     ('options', 'said'),
     [
-        ({'model': 3}, "The config's model is 3, not a section: write it as a dict; --cfg-options changes one of its"),
+        (
+            {'model': 3},
+            "model is 3, not a section: write it as a dict; `cfg_options={'model.KEY': VALUE}` changes",
+        ),
         ({'train_dataloader': 'a'}, "train_dataloader is 'a', not a section"),
         ({'default_hooks': [1]}, r'default_hooks is \[1\], not a section'),
         ({'custom_hooks': 5}, "The config's custom_hooks is 5, not a list: write a list of dicts."),

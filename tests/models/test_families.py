@@ -132,12 +132,12 @@ def test_a_network_of_another_family_gets_one_sentence(model_of):
         ('qdtrack', 'boxes'): None,
         ('classifier', 'classes'): None,
         ('panoptic_fpn', 'boxes'): 'PanopticFPN is a panoptic segmentor, and box maps need a detector: '
-        'use feature_maps() for it.',
+        'use `feature_maps()` for it.',
         ('maskformer', 'classes'): 'MaskFormer is a panoptic segmentor, and class maps need a classifier: '
-        'use feature_maps() for it.',
+        'use `feature_maps()` for it.',
         ('classifier', 'boxes'): 'ImageClassifier is a classifier, and box maps need a detector: '
-        'use explain_classes() for it.',
-        ('yolox', 'classes'): 'YOLOX is a detector, and class maps need a classifier: use explain_boxes() for it.',
+        'use `explain_classes()` for it.',
+        ('yolox', 'classes'): 'YOLOX is a detector, and class maps need a classifier: use `explain_boxes()` for it.',
     }
     for (name, question), sentence in sentences.items():
         network = as_network(model_of(name))

@@ -203,7 +203,7 @@ def test_options_take_effect(yolox_config):
     ids=str,
 )
 def test_options_that_do_not_fit(options, yolox_config):
-    assert sentence_of(read_config, yolox_config, options).startswith('--cfg-options do not fit the config: ')
+    assert sentence_of(read_config, yolox_config, options).startswith('`cfg_options` do not fit the config: ')
 
 
 # Devices
@@ -213,7 +213,7 @@ def test_options_that_do_not_fit(options, yolox_config):
 def test_devices_that_are_not_there(device):
     if device == 'mps:0' and torch.backends.mps.is_available():
         pytest.skip('there is such a device')
-    assert f"No device '{device}' here: use --device cpu" in sentence_of(choose_device, device)
+    assert f"No device '{device}' here: use `device='cpu'`" in sentence_of(choose_device, device)
 
 
 def test_the_device_chosen_by_default():

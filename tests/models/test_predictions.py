@@ -82,7 +82,7 @@ def test_box_maps_refuse_rotated_boxes_and_name_what_draws_them(picture):
     network = told(kind=Detector, pred_instances=InstanceData(bboxes=boxes, scores=torch.ones(1)))
     with pytest.raises(ModelError) as raised:
         network.predict(network.prepare(picture))
-    assert str(raised.value) == ('Told returns rotated boxes: box maps need upright ones; feature_maps() draws them.')
+    assert str(raised.value) == ('Told returns rotated boxes: box maps need upright ones; `feature_maps()` draws them.')
     assert len(network.predictions(network.prepare(picture))) == 1
 
 

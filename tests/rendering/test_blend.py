@@ -36,7 +36,7 @@ def test_not_a_number_is_nothing_and_the_arguments_stay_as_they_are(picture: np.
 
 @pytest.mark.parametrize('alpha', [-0.1, 1.5, float('nan'), 'much', None])
 def test_alpha_out_of_range(alpha: object) -> None:
-    with pytest.raises(MmlensError, match='alpha must be .*from 0'):
+    with pytest.raises(MmlensError, match='`alpha` must be .*from 0'):
         check_alpha(alpha)  # type: ignore[arg-type]
 
 

@@ -149,7 +149,7 @@ def test_masks_are_outlined_in_both_layouts(picture: np.ndarray, box_map: Make, 
     [
         ({'layout': 'mosaic'}, "layout 'mosaic'.*overlay, panels"),
         ({'colormap': 'turbi'}, "colour map 'turbi'.*turbo"),
-        ({'alpha': 1.5}, 'alpha must be .* not 1.5'),
+        ({'alpha': 1.5}, '`alpha` must be .* not 1.5'),
     ],
 )
 def test_bad_options(options: dict, message: str, picture: np.ndarray, box_map: Make, explanation: Explain) -> None:

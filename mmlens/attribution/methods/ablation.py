@@ -41,13 +41,13 @@ def ablationcam(job: PassJob) -> List[Maps]:
     ablated = job.options['ablated'] or ('zero' if job.spatial else 'gradcam')
     choose = job.options['choose'] or ('gradient' if job.dependences else 'gradcam')
     if not 0 < ratio <= 1:
-        raise MethodError(f'ratio_channels_to_ablate must be over 0 and at most 1, not {ratio}.')
+        raise MethodError(f'`ratio_channels_to_ablate` must be above 0 and at most 1, not {ratio}.')
     if ablated not in ABLATED_VALUES or choose not in CHOICES:
         raise MethodError(
-            f'ablated must be one of {", ".join(ABLATED_VALUES)}, and choose one of {", ".join(CHOICES)}.'
+            f'`ablated` must be one of {", ".join(ABLATED_VALUES)}, and `choose` one of {", ".join(CHOICES)}.'
         )
     if choose == 'gradient' and not job.dependences:
-        raise MethodError("choose='gradient' is for boxes: leave it out, or take choose='gradcam'.")
+        raise MethodError("`choose='gradient'` is for boxes: leave it out, or take `choose='gradcam'`.")
     channels = [_channels(job, level, ratio, choose) for level in range(len(job.levels))]
     job.total = sum(len(chosen) for chosen in channels)
     reference = job.runs.reference

@@ -37,7 +37,9 @@ class Method:
             MethodError: If an option is given that it does not have.
         """
         if options:
-            raise MethodError(f"Method '{self.name}' takes no options: leave out {', '.join(options)}.")
+            raise MethodError(
+                f"Method '{self.name}' takes no options: leave out {', '.join(f'`{name}`' for name in options)}."
+            )
         return {}
 
 

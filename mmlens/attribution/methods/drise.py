@@ -50,12 +50,12 @@ def drise(job: PassJob) -> List[Maps]:
     count, grid, keep, seed = (job.options[name] for name in ('num_masks', 'grid', 'keep', 'seed'))
     if count < 1 or grid < 1 or seed < 0 or not 0 < keep < 1:
         raise MethodError(
-            'num_masks and grid must be at least 1, seed at least 0 and keep between 0 and 1, '
+            '`num_masks` and `grid` must be at least 1, `seed` at least 0 and `keep` between 0 and 1, '
             f'not {count}, {grid}, {seed} and {keep}.'
         )
     size = (int(job.inputs.shape[2]), int(job.inputs.shape[3]))
     if grid > max(size):
-        raise MethodError(f"grid must be at most {max(size)}, the input's longer side, not {grid}.")
+        raise MethodError(f"`grid` must be at most {max(size)}, the input's longer side, not {grid}.")
 
     def masks(numbers: Sequence[int]) -> Tensor:
         return torch.from_numpy(np.stack([random_mask(number, size, grid, keep, seed) for number in numbers]))
@@ -113,11 +113,12 @@ class _Weights:
                 values, made_for = torch.from_numpy(kept['weights']), str(kept['made_for'])
         except Exception as error:  # whatever is wrong with somebody's file
             raise MethodError(
-                f'{path} holds no weights of D-RISE to go on with: delete it, or name another.'
+                f'{path} holds no progress of D-RISE: delete it, or name another file with `resume`.'
             ) from error
         if made_for != self._made_for:
             raise MethodError(
-                f'{path} was begun for another picture, other boxes or other options: delete it, or name another file.'
+                f'{path} was started with another picture, other boxes or other options: delete it, or name another '
+                'file with `resume`.'
             )
         return values
 
@@ -134,7 +135,7 @@ class _Weights:
                 with write_atomically(self._path, suffix='.npz') as temporary:
                     np.savez(temporary, weights=self.values.numpy(), made_for=np.array(self._made_for))
             except OutputError as error:
-                raise OutputError(f'Cannot write {self._path}: name another file for D-RISE to go on from.') from error
+                raise OutputError(f'Cannot write {self._path}: name another file with `resume`.') from error
         self._saved = time.monotonic()
 
 

@@ -154,8 +154,8 @@ class PassMethod(Method):
             if not is_number or value is None and default is None:
                 continue
             if not isinstance(value, numbers.Integral if whole else numbers.Real):
-                raise MethodError(f'{name} must be a {"whole " if whole else ""}number, not {value!r}.')
+                raise MethodError(f'`{name}` must be a {"whole " if whole else ""}number, not {value!r}.')
         for name, extra in (('batch_size', ''), ('memory', ' and finite')):
             if complete[name] is not None and not 0 < complete[name] < math.inf:
-                raise MethodError(f'{name} must be more than 0{extra}, not {complete[name]}.')
+                raise MethodError(f'`{name}` must be more than 0{extra}, not {complete[name]}.')
         return complete

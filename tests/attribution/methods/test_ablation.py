@@ -113,13 +113,15 @@ def test_a_target_of_zero_has_no_share_and_no_nan(made):
 
 @pytest.mark.parametrize('ratio', [0, -1, 1.5, math.nan])
 def test_a_ratio_that_is_none_is_refused(made, ratio):
-    with pytest.raises(MethodError, match='ratio_channels_to_ablate must be over 0 and at most 1'):
+    with pytest.raises(MethodError, match='`ratio_channels_to_ablate` must be above 0 and at most 1'):
         ablationcam(made.job('ablationcam', ratio_channels_to_ablate=ratio))
 
 
 @pytest.mark.parametrize('option', ['ablated', 'choose'])
 def test_other_choices_are_refused(made, option):
-    with pytest.raises(MethodError, match=r'ablated must be one of .*zero.*, and choose one of gradient, gradcam\.'):
+    with pytest.raises(
+        MethodError, match=r'`ablated` must be one of .*zero.*, and `choose` one of gradient, gradcam\.'
+    ):
         ablationcam(made.job('ablationcam', **{option: 'noise'}))
 
 
@@ -155,5 +157,5 @@ def test_where_no_gradient_arrives_channels_are_chosen_as_in_pytorch_gradcam(mad
 
 
 def test_classes_have_no_gradient_to_choose_channels_by(made):
-    with pytest.raises(MethodError, match="choose='gradient' is for boxes"):
+    with pytest.raises(MethodError, match="`choose='gradient'` is for boxes"):
         ablationcam(made.job('ablationcam', spatial=False, ratio_channels_to_ablate=0.5, choose='gradient'))

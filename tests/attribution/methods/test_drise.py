@@ -128,7 +128,7 @@ def test_a_file_that_cannot_be_written_is_told_before_the_first_pass(made, tmp_p
     job = made.job('drise', num_masks=20, grid=4, resume=str(tmp_path / name))
     with pytest.raises(OutputError) as error:
         drise(job)
-    assert str(error.value) == f'Cannot write {tmp_path / name}: name another file for D-RISE to go on from.'
+    assert str(error.value) == f'Cannot write {tmp_path / name}: name another file with `resume`.'
     assert job.runs.passes == 0
 
 
@@ -193,7 +193,7 @@ def test_a_file_that_holds_no_weights_is_refused_in_a_sentence(made, tmp_path, s
     spoiled = file.read_bytes()
     with pytest.raises(MethodError) as error:
         run(made, resume=str(file))
-    assert str(error.value) == f'{file} holds no weights of D-RISE to go on with: delete it, or name another.'
+    assert str(error.value) == f'{file} holds no progress of D-RISE: delete it, or name another file with `resume`.'
     assert file.read_bytes() == spoiled
 
 
@@ -210,7 +210,8 @@ def test_a_file_of_something_else_is_refused_in_a_sentence(made, tmp_path, chang
     with pytest.raises(MethodError) as error:
         drise(job)
     assert str(error.value) == (
-        f'{file} was begun for another picture, other boxes or other options: delete it, or name another file.'
+        f'{file} was started with another picture, other boxes or other options: delete it, or name another file with '
+        '`resume`.'
     )
 
 
@@ -221,13 +222,13 @@ def test_a_folder_that_is_not_there_is_made(made, tmp_path):
 
 
 def test_more_cells_than_pixels_are_refused(made):
-    with pytest.raises(MethodError, match="^grid must be at most [0-9]+, the input's longer side, not 100000\\.$"):
+    with pytest.raises(MethodError, match="^`grid` must be at most [0-9]+, the input's longer side, not 100000\\.$"):
         run(made, grid=100_000)
 
 
 @pytest.mark.parametrize('options', [{'num_masks': 0}, {'grid': 0}, {'seed': -1}, {'keep': 0}, {'keep': 1.0}])
 def test_options_that_make_no_sense_are_refused(made, options):
     with pytest.raises(
-        MethodError, match='num_masks and grid must be at least 1, seed at least 0 and keep between 0 and 1'
+        MethodError, match='`num_masks` and `grid` must be at least 1, `seed` at least 0 and `keep` between 0 and 1'
     ):
         run(made, **options)
