@@ -106,6 +106,6 @@ def reading(name: str, words: Optional[Words]) -> Iterator[None]:
             raise
         said = next(line for line in lines if any(map(str.isalpha, line))).rstrip('.')
         raise ModelError(
-            f'{name} cannot find the nouns in the text: {said}; with custom_entities=True each part between two full '
+            f'{name} cannot find the nouns in the text: {said}; with `custom_entities=True` each part between two full '
             'stops is taken as the name of a class.'
         ) from error

@@ -204,7 +204,7 @@ def test_what_no_affine_map_describes_is_refused(function, with_steps):
     detector = with_steps([own_step(function)])
     with pytest.raises(PictureError, match=f'Own{function.__name__.title()} moves pixels in a way') as caught:
         detector.prepare(np.zeros((200, 200, 3), np.uint8))
-    assert 'resize-only' in str(caught.value)
+    assert '`resize_only`' in str(caught.value)
 
 
 def broken(img):

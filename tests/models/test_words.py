@@ -10,7 +10,7 @@ from mmlens.models.families import as_network
 from mmlens.models.loading import load_model, read_config
 from mmlens.models.words import Words
 
-SENTENCE = "Reader is told in words what to look for: give `text`, such as text='a dog. a bicycle.'."
+SENTENCE = "Reader is told in words what to look for: give `text='a dog. a bicycle.'`."
 
 
 @pytest.fixture(scope='module')
@@ -106,7 +106,7 @@ def test_every_copy_of_a_picture_is_told(reader, picture):
 def test_words_for_a_network_that_reads_none_are_refused(yolox, picture):
     assert not yolox.needs_words
     with pytest.raises(
-        MmlensError, match='^YOLOX has fixed classes and reads no words: leave text and custom_entities out'
+        MmlensError, match='^YOLOX has fixed classes and reads no words: leave out `text` and `custom_entities`'
     ):
         yolox.prepare(picture, text='a dog')
     with pytest.raises(MmlensError, match='reads no words'):
@@ -120,7 +120,7 @@ def test_words_that_the_model_cannot_read_are_one_sentence(reader, picture):
         with pytest.raises(ModelError) as raised:
             run(prepared)
         assert str(raised.value) == (
-            'Reader cannot find the nouns in the text: Resource punkt_tab not found; with custom_entities=True each '
+            'Reader cannot find the nouns in the text: Resource punkt_tab not found; with `custom_entities=True` each '
             'part between two full stops is taken as the name of a class.'
         )
 
