@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmlens import feature_maps, list_layers
+from mmlens import feature_maps
 from mmlens.errors import MmlensError
 
 
@@ -77,26 +77,6 @@ def test_what_the_network_is_fed_is_a_layer_too(yolox, picture):
 def test_bad_choices_of_feature_maps_are_refused(options, sentence, yolox, picture):
     with pytest.raises(MmlensError, match=sentence):
         feature_maps(yolox, picture, **{'layers': ['neck'], **options})
-
-
-def test_layers_are_listed_with_their_shapes(yolox, picture):
-    named = {one.name: one for one in list_layers(yolox)}
-    run = {one.name: one for one in list_layers(yolox, picture)}
-    assert list(named) == list(run) and named['neck'].kind == 'YOLOXPAFPN'
-    assert named['neck'].shapes is None
-    assert run['neck'].shapes == ((1, 16, 16, 16), (1, 16, 8, 8), (1, 16, 4, 4))
-    assert run['bbox_head.loss_cls'].shapes == ()
-    assert [one.name for one in list_layers(yolox.model)] == list(named)
-
-
-def test_every_listed_layer_with_a_map_can_be_shown(faster_rcnn, picture):
-    shown = 0
-    for one in list_layers(faster_rcnn, picture):
-        if one.shapes and all(len(shape) == 4 and shape[0] == 1 and min(shape[2:]) > 1 for shape in one.shapes):
-            found = feature_maps(faster_rcnn, picture, layers=[one.name])
-            assert np.isfinite(found[0].maps).all()
-            shown += 1
-    assert shown > 30
 
 
 def test_classifiers_have_feature_maps_and_no_detections(picture):
