@@ -5,9 +5,12 @@ import pytest
 import torch
 
 from mmlens import explain_boxes, explain_classes, open_network, register_pass_method
-from mmlens.attribution.methods import registry
+from mmlens.attribution.methods import OnePassMethod, get_method, registry
 from mmlens.attribution.passes.altering import with_cells
-from mmlens.errors import LayerError, MethodError
+from mmlens.errors import LayerError, MethodError, MmlensError
+from mmlens.explain.box_targets import BoxTargets
+from mmlens.explain.class_targets import ClassTargets
+from mmlens.explain.job import Job, Targets
 
 
 @pytest.fixture(scope='module')
@@ -117,3 +120,126 @@ def test_boxes_are_not_explained_by_another_packages_engine(yolox, picture, name
 def test_layers_are_refused_where_none_is_looked_at(classifier, picture, method, sentence):
     with pytest.raises(LayerError, match=sentence):
         explain_classes(classifier, picture, method=method, layers=['backbone'])
+
+
+def boxes(yolox, picture, ranks=(0, 1)):
+    return BoxTargets(yolox, picture, 'score', lambda found: list(ranks))
+
+
+def classes(classifier, picture, names=('a', 'c')):
+    return ClassTargets(classifier, picture, list(names))
+
+
+def test_options_are_completed_and_layers_found(yolox, picture):
+    job = Job.settle(boxes(yolox, picture), get_method('ablationcam'), dict(batch_size=3), ['neck.out_convs[-1]'])
+    assert job.options['batch_size'] == 3 and job.options['ratio_channels_to_ablate'] == 1
+    assert list(job.layers) == ['neck.out_convs[-1]']
+    assert job.layers['neck.out_convs[-1]'] is yolox.model.neck.out_convs[2]
+    assert list(Job.settle(boxes(yolox, picture), get_method('gradcam'), None, None).layers) == ['neck']
+
+
+@pytest.mark.parametrize(
+    ('method', 'options', 'layers', 'error', 'sentence'),
+    [
+        ('gradcam', dict(batch_size=2), None, MethodError, 'takes no options'),
+        ('ablationcam', dict(ratio=1), None, MethodError, "has no option 'ratio'"),
+        ('gradcam', None, ['nekc'], LayerError, "No layer 'nekc'"),
+        ('gradcam', None, [], MmlensError, 'No layer was named'),
+        ('drise', None, ['neck'], LayerError, 'takes the network as a black box and looks at no layer'),
+        ('fullgrad', None, None, MethodError, 'FullGrad'),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_network_runs(yolox, picture, method, options, layers, error, sentence):
+    targets = boxes(yolox, picture)
+    with pytest.raises(error, match=sentence):
+        Job.settle(targets, get_method(method), options, layers)
+    assert targets._prepared is None
+
+
+def test_a_map_for_each_target_in_their_order(yolox, picture):
+    both = Job.settle(boxes(yolox, picture, [0, 3]), get_method('gradcam'), None, None).run()
+    (third,) = Job.settle(boxes(yolox, picture, [3]), get_method('gradcam'), None, None).run().maps
+    assert len(both.maps) == 2 and not torch.equal(both.maps[0].raw, both.maps[1].raw)
+    torch.testing.assert_close(both.maps[1].raw, third.raw)
+    assert (both.passes, both.unfinished, both.notes) == (0, False, [])
+
+
+def test_the_formula_is_told_whether_targets_lie_at_places(yolox, classifier, picture):
+    told = []
+
+    def note(activation, gradient, spatial):
+        told.append((spatial, tuple(activation.shape[:2])))
+        return (activation * gradient).sum(1)
+
+    method = OnePassMethod('note', note)
+    Job.settle(boxes(yolox, picture, [0]), method, None, ['neck']).run()
+    assert set(told) == {(True, (1, 16))}
+    told.clear()
+    Job.settle(classes(classifier, picture), method, None, ['backbone.layer4']).run()
+    assert told == [(False, (1, 64))] * 2
+
+
+@pytest.mark.parametrize('family', ['boxes', 'classes'])
+def test_passes_are_counted_told_and_may_be_ended(yolox, classifier, picture, family):
+    make, layer = dict(
+        boxes=(lambda: boxes(yolox, picture), 'neck'), classes=(lambda: classes(classifier, picture), 'backbone.layer4')
+    )[family]
+    seen = []
+    options = dict(batch_size=4)
+    whole = Job.settle(make(), get_method('ablationcam'), options, [layer], lambda *at: seen.append(at) or True).run()
+    total = seen[-1][1]
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen}) and seen[-1][0] == total
+    assert not whole.unfinished and whole.passes >= total
+    stopped = Job.settle(make(), get_method('ablationcam'), options, [layer], lambda done, total: done < 8).run()
+    assert stopped.unfinished and len(stopped.maps) == len(whole.maps) == 2
+    assert stopped.notes[-1] == f'Ended early: the maps are those after 8 of {total} passes.'
+
+
+def test_nothing_to_explain_is_no_map_and_no_error(yolox, picture):
+    for method in ('gradcam', 'ablationcam', 'drise'):
+        options = dict(num_masks=2) if method == 'drise' else None
+        assert Job.settle(boxes(yolox, picture, []), get_method(method), options, None).run().maps == []
+
+
+def test_a_map_that_was_ended_at_once_says_why_it_is_blank(yolox, picture):
+    # The first batch may find something: a layer that the box does not come through stays blank.
+    job = Job.settle(
+        boxes(yolox, picture, [0]), get_method('drise'), dict(num_masks=64, batch_size=1), None, lambda *_: False
+    )
+    found = job.run()
+    assert found.unfinished and found.notes == ['Ended early: the maps are those after 1 of 64 passes.']
+    if not bool((found.maps[0].raw > 0).any()):
+        assert found.maps[0].blank == 'it was ended before anything was found; let it run longer'
+
+
+def test_a_family_says_what_is_its_own(yolox, picture):
+    targets = Targets(yolox, picture)
+    assert targets.spatial and targets.extra_tokens is None
+    known = [['of a'], ['of b']]
+    assert targets.as_in_runs(known, 1) is known
+    drise, ablation = get_method('drise'), get_method('ablationcam')
+    assert targets.why_nothing(drise, []) == (
+        'drise finds no part of the picture that matters; try more masks or another method'
+    )
+    assert targets.why_nothing(ablation, ['neck', 'backbone']) == (
+        "ablationcam is nowhere positive at 'neck', 'backbone'; choose another layer or method"
+    )
+    for ask in (
+        targets.default_layers,
+        lambda: targets.scalars(None),
+        lambda: targets.run(1),
+        lambda: targets.runs(None, ablation, {}),
+        lambda: targets.by_engine(None, {}, False),
+        lambda: targets.fuse([], (1, 1)),
+    ):
+        with pytest.raises(NotImplementedError):
+            ask()
+
+
+def test_the_picture_is_prepared_once_and_when_it_is_needed(yolox, picture, monkeypatch):
+    calls = []
+    prepare = yolox.prepare
+    monkeypatch.setattr(yolox, 'prepare', lambda *given, **words: calls.append(words) or prepare(*given, **words))
+    targets = Targets(yolox, picture)
+    assert calls == []
+    assert targets.prepared is targets.prepared and len(calls) == 1

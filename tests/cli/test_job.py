@@ -1,0 +1,88 @@
+"""What `featmap`, `boxam` and `cam` have in common, with a real detector."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmlens.cli.arguments import Parser
+from mmlens.cli.commands import boxam
+from mmlens.cli.job import check_trained, load, run_job
+from mmlens.cli.run import Drawn
+from mmlens.errors import MmlensError, ModelError
+
+
+def arguments(*words):
+    return boxam.build_parser().parse_args(list(words))
+
+
+def draw(network, picture):
+    return Drawn(network.prepare(picture).picture, 'seen')
+
+
+def test_the_network_of_the_arguments_is_opened(model, pictures):
+    network = load(arguments('pics/a.png', *model, '--device', 'cpu', '--cfg-options', 'model.test_cfg.max_per_img=2'))
+    assert network.family == 'detector' and network.model.test_cfg.max_per_img == 2
+    assert network.class_names == ['ant', 'bee', 'cow']
+
+
+def test_random_weights_are_not_drawn(model, pictures):
+    args = arguments('pics/a.png', model[0], '--device', 'cpu')
+    network = load(args)
+    with pytest.raises(ModelError) as raised:
+        check_trained(args, network)
+    assert str(raised.value) == (
+        f'No checkpoint was given, and {model[0]} has no load_from: give one after the config.'
+    )
+    network.model.cfg.load_from = model[1]
+    check_trained(args, network)
+
+
+@pytest.mark.parametrize(
+    ('words', 'sentence'),
+    [
+        (['pics/none.png'], 'none.png'),
+        (['pics/a.png', '--out-file', 'a.gif'], 'a.gif'),
+        (['pics/a.png', '--resume', 'output/a.npz', '--method', 'drise'], 'is where a result goes'),
+    ],
+)
+def test_what_is_wrong_is_found_before_the_model_is_loaded(model, pictures, words, sentence):
+    def fail(args):
+        raise AssertionError('was loaded')
+
+    source, *options = words
+    with pytest.raises(MmlensError, match=sentence):
+        run_job(arguments(source, *model, *options), draw, same_size=True, load=fail)
+
+
+def test_sources_may_be_refused_by_the_command(model, pictures):
+    def refuse(sources):
+        raise MmlensError(f'{len(sources)} are too many')
+
+    with pytest.raises(MmlensError, match='^3 are too many$'):
+        run_job(arguments('pics', *model), draw, same_size=True, check_sources=refuse)
+
+
+def test_the_model_is_loaded_once_for_all_sources(model, pictures, capsys):
+    loaded = []
+
+    def count(args):
+        loaded.append(load(args))
+        return loaded[-1]
+
+    words = arguments('pics', *model, '--device', 'cpu')
+    assert run_job(words, draw, same_size=True, load=count) == 1  # b.jpg is broken
+    assert len(loaded) == 1
+    assert sorted(path.name for path in (pictures / 'output').iterdir()) == ['a.png', 'c.png']
+    assert 'b.jpg' in capsys.readouterr().err
+
+
+def test_a_preview_lists_layers_and_draws_nothing(model, pictures, capsys):
+    words = arguments('pics/a.png', *model, '--device', 'cpu', '--preview-model')
+    assert run_job(words, lambda *given: pytest.fail('is drawn'), same_size=True) == 0
+    out = capsys.readouterr().out
+    assert 'neck' in out and '1x32x12x12' in out
+    assert not (pictures / 'output').exists()
+
+
+def test_the_parser_of_the_test_is_the_commands_own():
+    assert isinstance(boxam.build_parser(), Parser)

@@ -1,0 +1,119 @@
+"""Options of the methods of many passes: which are meant, which have no effect, and where sums may be kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mmlens.cli.arguments import Parser
+from mmlens.cli.pass_options import (
+    CONCERNED,
+    PASS_METHODS,
+    add_pass_options,
+    check_resume,
+    check_resume_place,
+    pass_options,
+)
+from mmlens.errors import MmlensError
+
+
+def parsed(*words, method='drise'):
+    parser = Parser(prog='mmlens test')
+    parser.add_argument('--method', default=method)
+    add_pass_options(parser)
+    return parser.parse_args(list(words))
+
+
+def test_without_options_a_method_has_its_own_defaults():
+    for method in ('gradcam', *PASS_METHODS):
+        assert pass_options(parsed(method=method)) == {}
+
+
+def test_options_are_read_as_numbers():
+    words = ['--batch-size', '4', '--memory', '200', '--num-masks', '50', '--seed', '0', '--resume', 'masks.npz']
+    assert pass_options(parsed(*words)) == dict(batch_size=4, memory=200, num_masks=50, seed=0, resume='masks.npz')
+    words = ['--ratio-channels-to-ablate', '0.25', '--ablated', 'mean']
+    assert pass_options(parsed(*words, method='AblationCAM')) == dict(ratio_channels_to_ablate=0.25, ablated='mean')
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['--batch-size', '0'],
+        ['--memory', '-1'],
+        ['--num-masks', 'many'],
+        ['--seed', '-1'],
+        ['--ratio-channels-to-ablate', '0'],
+        ['--ratio-channels-to-ablate', '1.5'],
+        ['--ablated', 'one'],
+    ],
+)
+def test_values_out_of_range_are_refused(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parsed(*words)
+    assert ended.value.code == 2 and words[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('method', 'words', 'warning'),
+    [
+        ('gradcam', ['--seed', '1'], '--seed has no effect on gradcam.'),
+        ('ScoreCAM', ['--seed', '1', '--ablated', 'mean'], '--ablated and --seed have no effect on ScoreCAM.'),
+        ('drise', ['--seed', '1'], ''),
+    ],
+)
+def test_options_of_other_methods_are_left_out_with_a_warning(method, words, warning, capsys):
+    chosen = pass_options(parsed(*words, method=method))
+    assert chosen == ({} if warning else dict(seed=1))
+    assert capsys.readouterr().err == (f'mmlens: warning: {warning}\n' if warning else '')
+
+
+@pytest.mark.parametrize(
+    ('sources', 'sentence'),
+    [
+        ([SimpleNamespace(is_video=False)] * 3, '--resume is for one picture, and there are 3: name one.'),
+        ([SimpleNamespace(is_video=True)], '--resume is for one picture, not for the frames of a video.'),
+    ],
+)
+def test_sums_are_kept_for_one_picture(sources, sentence):
+    with pytest.raises(MmlensError) as raised:
+        check_resume(parsed('--resume', 'masks.npz'), sources)
+    assert str(raised.value) == sentence
+    check_resume(parsed(), sources)
+    check_resume(parsed('--resume', 'masks.npz'), [SimpleNamespace(is_video=False)])
+
+
+@pytest.mark.parametrize(
+    ('resume', 'refused'),
+    [('out/a.npz', True), ('out/../out/a.png', True), ('out/b.npz', False), ('a.npz', False)],
+)
+def test_no_result_is_written_over_the_sums(resume, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('out').mkdir()
+    places = [None, Path('out/a.png')]
+    if refused:
+        with pytest.raises(MmlensError, match='is where a result goes: name another file.$'):
+            check_resume_place(parsed('--resume', resume), places)
+    else:
+        check_resume_place(parsed('--resume', resume), places)
+
+
+def test_a_command_without_resume_has_nothing_to_check():
+    check_resume_place(SimpleNamespace(), [Path('out/a.png')])
+
+
+def test_the_table_of_options_is_that_of_the_methods():
+    from mmlens.attribution.methods import PassMethod, available_methods, get_method
+
+    own = 'mmlens.attribution.methods.'
+    known = {name: get_method(name) for name in available_methods()}
+    methods = {
+        name: method
+        for name, method in known.items()
+        if isinstance(method, PassMethod) and method.explain.__module__.startswith(own)
+    }
+    assert sorted(PASS_METHODS) == sorted(methods)
+    for option, concerned in CONCERNED.items():
+        assert sorted(concerned) == sorted(name for name, method in methods.items() if option in method.options)
