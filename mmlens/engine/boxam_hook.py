@@ -16,7 +16,7 @@ from ..registry import HOOKS
 from .delivery import Notes, notes_of
 from .options import check, check_method, is_whole, listed
 from .vis_hook import VisHook
-from .watched_pictures import Subject
+from .watched_pictures import WatchedPicture
 
 
 @HOOKS.register_module()
@@ -26,9 +26,9 @@ class BoxAMVisHook(VisHook):
     Args:
         method, method_options, layers, target, score_thr, classes, norm_in_bbox: See
             :func:`mmlens.explain_boxes`.
-        max_boxes: Explain so many of the best boxes; -1 takes all. Defaults to 10.
+        max_boxes: How many boxes to explain at most, best first; -1 takes all. Defaults to 10.
         layout, colormap, alpha: See :func:`mmlens.rendering.draw_box_maps`.
-        tag: Beginning of the tags. Defaults to ``'boxam'``.
+        tag: What the tags begin with. Defaults to ``'boxam'``.
         **options: When, which pictures, and where to; see :class:`VisHook`.
 
     Example:
@@ -74,8 +74,8 @@ class BoxAMVisHook(VisHook):
         """A detector."""
         return Detector(model, **options)
 
-    def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
+    def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture's boxes. See :meth:`VisHook.draw`."""
-        found = self.look(network, subject, explain_boxes, **self.explaining)
-        picture = self.beside_truth(network, subject, found.picture, found.drawing(**self.drawing))
-        return picture, notes_of(type(self).__name__, subject.name, found)
+        found = self.look(network, watched, explain_boxes, **self.explaining)
+        picture = self.beside_truth(network, watched, found.picture, found.drawing(**self.drawing))
+        return picture, notes_of(type(self).__name__, watched.name, found)

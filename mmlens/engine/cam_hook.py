@@ -15,21 +15,21 @@ from ..registry import HOOKS
 from .delivery import Notes, notes_of
 from .options import check, check_method
 from .vis_hook import VisHook
-from .watched_pictures import Subject
+from .watched_pictures import WatchedPicture
 
 
 @HOOKS.register_module()
 class CAMVisHook(VisHook):
-    """Draw which part of a picture speaks for its classes, epoch by epoch.
+    """Draw the evidence in a picture for its classes, epoch by epoch.
 
     Args:
         method, method_options, layers, eigen_smooth, aug_smooth, num_extra_tokens: See
             :func:`mmlens.explain_classes`.
         categories: Classes to explain, by name or index; ``'truth'`` stands for the annotated ones. Defaults to
             the class predicted, which can change from epoch to epoch.
-        layout: ``'sheet'`` (default) tells class and score, ``'overlay'`` is the picture alone.
+        layout: ``'sheet'`` (default) names class and score, ``'overlay'`` is the picture alone.
         on, colormap, alpha: See :func:`mmlens.rendering.class_maps.draw_class_maps`.
-        tag: Beginning of the tags. Defaults to ``'cam'``.
+        tag: What the tags begin with. Defaults to ``'cam'``.
         **options: When, which pictures, and where to; see :class:`VisHook`.
 
     Example:
@@ -71,15 +71,15 @@ class CAMVisHook(VisHook):
         """A classifier."""
         return Classifier(model, **options)
 
-    def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
+    def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture's classes. See :meth:`VisHook.draw`."""
-        wanted = self._wanted(subject)
-        found = self.look(network, subject, explain_classes, categories=wanted, **self.explaining)
-        picture = self.beside_truth(network, subject, found.picture, found.drawing(**self.drawing))
-        return picture, notes_of(type(self).__name__, subject.name, found)
+        wanted = self._wanted(watched)
+        found = self.look(network, watched, explain_classes, categories=wanted, **self.explaining)
+        picture = self.beside_truth(network, watched, found.picture, found.drawing(**self.drawing))
+        return picture, notes_of(type(self).__name__, watched.name, found)
 
-    def _wanted(self, subject: Subject) -> Any:
+    def _wanted(self, watched: WatchedPicture) -> Any:
         if self.categories != 'truth':
             return self.categories
-        labels: List[int] = [] if subject.truth is None else list(dict.fromkeys(subject.truth.labels))
+        labels: List[int] = [] if watched.truth is None else list(dict.fromkeys(watched.truth.labels))
         return labels or None

@@ -1,4 +1,4 @@
-"""Where drawings go: to every backend of the Runner's visualizer and a local folder; complaints to the log, once."""
+"""Where drawings go: to every backend of the Runner's visualizer and a local folder. Warnings are logged once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Optional, Set, Union
 
-import cv2
 import numpy as np
 from mmengine.visualization import DVCLiveVisBackend, LocalVisBackend, MLflowVisBackend, WandbVisBackend
 
-from ..errors import OutputError
-from ..files import write_atomically
+from ..files import write_picture
 from ..results.boxes import BoxExplanation
 from ..results.classes import ClassExplanation
 
@@ -29,7 +27,7 @@ class Delivery:
     Attributes:
         tag: ``boxam/000005``: the name of the picture's history.
         picture: Shape (H, W, 3), uint8, BGR; ``None`` if it could not be drawn.
-        notes: Sentences for the log, by what they are about: of one kind only the first is logged.
+        notes: Sentences for the log, by kind: only the first of each kind is logged.
     """
 
     tag: str
@@ -38,11 +36,11 @@ class Delivery:
 
 
 def notes_of(hook: str, picture: str, found: Union[BoxExplanation, ClassExplanation]) -> Notes:
-    """What the log should say of an explanation, by kind: why maps are blank, and what else its notes tell.
+    """What the log should say about an explanation, by kind: why maps are blank, and its other notes.
 
     Args:
-        hook: Whose drawing it is.
-        picture: What was explained.
+        hook: Name of the hook that drew it.
+        picture: Name of the picture.
         found: The explanation.
     """
     blank: Notes = {
@@ -55,7 +53,7 @@ def notes_of(hook: str, picture: str, found: Union[BoxExplanation, ClassExplanat
 
 
 class OnceLogger:
-    """Logs a sentence of each kind once in a training, as a warning."""
+    """Logs one sentence of each kind per training, as a warning."""
 
     def __init__(self) -> None:
         self._said: Set[str] = set()
@@ -68,11 +66,11 @@ class OnceLogger:
 
 
 def kind_of(work: str, error: BaseException) -> str:
-    """What an error is about whatever its words, which hold paths, sizes and addresses: see :class:`OnceLogger`.
+    """The kind of an error, whatever its words, which hold paths, sizes and addresses: see :class:`OnceLogger`.
 
     Args:
         work: What was being done.
-        error: Errors of one type, raised by one line of code, are of one kind.
+        error: Errors of one type that one line of code raises are of one kind.
     """
     frames = traceback.extract_tb(error.__traceback__)
     place = f'{frames[-1].filename}:{frames[-1].lineno}' if frames else ''
@@ -80,13 +78,13 @@ def kind_of(work: str, error: BaseException) -> str:
 
 
 def deliver(drawing: Delivery, runner: Any, step: int, folder: Optional[Path], file_name: str) -> Dict[str, Exception]:
-    """Hand a drawing to every backend of the visualizer, and write it to a local folder; one failing stops no other.
+    """Hand a drawing to every backend of the visualizer, and write it to a local folder; one failure stops no other.
 
     Args:
         drawing: With a picture.
-        runner: Whose visualizer it is.
-        step: The step that backends are told.
-        folder: A folder of the drawing's tag is made in it; ``None`` writes nothing.
+        runner: Has the visualizer.
+        step: The step that backends record.
+        folder: Where a subfolder is named after the tag; ``None`` writes no file.
         file_name: Name of the file there.
 
     Returns:
@@ -99,46 +97,38 @@ def deliver(drawing: Delivery, runner: Any, step: int, folder: Optional[Path], f
         for name, backend in runner.visualizer._vis_backends.items()
     }
     if folder is not None:
-        places['its folder'] = partial(_write, drawing.picture, folder / drawing.tag / file_name)
+        places['its folder'] = partial(write_picture, folder / drawing.tag / file_name, drawing.picture)
     failed: Dict[str, Exception] = {}
-    for name, bring in places.items():
+    for name, send in places.items():
         try:
-            bring()
-        except Exception as error:  # disks are full, trackers out of reach
+            send()
+        except Exception as error:  # disks are full, trackers are out of reach
             failed[name] = error
     return failed
 
 
 def remove_files(folders: Iterable[Path], is_one: Callable[[str], bool]) -> int:
-    """Remove the files in folders, which need not exist, whose names are the wanted ones; tell how many there were."""
+    """Remove the files with wanted names from folders that need not exist; returns how many there were."""
     files = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if is_one(path.name)]
     for path in files:
         path.unlink()
     return len(files)
 
 
-def _write(picture: np.ndarray, path: Path) -> None:
-    encoded, data = cv2.imencode('.png', picture)
-    if not encoded:
-        raise OutputError(f'Cannot write {path}: the drawing cannot be made a PNG.')
-    with write_atomically(path) as temporary:
-        Path(temporary).write_bytes(data.tobytes())
-
-
 def _hand_over(backend: Any, tag: str, picture: np.ndarray, step: int, file_name: str) -> None:
     """Give a picture (RGB) to a backend."""
     if isinstance(backend, LocalVisBackend):
-        # It makes no folder for a tag with a slash, and cv2 does not tell that it wrote nothing.
-        backend.experiment  # noqa: B018  makes the backend settle where it writes
+        # It creates no folder for a tag with a slash, and cv2 does not say that it wrote nothing.
+        backend.experiment  # noqa: B018  makes the backend decide where it writes
         os.makedirs(os.path.dirname(os.path.join(backend._img_save_dir, tag)), exist_ok=True)
     if isinstance(backend, WandbVisBackend):
-        # It counts what it is given, scalars too, and drops the step.
+        # It counts every call as a step, scalars too, and drops ours.
         wandb = backend.experiment
         wandb.log({tag: wandb.Image(picture, caption=Path(file_name).stem)}, commit=backend._commit)
         return
-    # These two know no steps, and take the name for a file's: each step must have its own.
+    # These two have no steps, and the name becomes a file's: each step needs its own.
     if isinstance(backend, MLflowVisBackend):
-        tag = f'{tag}/{file_name}'  # with an ending, which DVCLive's backend adds
+        tag = f'{tag}/{file_name}'  # with an extension, which DVCLive's backend adds by itself
     elif isinstance(backend, DVCLiveVisBackend):
         tag = f'{tag}/{step}'
     backend.add_image(tag, picture, step)

@@ -10,25 +10,24 @@ from torch import nn
 
 from ..errors import MmlensError
 from ..explain.features import feature_maps
-from ..models.classifier import Classifier
-from ..models.detector import Detector
+from ..models.families import as_network
 from ..models.network import Network
 from ..registry import HOOKS
 from ..rendering import check_arrangement
 from .delivery import Notes
 from .options import check, listed
 from .vis_hook import VisHook
-from .watched_pictures import Subject
+from .watched_pictures import WatchedPicture
 
 
 @HOOKS.register_module()
 class FeatmapVisHook(VisHook):
-    """Draw what layers of a detector or classifier return, epoch by epoch.
+    """Draw what the layers of any model of OpenMMLab return, epoch by epoch.
 
     Args:
         layers, reduction, topk, score_thr: See :func:`mmlens.feature_maps`.
         arrangement, alpha: See :func:`mmlens.rendering.draw_feature_maps`.
-        tag: Beginning of the tags. Defaults to ``'featmap'``.
+        tag: What the tags begin with. Defaults to ``'featmap'``.
         **options: When, which pictures, and where to; see :class:`VisHook`.
 
     Example:
@@ -57,11 +56,10 @@ class FeatmapVisHook(VisHook):
         self.drawing: Dict[str, Any] = dict(arrangement=arrangement, alpha=alpha)
 
     def wrap(self, model: nn.Module, **options: Any) -> Network:
-        """A classifier of mmpretrain, or a detector."""
-        kind = Classifier if getattr(model, 'head', None) is not None else Detector
-        return kind(model, **options)
+        """A network of any family."""
+        return as_network(model, **options)
 
-    def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
+    def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture. See :meth:`VisHook.draw`."""
-        found = self.look(network, subject, feature_maps, **self.looking)
-        return self.beside_truth(network, subject, found.picture, found.drawing(**self.drawing)), {}
+        found = self.look(network, watched, feature_maps, **self.looking)
+        return self.beside_truth(network, watched, found.picture, found.drawing(**self.drawing)), {}

@@ -1,4 +1,4 @@
-"""Looking at a model in the middle of its training without leaving a trace in it."""
+"""Look at a model in the middle of its training without leaving a trace."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from ..attribution.restore import attributes_kept, unchanged
 
 @contextlib.contextmanager
 def no_trace(*models: nn.Module) -> Iterator[None]:
-    """Put everything back as it was when the block ends, also after an error.
+    """Put everything back as it was when the block ends, even after an error.
 
     That is, of each model: training flags, ``requires_grad``, ``.grad``, buffers, plain attributes of its modules
     (heads keep the anchors of the last input size); random states of Python, NumPy and torch; autocast and grad
-    mode, and mmengine's message hub. Inside, models are in eval mode, autocast is off and nothing that was compiled is
-    run as such.
+    mode, and mmengine's message hub. Inside, models are in eval mode, autocast is off and nothing runs compiled.
 
     Args:
-        *models: Without wrappers; see :func:`mmlens.engine.weights.bare`.
+        *models: Without their wrappers; see :func:`mmlens.engine.weights.bare`.
     """
     with contextlib.ExitStack() as undo:
-        for model in models or (nn.Identity(),):  # without a model the random states are kept all the same
+        for model in models or (nn.Identity(),):  # even without a model, the random states are kept
             undo.enter_context(attributes_kept(undo.enter_context(unchanged(model))))
-            # Also where it is in eval mode: LeViT and its like made what they predict with from the weights that
-            # they had when they were told, and an EMAHook swaps weights around a validation.
+            # Even if it is in eval mode already: LeViT and its kind cache values computed from their weights when they
+            # are switched to it, and an EMAHook swaps weights around a validation.
             model.eval()
             _run_eagerly(model)
         for device in sorted({parameter.device.type for model in models for parameter in model.parameters()}):
-            with contextlib.suppress(RuntimeError):  # a device that knows no autocast is not within one
+            with contextlib.suppress(RuntimeError):  # a device without autocast cannot be inside one
                 undo.enter_context(torch.autocast(device, enabled=False))
         undo.enter_context(torch.enable_grad())
         undo.enter_context(_message_hub_kept())
@@ -40,7 +39,7 @@ def no_trace(*models: nn.Module) -> Iterator[None]:
 
 
 def _run_eagerly(model: nn.Module) -> None:
-    """Take what torch.compile put in the place of modules' own code away: it would be compiled anew for our hooks."""
+    """Give modules their own code back where torch.compile replaced it: our hooks would have it compiled again."""
     for module in model.modules():
         own = getattr(module.__dict__.get('forward'), '_torchdynamo_orig_callable', None)
         if own is not None:
@@ -51,11 +50,11 @@ def _run_eagerly(model: nn.Module) -> None:
 
 @contextlib.contextmanager
 def _message_hub_kept() -> Iterator[None]:
-    """Some heads and losses write to the hub."""
+    """Put the hub back as it was: some heads and losses write to it."""
     hub = MessageHub.get_current_instance()
     parts: List[Dict[str, Any]] = [hub.log_scalars, hub.runtime_info, hub._resumed_keys]
     kept = [(part, dict(part)) for part in parts]
-    # A buffer replaces its arrays when it is updated, and does not change them.
+    # A buffer that is updated replaces its arrays instead of changing them.
     buffers: List[Tuple[Any, Dict[str, Any]]] = [(buffer, dict(vars(buffer))) for buffer in hub.log_scalars.values()]
     try:
         yield

@@ -1,4 +1,4 @@
-"""What hooks are told in a config, checked before a model is looked at."""
+"""Arguments of hooks in a config, checked before any model is touched."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Kind = Union[Type, Tuple[Type, ...]]
 
 
 def listed(name: str, given: Any, kind: Kind, what: str) -> Tuple[Any, ...]:
-    """Take one value for a list of one.
+    """Accept a single value as a list of one.
 
     Args:
-        name: What the option is called.
+        name: Name of the option.
         given: A value, or a list of them.
-        kind: What a value is an instance of.
+        kind: The type that a value must have.
         what: The same in words.
 
     Raises:
@@ -34,7 +34,7 @@ def listed(name: str, given: Any, kind: Kind, what: str) -> Tuple[Any, ...]:
 
 
 def check(name: str, given: Any, kind: Kind, what: str) -> None:
-    """Make sure that an option is of some kind; arguments are those of :func:`listed`.
+    """Make sure that an option has some type; for the arguments see :func:`listed`.
 
     Raises:
         MmlensError: If it is not.
@@ -44,12 +44,12 @@ def check(name: str, given: Any, kind: Kind, what: str) -> None:
 
 
 def is_whole(number: Any, least: int) -> bool:
-    """Whether something is an integer of at least so much."""
+    """Whether something is an integer, and not below ``least``."""
     return isinstance(number, Integral) and not isinstance(number, bool) and number >= least  # type: ignore[operator]
 
 
 def check_method(method: Any, method_options: Any, layers: Any) -> None:
-    """Make sure that a method and its layers are named, and its options are a dict.
+    """Make sure that a method and its layers are names, and its options a dict.
 
     Raises:
         MmlensError: If they are not.
@@ -62,10 +62,10 @@ def check_method(method: Any, method_options: Any, layers: Any) -> None:
 
 
 def check_places(tag: Any, out_dir: Optional[Any]) -> None:
-    """Make sure that drawings of a tag stay in the folder for them.
+    """Make sure that the drawings of a tag stay inside their folder.
 
     Raises:
-        MmlensError: If they do not, or there can be no such folder.
+        MmlensError: If they would not, or ``out_dir`` does not name a folder.
     """
     parts = PurePath(tag).parts if isinstance(tag, str) else ()
     if not parts or PurePath(tag).is_absolute() or '..' in parts:

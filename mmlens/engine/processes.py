@@ -1,4 +1,4 @@
-"""Several processes that train one model."""
+"""Errors where several processes train one model."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..errors import MmlensError
 
 @contextlib.contextmanager
 def alike_everywhere() -> Iterator[None]:
-    """End with an error in every process if one of them does: the others would wait for it for ever.
+    """Raise an error in every process if one of them does; the others would wait for it forever.
 
     Raises:
-        MmlensError: With what another process says. The process itself raises its own error.
+        MmlensError: With the sentence of the process that failed, which raises its own error itself.
     """
     failure: Optional[Exception] = None
     try:

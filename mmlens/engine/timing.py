@@ -18,12 +18,12 @@ STAGES = ('train', 'val', 'test')
 class Timing:
     """When a hook draws, and which step it gives to what it has drawn.
 
-    A step is the number of epochs or iterations that are done, so a resumed training goes on where it was.
+    A step is the number of epochs or iterations done, so a resumed training continues where it left off.
 
     Attributes:
         interval: Draw whenever the number of epochs (iterations) done is a multiple of it, and after the last.
         by_epoch: Whether epochs are counted, or iterations.
-        during: Of ``'train'``, ``'val'`` and ``'test'``.
+        during: Some of ``'train'``, ``'val'`` and ``'test'``.
         at_start: Whether to draw before the first iteration too.
 
     Raises:
@@ -44,10 +44,10 @@ class Timing:
             )
 
     def check_loop(self, loop: Any) -> None:
-        """Make sure that a training loop counts what is to be counted.
+        """Make sure that a training loop counts what this hook counts.
 
         Raises:
-            MmlensError: If epochs are to be counted and the loop has none.
+            MmlensError: If it counts epochs and the loop has none.
         """
         if self.by_epoch and isinstance(loop, IterBasedTrainLoop):
             raise MmlensError(
@@ -55,7 +55,7 @@ class Timing:
             )
 
     def begins(self, runner: Any) -> bool:
-        """Whether no iteration has been done: not so in a resumed training, be it in its first epoch."""
+        """Whether no iteration has been done yet; one has in a resumed training, even in its first epoch."""
         loop = _train_loop(runner)
         return loop.iter == 0 and loop.epoch == 0
 
@@ -68,11 +68,11 @@ class Timing:
         return not self.by_epoch and self._is_due(runner, self.done(runner) + 1)
 
     def after_loop(self, runner: Any) -> bool:
-        """Whether to draw after a validation: the last is also one that ends the training early."""
+        """Whether to draw after a validation; one that ends the training early counts as the last."""
         return self._is_due(runner, self.done(runner)) or getattr(_train_loop(runner), 'stop_training', False)
 
     def done(self, runner: Any) -> int:
-        """How many epochs (iterations) the Runner has counted; 0 where there is no training."""
+        """How many epochs (iterations) the Runner has counted; 0 where nothing is trained."""
         loop = _train_loop(runner)
         return 0 if loop is None else loop.epoch if self.by_epoch else loop.iter
 
@@ -91,6 +91,6 @@ class Timing:
 
 
 def _train_loop(runner: Any) -> Any:
-    # Not runner.train_loop, which builds the loop, and the training set, where only a test was asked for.
+    # Not runner.train_loop, which would build the loop, and the training set, where only a test was asked for.
     loop = runner._train_loop
     return loop if isinstance(loop, BaseLoop) else None

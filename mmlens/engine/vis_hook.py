@@ -20,7 +20,7 @@ from .no_trace import no_trace
 from .options import check_places, listed
 from .processes import alike_everywhere
 from .timing import Timing
-from .watched_pictures import Choice, Subject, SubjectError, dataset_of
+from .watched_pictures import Choice, WatchedPicture, WatchedPictureError, dataset_of
 from .weights import averaged, bare, validated
 
 Found = TypeVar('Found')
@@ -29,27 +29,27 @@ Found = TypeVar('Found')
 class VisHook(Hook):
     """Base of the hooks that draw while a model is trained, validated or tested.
 
-    A subclass says how a model is wrapped and how a picture is drawn. Weights, optimizer, random states and logs
-    are those of a training without the hook. What is wrong with its arguments is found before the first iteration;
-    an error while drawing is logged once and stops nothing.
+    A subclass defines how a model is wrapped and how a picture is drawn. Weights, optimizer, random states and logs
+    are those of a training without the hook. Invalid arguments are reported before the first iteration; an error
+    while drawing is logged once and does not stop the run.
 
     Args:
-        tag: Beginning of the tags of drawings: ``<tag>/<stem of the picture>``, and ``<tag>_val/...`` and
+        tag: What the tags of drawings begin with: ``<tag>/<stem of the picture>``, and ``<tag>_val/...`` and
             ``<tag>_test/...`` after validation and test. No two hooks may have the same.
-        interval: Draw after every so many epochs (iterations), and after the last. Defaults to 1.
-        by_epoch: Count epochs, or iterations. Defaults to ``True``.
+        interval: Draw every ``interval`` epochs (iterations), and after the last. Defaults to 1.
+        by_epoch: Count epochs, not iterations. Defaults to ``True``.
         during: ``'train'``, ``'val'`` or ``'test'``, or several of them. Defaults to ``'train'``.
         at_start: Draw before the first iteration too. Defaults to ``True``.
         pictures: File or files to draw. Defaults to pictures of a dataset.
         dataset: Whose pictures are drawn during training: ``'val'``, ``'test'`` or ``'train'``. Defaults to the
-            first of these that the config has. After validation and test it is the set that they went through.
+            first of these that the config has. After validation and test it is the set that they ran on.
         num: How many pictures of the dataset; -1 takes all. Defaults to 4.
-        every: Take every n-th of the dataset only. Defaults to 1.
-        indexes: Place or places in the dataset, instead of ``num`` and ``every``.
+        every: Take only every n-th of the dataset. Defaults to 1.
+        indexes: Position or positions in the dataset, instead of ``num`` and ``every``.
         use_ema: During training, draw the averaged weights of the config's EMAHook. After validation and test
-            the weights are those that were validated. Defaults to ``False``.
-        draw_gt: Draw the ground truth beside, where a dataset has one. Defaults to ``False``.
-        out_dir: Local folder for the drawings, below the work_dir unless absolute; ``None`` writes none.
+            they are the weights that were validated. Defaults to ``False``.
+        draw_gt: Draw the ground truth next to the prediction, where a dataset has one. Defaults to ``False``.
+        out_dir: Local folder for the drawings, inside the work_dir unless absolute; ``None`` writes none.
             Defaults to ``'mmlens'``.
         on_error: ``'log'`` (default) or ``'raise'``.
 
@@ -79,7 +79,7 @@ class VisHook(Hook):
         stages = listed('during', during, str, "'train', 'val' or 'test'")
         self.timing = Timing(interval, by_epoch, stages, at_start)
         files = None if pictures is None else listed('pictures', pictures, (str, Path), 'a file')
-        places = None if indexes is None else listed('indexes', indexes, Integral, 'a place in the dataset, from 0')
+        places = None if indexes is None else listed('indexes', indexes, Integral, 'a position in the dataset, from 0')
         self.choice = Choice(files, places, num, every)
         check_places(tag, out_dir)
         if dataset not in (None, 'train', 'val', 'test'):
@@ -89,51 +89,53 @@ class VisHook(Hook):
         self.tag = PurePath(tag).as_posix()  # one name a folder: 'boxam/' is 'boxam'
         self.dataset, self.use_ema, self.draw_gt = dataset, use_ema, draw_gt
         self.out_dir, self.on_error = out_dir, on_error
-        self._subjects: Dict[str, List[Subject]] = {}
+        self._watched: Dict[str, List[WatchedPicture]] = {}
         self._networks: Dict[int, Network] = {}
         self._log = OnceLogger()
         self._last = 0  # step of the training that was drawn last, or that it began with
 
-    # ---------------------------------------------------------------- what subclasses say
+    # ---------------------------------------------------------------- what subclasses define
 
     def wrap(self, model: nn.Module, **options: Any) -> Network:
         """A model with the test pipeline of its config; ``options`` go to the constructor of a Network."""
         raise NotImplementedError
 
-    def draw(self, network: Network, subject: Subject) -> Tuple[np.ndarray, Notes]:
-        """Draw one picture: uint8 BGR, and what the log should say, by what it is about."""
+    def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
+        """Draw one picture: uint8 BGR, and what the log should say, by kind."""
         raise NotImplementedError
 
-    def look(self, network: Network, subject: Subject, explain: Callable[..., Found], **options: Any) -> Found:
+    def look(self, network: Network, watched: WatchedPicture, explain: Callable[..., Found], **options: Any) -> Found:
         """Explain a picture.
 
         Args:
             network: What to explain.
-            subject: The picture.
+            watched: The picture.
             explain: Such as :func:`mmlens.explain_boxes`.
             **options: Its options.
 
         Returns:
-            What it found, over the picture in its right colours.
+            What it returns, over the picture in its right colours.
         """
-        network.pipeline.gray |= subject.held == 1
-        found: Any = explain(network, subject.read(), **options)
-        found.picture = subject.shown(found.picture, network.model.data_preprocessor)
+        network.pipeline.gray |= watched.held == 1
+        found: Any = explain(network, watched.read(), **options)
+        found.picture = watched.shown(found.picture, network.model.data_preprocessor)
         return found
 
-    def beside_truth(self, network: Network, subject: Subject, picture: np.ndarray, drawing: Drawing) -> np.ndarray:
-        """Put the ground truth beside a drawing, if that is asked for and known.
+    def beside_truth(
+        self, network: Network, watched: WatchedPicture, picture: np.ndarray, drawing: Drawing
+    ) -> np.ndarray:
+        """Put the ground truth next to a drawing, if it is asked for and known.
 
         Args:
             network: Has the class names.
-            subject: What was drawn.
+            watched: What was drawn.
             picture: Shape (H, W, 3), uint8, BGR, as it was read.
             drawing: What a result's ``drawing`` returned.
 
         Returns:
             uint8 BGR.
         """
-        truth = subject.truth
+        truth = watched.truth
         if not self.draw_gt or truth is None:
             return drawing.image
         names = [network.class_name(label) for label in truth.labels]
@@ -146,9 +148,9 @@ class VisHook(Hook):
         self._networks.clear()
 
     def before_train(self, runner: Any) -> None:
-        """Find what is wrong with the arguments, and draw the weights that the training begins with."""
+        """Check the arguments, and draw the weights that the training begins with."""
         stages = self._stages(runner)
-        if not stages:  # a test, perhaps days later: what can be known before is told now
+        if not stages:  # only a test, perhaps days later: report now what can be known now
             choice = self.choice if self.choice.pictures is not None else Choice(num=1)
             with alike_everywhere(), no_trace():
                 self._try(runner, self._model(runner, 'test'), self._choose(runner, 'train', choice)[0])
@@ -163,7 +165,7 @@ class VisHook(Hook):
                 self._draw_all(runner, 'train', 0)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Draw if it is time to."""
+        """Draw, if it is time."""
         if 'train' in self.timing.during and self.timing.after_epoch(runner):
             self._draw_all(runner, 'train', self.timing.done(runner) + 1)
 
@@ -175,23 +177,23 @@ class VisHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Optional[dict] = None
     ) -> None:
-        """Draw if it is time to."""
+        """Draw, if it is time."""
         if 'train' in self.timing.during and self.timing.after_iter(runner):
             self._draw_all(runner, 'train', self.timing.done(runner) + 1)
 
     def before_val(self, runner: Any) -> None:
-        """Find what is wrong with the arguments."""
+        """Check the arguments."""
         if 'val' in self.timing.during:
             self._begin(runner, 'val')
 
     def after_val(self, runner: Any) -> None:
-        """Draw the weights that were validated, if it is time to; every process draws its share."""
+        """Draw the weights that were validated, if it is time; every process draws its share."""
         # Not after_val_epoch, in which the EMAHook is about to swap weights back.
         if 'val' in self.timing.during and self.timing.after_loop(runner):
             self._draw_all(runner, 'val', self.timing.done(runner))
 
     def before_test(self, runner: Any) -> None:
-        """Find what is wrong with the arguments."""
+        """Check the arguments."""
         if 'test' in self.timing.during:
             self._begin(runner, 'test')
 
@@ -203,7 +205,7 @@ class VisHook(Hook):
     # ---------------------------------------------------------------- how
 
     def _stages(self, runner: Any) -> List[str]:
-        """What of a training is drawn: a config need not have a validation."""
+        """Which stages of a training are drawn: a config need not have a validation."""
         there = ('train', 'val') if runner._val_loop is not None else ('train',)
         stages = [stage for stage in there if stage in self.timing.during]
         if not stages and 'test' not in self.timing.during:
@@ -211,26 +213,26 @@ class VisHook(Hook):
         return stages
 
     def _begin(self, runner: Any, stage: str) -> None:
-        """Choose the pictures of a stage and draw the first for a trial."""
-        if stage not in self._subjects:
+        """Choose the pictures of a stage, and draw the first as a dry run."""
+        if stage not in self._watched:
             with alike_everywhere():
                 self._refuse_same_tags(runner, stage)
                 with no_trace():
-                    subjects = self._choose(runner, stage, self.choice)
-                self._try(runner, self._model(runner, stage), subjects[0])
-            self._subjects[stage] = subjects
+                    watched = self._choose(runner, stage, self.choice)
+                self._try(runner, self._model(runner, stage), watched[0])
+            self._watched[stage] = watched
 
-    def _try(self, runner: Any, model: nn.Module, subject: Subject) -> None:
-        """Draw for a trial, in the first process: the arguments are the same in all of them."""
+    def _try(self, runner: Any, model: nn.Module, watched: WatchedPicture) -> None:
+        """Draw as a dry run, in the first process: the arguments are the same in all of them."""
         if get_rank():
             return
         try:
             with no_trace(model):
-                self.draw(self._network(runner, model), subject)
+                self.draw(self._network(runner, model), watched)
         except Exception as error:
-            if isinstance(error, MmlensError) and not isinstance(error, SubjectError):
+            if isinstance(error, MmlensError) and not isinstance(error, WatchedPictureError):
                 raise
-            self._complain(runner, kind_of('draw', error), f'draw {subject.name}', error)
+            self._complain(runner, kind_of('draw', error), f'draw {watched.name}', error)
 
     def _refuse_same_tags(self, runner: Any, stage: str) -> None:
         tag = self._tag(stage)
@@ -238,17 +240,17 @@ class VisHook(Hook):
             if isinstance(other, VisHook) and other is not self and tag in map(other._tag, other.timing.during):
                 raise MmlensError(f"Two hooks would write to '{tag}': give one of them another tag='...'.")
 
-    def _choose(self, runner: Any, stage: str, choice: Choice) -> List[Subject]:
+    def _choose(self, runner: Any, stage: str, choice: Choice) -> List[WatchedPicture]:
         if choice.pictures is not None:
             return choice.of_files()
         source = stage
         if stage == 'train':
             known = [name for name in ('val', 'test', 'train') if getattr(runner, f'_{name}_dataloader')]
             source = self.dataset or known[0]
-        subjects = choice.of_dataset(dataset_of(runner, source), source)
-        if not subjects:
+        watched = choice.of_dataset(dataset_of(runner, source), source)
+        if not watched:
             raise MmlensError(f'The {source} set has no picture to draw.')
-        return subjects
+        return watched
 
     def _model(self, runner: Any, stage: str) -> nn.Module:
         if stage != 'train':
@@ -273,11 +275,11 @@ class VisHook(Hook):
         return None if self.out_dir is None else Path(runner.work_dir) / self.out_dir
 
     def _remove_earlier(self, runner: Any, stages: Sequence[str]) -> None:
-        """Remove what an earlier training left of the histories that begin now."""
+        """Remove what an earlier training left in the histories that begin now."""
         folder = self._folder(runner)
         if folder is None or get_rank():
             return
-        places = [folder / self._tag(stage) / each.name for stage in stages for each in self._subjects.get(stage, ())]
+        places = [folder / self._tag(stage) / each.name for stage in stages for each in self._watched.get(stage, ())]
         try:
             removed = remove_files(places, self.timing.has_named)
         except OSError as error:
@@ -287,28 +289,28 @@ class VisHook(Hook):
                 runner.logger.info(f'{type(self).__name__} removed {removed} drawings of an earlier training.')
 
     def _draw_all(self, runner: Any, stage: str, step: int) -> None:
-        """Draw the pictures of a stage: all by the first process during training, else by turns."""
+        """Draw the pictures of a stage: during training all in the first process, otherwise in turns."""
         self._last = step if stage == 'train' else self._last
         rank, workers = get_rank(), 1 if stage == 'train' else get_world_size()
         if rank >= workers:
             return
-        subjects, model = self._subjects[stage], self._model(runner, stage)
-        for start in range(0, len(subjects), workers):
-            mine = subjects[start + rank : start + rank + 1]
-            drawn = [self._drawing(runner, model, stage, subject) for subject in mine]
+        watched, model = self._watched[stage], self._model(runner, stage)
+        for start in range(0, len(watched), workers):
+            mine = watched[start + rank : start + rank + 1]
+            drawn = [self._drawing(runner, model, stage, each) for each in mine]
             gathered = [drawn] if workers == 1 else all_gather_object(drawn)
             for drawing in (drawing for each in gathered for drawing in each if rank == 0):
                 self._deliver(runner, drawing, step)
 
-    def _drawing(self, runner: Any, model: nn.Module, stage: str, subject: Subject) -> Delivery:
-        tag = f'{self._tag(stage)}/{subject.name}'
+    def _drawing(self, runner: Any, model: nn.Module, stage: str, watched: WatchedPicture) -> Delivery:
+        tag = f'{self._tag(stage)}/{watched.name}'
         try:
             with no_trace(model):
-                return Delivery(tag, *self.draw(self._network(runner, model), subject))
-        except Exception as error:  # heads, losses and pipelines are anybody's code
+                return Delivery(tag, *self.draw(self._network(runner, model), watched))
+        except Exception as error:  # heads, losses and pipelines are third-party code
             if self.on_error == 'raise':
                 raise
-            return Delivery(tag, None, {kind_of('draw', error): self._could_not(f'draw {subject.name}', error)})
+            return Delivery(tag, None, {kind_of('draw', error): self._could_not(f'draw {watched.name}', error)})
 
     def _deliver(self, runner: Any, drawing: Delivery, step: int) -> None:
         for kind, sentence in drawing.notes.items():
@@ -316,7 +318,7 @@ class VisHook(Hook):
         if drawing.picture is None:
             return
         folder = self._folder(runner)
-        with no_trace():  # trackers are anybody's code, too
+        with no_trace():  # trackers are third-party code, too
             failed = deliver(drawing, runner, step, folder, self.timing.file_name(step))
         for place, error in failed.items():
             self._complain(runner, f'to {place}', f'hand {drawing.tag} over to {place}', error)

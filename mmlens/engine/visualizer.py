@@ -19,10 +19,10 @@ from ..results.boxes import BoxExplanation, BoxMap
 
 
 def sample_with_maps(explanation: BoxExplanation) -> DetDataSample:
-    """Make a data sample of what :func:`mmlens.explain_boxes` returned, for :class:`BoxAMVisualizer`.
+    """Make a data sample from what :func:`mmlens.explain_boxes` returned, for :class:`BoxAMVisualizer`.
 
     Returns:
-        A sample whose ``pred_instances`` have, beside ``bboxes``, ``scores`` and ``labels``, ``box_maps`` of shape
+        A sample whose ``pred_instances`` have, besides ``bboxes``, ``scores`` and ``labels``, ``box_maps`` of shape
         (N, H, W), float32 in [0, 1], on the picture's grid.
     """
     arrays = explanation.arrays()
@@ -38,9 +38,9 @@ def sample_with_maps(explanation: BoxExplanation) -> DetDataSample:
 
 @VISUALIZERS.register_module()
 class BoxAMVisualizer(DetLocalVisualizer):
-    """Draws detections over the evidence for each, where a data sample carries it; others as mmdet draws them.
+    """Draws each detection over its evidence, if a data sample carries it; others as mmdet does.
 
-    A sample carries maps if its ``pred_instances`` have ``box_maps``, as :func:`sample_with_maps` makes them.
+    A sample carries maps if its ``pred_instances`` have ``box_maps``, as those of :func:`sample_with_maps` do.
 
     Args:
         layout, colormap, map_alpha: See :func:`mmlens.rendering.draw_box_maps`.
@@ -81,7 +81,7 @@ class BoxAMVisualizer(DetLocalVisualizer):
         Args:
             name: The tag.
             image: Shape (H, W, 3), uint8, RGB.
-            data_sample: Its ground truth, if it has any, is drawn beside.
+            data_sample: Its ground truth, if it has any, is drawn next to it.
             draw_gt, draw_pred, show, wait_time, pred_score_thr, step: As mmdet's.
             out_file: Written instead of handing the drawing to the backends.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader
 
 from ..errors import MmlensError, PictureError, why
+from ..files import UniqueNames
 from ..models.inputs import Picture
 from .options import is_whole
 
@@ -23,27 +24,28 @@ class Truth:
 
     Attributes:
         boxes: Shape (N, 4), float32 ``x1, y1, x2, y2`` in picture pixels; empty for a classifier's picture.
-        labels: One a box, or those of the picture.
+        labels: One per box, or those of the picture.
     """
 
     boxes: np.ndarray
     labels: List[int]
 
 
-class SubjectError(PictureError):
-    """A picture that a dataset names and cannot give."""
+class WatchedPictureError(PictureError):
+    """A picture that a dataset lists but cannot load."""
 
 
 @dataclass
-class Subject:
+class WatchedPicture:
     """A picture to draw again and again.
 
     Attributes:
-        name: Stem of its file, unlike that of any other subject.
-        read: Gives the file name, or an array (H, W, 3) of uint8, its channels in the order in which files are
-            read: blue, green, red; those of ``held`` ones in the order in which the dataset holds them.
+        name: Stem of its file, numbered where several files have the same.
+        read: Returns the file name, or an array (H, W, 3), uint8, with its channels in the order that files are
+            read in: blue, green, red. ``held`` pictures keep the order in which the dataset holds them.
         truth: ``None`` if nothing is annotated.
-        held: How many channels there are in the dataset's own array (CIFAR, MNIST); ``None`` if it has a file.
+        held: Number of channels of an array that the dataset itself holds (CIFAR, MNIST); ``None`` if the picture
+            has a file.
     """
 
     name: str
@@ -54,8 +56,9 @@ class Subject:
     def shown(self, picture: np.ndarray, preprocessor: Any) -> np.ndarray:
         """The picture (H, W, 3) that was read, in the right colours: BGR.
 
-        Nothing tells the order in which a dataset holds channels but what is done with them: a data preprocessor
-        that turns BGR into RGB is given BGR. Where it does not, they are RGB already, as CIFAR's are.
+        No dataset says in which order it holds channels, so it is inferred from what happens to them: a data
+        preprocessor that converts BGR to RGB is fed BGR. Where there is no conversion they are RGB already, as
+        CIFAR's are.
         """
         given_bgr = getattr(preprocessor, 'to_rgb', False) or getattr(preprocessor, '_channel_conversion', False)
         return picture if self.held is None or given_bgr else np.ascontiguousarray(picture[..., ::-1])
@@ -63,13 +66,13 @@ class Subject:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which pictures are chosen.
+    """Which pictures to draw.
 
     Attributes:
         pictures: Files; ``None`` takes pictures of a dataset.
-        indexes: Their places in the dataset; ``None`` takes the first ones.
+        indexes: Their positions in the dataset; ``None`` takes the first ones.
         num: How many; -1 takes all.
-        every: Take every n-th only.
+        every: Take only every n-th.
     """
 
     pictures: Optional[Sequence[Union[str, Path]]] = None
@@ -83,35 +86,37 @@ class Choice:
                 f'num must be at least 1, or -1 for all, and every at least 1: not {self.num!r}, {self.every!r}.'
             )
 
-    def of_files(self) -> List[Subject]:
-        """The files that were named.
+    def of_files(self) -> List[WatchedPicture]:
+        """The given files.
 
         Raises:
-            PictureError: If one is not there.
+            PictureError: If one does not exist.
         """
         paths = [Path(path) for path in self.pictures or ()]
         missing = [path for path in paths if not path.is_file()]
         if missing or not paths:
             raise PictureError(f'No picture {missing[0]}: check the path.' if missing else 'pictures names no picture.')
-        names = _unlike([path.stem for path in paths])
-        return [Subject(name, lambda path=path: path) for name, path in zip(names, paths)]  # type: ignore[misc]
+        unique = UniqueNames()
+        names = [unique(path.stem) for path in paths]
+        return [WatchedPicture(name, lambda path=path: path) for name, path in zip(names, paths)]  # type: ignore[misc]
 
-    def of_dataset(self, dataset: Any, stage: str) -> List[Subject]:
-        """Pictures of a dataset, by its own list of files: no picture is loaded and no random number drawn.
+    def of_dataset(self, dataset: Any, stage: str) -> List[WatchedPicture]:
+        """Pictures of a dataset, from its own list of files: none is loaded, and no random number is drawn.
 
         Raises:
-            MmlensError: If the dataset has no such index, or does not tell what its samples are.
+            MmlensError: If the dataset has no such index, or does not list its samples.
         """
         indexes = self._indexes(len(dataset))
         beyond = [index for index in indexes if not 0 <= index < len(dataset)]
         if beyond:
             raise MmlensError(f'There is no picture {beyond[0]}: the {stage} set has {len(dataset)}, from 0.')
         if not hasattr(dataset, 'get_data_info'):
-            raise MmlensError(f'{type(dataset).__name__} does not list its pictures: give files by pictures=[...].')
+            raise MmlensError(f'{type(dataset).__name__} does not list its pictures: pass files as pictures=[...].')
         infos = [dataset.get_data_info(index) for index in indexes]
-        names = _unlike([_name(info, stage, index) for info, index in zip(infos, indexes)])
+        unique = UniqueNames()
+        names = [unique(_name(info, stage, index)) for info, index in zip(infos, indexes)]
         return [
-            Subject(name, _reader(dataset, index, info), _truth(info), _held(info))
+            WatchedPicture(name, _reader(dataset, index, info), _truth(info), _held(info))
             for name, index, info in zip(names, indexes, infos)
         ]
 
@@ -122,7 +127,7 @@ class Choice:
 
 
 def dataset_of(runner: Any, stage: str) -> Any:
-    """The dataset of a stage: the one that is loaded already, else one that is built from the config.
+    """The dataset of a stage: the one already loaded, or one built from the config.
 
     Raises:
         MmlensError: If the config has none, or one that cannot be loaded.
@@ -132,15 +137,15 @@ def dataset_of(runner: Any, stage: str) -> Any:
     if isinstance(loader, DataLoader):
         return loader.dataset
     if not loader:
-        raise MmlensError(f'The config has no {stage}_dataloader to take pictures from: give files by pictures=[...].')
+        raise MmlensError(f'The config has no {stage}_dataloader to take pictures from: pass files as pictures=[...].')
     try:
         dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
-    except Exception as error:  # datasets are anybody's code
+    except Exception as error:  # datasets are third-party code
         raise MmlensError(
-            f'The {stage} set, to take pictures from, cannot be loaded: {why(error)} Name another set by '
-            "dataset='...', or files by pictures=[...]."
+            f'The {stage} set, to take pictures from, cannot be loaded: {why(error)} Choose another set with '
+            "dataset='...', or pass files as pictures=[...]."
         ) from error
     return dataset
 
@@ -150,25 +155,11 @@ def _name(info: Any, stage: str, index: int) -> str:
     return Path(path).stem if isinstance(path, str) else f'{stage}_{index:06d}'
 
 
-def _unlike(names: Sequence[str]) -> List[str]:
-    """The same names, numbered where one has been there before."""
-    taken: Set[str] = set()
-    unlike = []
-    for name in names:
-        number, unique = 1, name
-        while unique.lower() in taken:  # some file systems take A and a for one name
-            number += 1
-            unique = f'{name}-{number}'
-        taken.add(unique.lower())
-        unlike.append(unique)
-    return unlike
-
-
 def _reader(dataset: Any, index: int, info: Any) -> Callable[[], Picture]:
     path = info.get('img_path')
 
     def read() -> Picture:
-        # What is no file here is one for the loading step's file backend: in an archive, or on a server.
+        # What is not a file here may be one to the file backend of the loading step: in an archive, or on a server.
         return path if isinstance(path, str) and Path(path).is_file() else _load(dataset, index)
 
     return read
@@ -187,7 +178,7 @@ def _load(dataset: Any, index: int) -> np.ndarray:
     """A picture that the dataset holds itself, or that its own loading step fetches: (H, W, 3), uint8.
 
     Raises:
-        SubjectError: If neither is so, or it is no picture.
+        WatchedPictureError: If there is neither, or it is not a picture.
     """
     kind, number = type(dataset).__name__, index
     try:
@@ -197,20 +188,22 @@ def _load(dataset: Any, index: int) -> np.ndarray:
         steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
         if 'img' not in info and steps:
             info = steps[0](info) or {}
-    except Exception as error:  # file backends and loading steps are anybody's code
-        raise SubjectError(f'Picture {number} of {kind} cannot be loaded: {why(error)}') from error
+    except Exception as error:  # file backends and loading steps are third-party code
+        raise WatchedPictureError(f'Picture {number} of {kind} cannot be loaded: {why(error)}') from error
     img = info.get('img')
     if not isinstance(img, np.ndarray):
-        raise SubjectError(f'Picture {number} of {kind} has no file: give files by pictures=[...].')
+        raise WatchedPictureError(f'Picture {number} of {kind} has no file: pass files as pictures=[...].')
     if img.ndim not in (2, 3) or _channels(img) not in (1, 3):
-        raise SubjectError(f'Picture {number} of {kind} is an array {img.shape}: only gray and colours can be shown.')
+        raise WatchedPictureError(
+            f'Picture {number} of {kind} is an array {img.shape}: only grey and colour pictures can be shown.'
+        )
     if img.dtype != np.uint8:
         img = np.clip(img // 257 if img.dtype == np.uint16 else img, 0, 255).astype(np.uint8)
     return cv2.cvtColor(img, cv2.COLOR_GRAY2BGR) if _channels(img) == 1 else img
 
 
 def _within(dataset: Any, index: int) -> Tuple[Any, int]:
-    """The dataset inside a wrapper, and the place there."""
+    """The dataset inside a wrapper, and the position there."""
     place: Any = dataset._get_ori_dataset_idx(index) if hasattr(dataset, '_get_ori_dataset_idx') else index
     return (dataset.datasets[place[0]], place[1]) if hasattr(dataset, 'datasets') else (dataset.dataset, place)
 

@@ -1,4 +1,4 @@
-"""Whose weights are drawn: the model's that is trained, or their moving average."""
+"""Which weights are drawn: those being trained, or their moving average."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import nn
 
 from ..errors import ModelError
 
-# Each process of these holds a part of the weights only.
+# With these, each process holds only a part of the weights.
 _SHARDING = ('FullyShardedDataParallel', 'DeepSpeedEngineWrapper', 'ColossalAIModelWrapper')
 
 
 def bare(model: Any) -> nn.Module:
-    """The model inside DistributedDataParallel, torch.compile and their like.
+    """The model inside DistributedDataParallel, torch.compile and similar wrappers.
 
     Raises:
-        ModelError: If the wrapper holds a part of the weights only.
+        ModelError: If the wrapper holds only a part of the weights.
     """
     while True:
         if any(type(model).__name__.endswith(kind) for kind in _SHARDING):

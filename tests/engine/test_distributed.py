@@ -47,7 +47,7 @@ for name in ('without', 'with'):
     if name == 'with':
         hook = next(hook for hook in runner.hooks if type(hook).__name__ == 'CAMVisHook')
         own, draw = [], hook.draw
-        hook.draw = lambda network, subject: own.append(subject.name) or draw(network, subject)
+        hook.draw = lambda network, watched: own.append(watched.name) or draw(network, watched)
         runner.test()
         torch.save(dict(own=own, drawn=drawn), out / f'rank{{rank}}.pth')
     torch.save(runner.model.module.state_dict(), out / f'{{name}}{{rank}}.pth')

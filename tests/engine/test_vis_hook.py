@@ -143,7 +143,7 @@ WRONG = [
     (dict(interval=True), '^interval must be an integer of at least 1, not True.$'),
     (dict(during=None), "^during must be 'train', 'val' or 'test', or a list of such, not None.$"),
     (dict(pictures=7), '^pictures must be a file, or a list of such, not 7.$'),
-    (dict(indexes='3'), "^indexes must be a place in the dataset, from 0, or a list of such, not '3'.$"),
+    (dict(indexes='3'), "^indexes must be a position in the dataset, from 0, or a list of such, not '3'.$"),
     (dict(indexes=9), '^There is no picture 9: the val set has 5, from 0.$'),
     (dict(pictures='gone.jpg'), '^No picture gone.jpg: check the path.$'),
     (dict(out_dir=5), '^out_dir must be a folder, or None to write no files, not 5.$'),
@@ -192,8 +192,8 @@ def test_a_config_without_a_validation_is_drawn_during_training_only(make_runner
 def test_one_value_is_a_list_of_one(pictures):
     path = pictures / 'val' / 'pictures' / '001.png'
     for given in (str(path), path, [path]):
-        (subject,) = HOOKS.build(cam(pictures=given)).choice.of_files()
-        assert (subject.name, subject.read()) == ('001', path)
+        (watched,) = HOOKS.build(cam(pictures=given)).choice.of_files()
+        assert (watched.name, watched.read()) == ('001', path)
     assert HOOKS.build(cam(indexes=3)).choice.indexes == (3,)
 
 
@@ -244,7 +244,7 @@ def test_one_reason_is_logged_once_whatever_its_words(make_runner, monkeypatch):
     (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
     said, sizes = warnings_of(runner, monkeypatch), itertools.count()
 
-    def fail(network, subject):
+    def fail(network, watched):
         raise RuntimeError(f'out of memory: {next(sizes)} MiB at {object()}')
 
     monkeypatch.setattr(hook, 'draw', fail)

@@ -84,36 +84,36 @@ def test_the_same_pictures_are_chosen_each_time_without_a_random_number(options,
     dataset = Listed('pictures')
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     for _ in range(2):
-        subjects = Choice(**options).of_dataset(dataset, 'val')
-        assert [subject.name for subject in subjects] == names
-        assert [subject.read() for subject in subjects] == [f'pictures/{name}.png' for name in names]
+        watched = Choice(**options).of_dataset(dataset, 'val')
+        assert [each.name for each in watched] == names
+        assert [each.read() for each in watched] == [f'pictures/{name}.png' for name in names]
     assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
 
 
 def test_pictures_of_one_name_are_told_apart_through_wrappers():
     dataset = ConcatDataset([Listed('a'), Listed('b')])
-    subjects = Choice(indexes=[0, 5, 1, 6]).of_dataset(dataset, 'train')
-    assert [subject.name for subject in subjects] == ['000', '000-2', '001', '001-2']
-    assert [subject.read() for subject in subjects] == ['a/000.png', 'b/000.png', 'a/001.png', 'b/001.png']
+    watched = Choice(indexes=[0, 5, 1, 6]).of_dataset(dataset, 'train')
+    assert [each.name for each in watched] == ['000', '000-2', '001', '001-2']
+    assert [each.read() for each in watched] == ['a/000.png', 'b/000.png', 'a/001.png', 'b/001.png']
 
 
 def test_truth_is_what_is_annotated_and_not_ignored():
-    subject = Choice(indexes=[3]).of_dataset(Listed('a'), 'val')[0]
-    assert subject.truth.labels == [1] and subject.truth.boxes.tolist() == [[1, 2, 30, 40]]
-    subject = Choice(indexes=[2]).of_dataset(Arrays('a'), 'val')[0]
-    assert subject.truth.labels == [2] and subject.truth.boxes.shape == (0, 4)
+    watched = Choice(indexes=[3]).of_dataset(Listed('a'), 'val')[0]
+    assert watched.truth.labels == [1] and watched.truth.boxes.tolist() == [[1, 2, 30, 40]]
+    watched = Choice(indexes=[2]).of_dataset(Arrays('a'), 'val')[0]
+    assert watched.truth.labels == [2] and watched.truth.boxes.shape == (0, 4)
 
 
 def test_pictures_without_files_come_from_the_set_or_its_loading_step():
-    subjects = Choice(num=2).of_dataset(Arrays('a'), 'test')
-    assert [subject.name for subject in subjects] == ['test_000000', 'test_000001']
-    assert subjects[1].read().tolist() == np.ones((4, 6, 3)).tolist()
+    watched = Choice(num=2).of_dataset(Arrays('a'), 'test')
+    assert [each.name for each in watched] == ['test_000000', 'test_000001']
+    assert watched[1].read().tolist() == np.ones((4, 6, 3)).tolist()
     far = RepeatDataset(Listed('s3://bucket', pipeline=[load_elsewhere]), 2)
     assert Choice(indexes=[7]).of_dataset(far, 'val')[0].read().max() == 2
     both = ConcatDataset([Listed('a'), Listed('in_an_archive', pipeline=[load_elsewhere])])
-    subjects = Choice(indexes=[1, 8]).of_dataset(both, 'val')
-    assert subjects[0].read() == 'a/001.png' and subjects[1].read().max() == 3
-    with pytest.raises(PictureError, match='^Picture 0 of Listed has no file: give files by pictures'):
+    watched = Choice(indexes=[1, 8]).of_dataset(both, 'val')
+    assert watched[0].read() == 'a/001.png' and watched[1].read().max() == 3
+    with pytest.raises(PictureError, match='^Picture 0 of Listed has no file: pass files as pictures'):
         Choice(num=1).of_dataset(Listed('s3://bucket'), 'val')[0].read()
     with pytest.raises(PictureError, match='^Picture 1 of Listed cannot be loaded: no such bucket.$'):
         Choice(indexes=[1]).of_dataset(Listed('gone', pipeline=[load_elsewhere]), 'val')[0].read()
@@ -130,14 +130,14 @@ def test_pictures_without_files_come_from_the_set_or_its_loading_step():
 def test_arrays_of_the_set_are_read_as_pictures(held, channels, read):
     dataset = Arrays('a')
     dataset.get_data_info = lambda index: dict(img=held)
-    (subject,) = Choice(num=1).of_dataset(dataset, 'val')
-    picture = subject.read()
-    assert subject.held == channels
+    (watched,) = Choice(num=1).of_dataset(dataset, 'val')
+    picture = watched.read()
+    assert watched.held == channels
     assert picture.shape == (4, 6, 3) and picture.dtype == np.uint8 and (picture == read).all()
     # What is made RGB on its way to the model was BGR, what is not is RGB: mmpretrain's and mmengine's preprocessors.
     for given_bgr in (SimpleNamespace(to_rgb=True), SimpleNamespace(_channel_conversion=True)):
-        assert (subject.shown(picture, given_bgr) == read).all()
-    assert (subject.shown(picture, SimpleNamespace(to_rgb=False)) == read[::-1]).all()
+        assert (watched.shown(picture, given_bgr) == read).all()
+    assert (watched.shown(picture, SimpleNamespace(to_rgb=False)) == read[::-1]).all()
     (file,) = Choice(num=1).of_dataset(Listed('a'), 'val')
     assert file.shown(picture, SimpleNamespace(to_rgb=False)) is picture
 
@@ -145,19 +145,19 @@ def test_arrays_of_the_set_are_read_as_pictures(held, channels, read):
 def test_arrays_that_are_no_pictures_are_told():
     dataset = Arrays('a')
     dataset.get_data_info = lambda index: dict(img=np.zeros((4, 6, 5)))
-    with pytest.raises(PictureError, match=r'^Picture 0 of Arrays is an array \(4, 6, 5\): only gray and colours'):
+    with pytest.raises(PictureError, match=r'^Picture 0 of Arrays is an array \(4, 6, 5\): only grey and colour pictures'):
         Choice(num=1).of_dataset(dataset, 'val')[0].read()
 
 
 def test_what_is_wrong_is_said():
     with pytest.raises(MmlensError, match='^There is no picture 7: the val set has 5, from 0.$'):
         Choice(indexes=[0, 7]).of_dataset(Listed('a'), 'val')
-    with pytest.raises(MmlensError, match='^list does not list its pictures: give files by pictures=.*$'):
+    with pytest.raises(MmlensError, match='^list does not list its pictures: pass files as pictures=.*$'):
         Choice().of_dataset([1, 2, 3, 4], 'val')
     with pytest.raises(MmlensError, match='^The config has no val_dataloader to take pictures from'):
         dataset_of(SimpleNamespace(_val_loop=None, _val_dataloader=None), 'val')
     gone = dict(dataset=dict(type='mmdet.CocoDataset', ann_file='gone.json'))
-    with pytest.raises(MmlensError, match="^The test set, to take pictures from, cannot be loaded: .*gone.json'. Name"):
+    with pytest.raises(MmlensError, match=r'^The test set, to take pictures from, cannot be loaded: .*gone\.json\. Choose'):
         dataset_of(SimpleNamespace(_test_loop=None, _test_dataloader=gone), 'test')
 
 
@@ -166,8 +166,8 @@ def test_files_keep_their_order(tmp_path):
     for path in paths:
         path.parent.mkdir()
         path.touch()
-    subjects = Choice(pictures=[str(path) for path in paths]).of_files()
-    assert [(subject.name, subject.read()) for subject in subjects] == [('a', paths[0]), ('a-2', paths[1])]
+    watched = Choice(pictures=[str(path) for path in paths]).of_files()
+    assert [(each.name, each.read()) for each in watched] == [('a', paths[0]), ('a-2', paths[1])]
 
 
 class Held(BaseDataset):
@@ -201,11 +201,11 @@ def test_what_a_set_holds_is_drawn_in_its_colours_and_explained_as_the_model_see
     picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if channels == 1 else picture
     assert drawn_by(runner) == ['cam_val/val_000000/epoch_0001', 'cam_val/val_000000/epoch_0002']
     (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
-    network, (subject,) = hook._network(runner, runner.model), hook._subjects['val']
-    shown = hook.look(network, subject, explain_classes).picture
+    network, (watched,) = hook._network(runner, runner.model), hook._watched['val']
+    shown = hook.look(network, watched, explain_classes).picture
     assert np.array_equal(shown, picture[..., :: 1 if to_rgb else -1])
     expected = runner.model.data_preprocessor({key: [value] for key, value in dataset[0].items()})['inputs']
-    assert torch.equal(network.prepare(subject.read()).batch['inputs'], expected)
+    assert torch.equal(network.prepare(watched.read()).batch['inputs'], expected)
 
 
 class Mapped(LocalBackend):
@@ -236,8 +236,8 @@ def test_pictures_that_only_the_loading_step_reaches_are_drawn_and_stop_nothing(
     if reached:
         assert not failed
         (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
-        (subject,) = Choice(pictures=[f'{root}/pictures/001.png']).of_files()
-        expected, _ = hook.draw(hook._network(runner, runner.model), subject)
+        (watched,) = Choice(pictures=[f'{root}/pictures/001.png']).of_files()
+        expected, _ = hook.draw(hook._network(runner, runner.model), watched)
         assert np.array_equal(read_drawing(runner, 'cam/001/epoch_0002'), expected)
     else:
         (sentence,) = failed
