@@ -77,5 +77,5 @@ class BoxAMVisHook(VisHook):
     def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture's boxes. See :meth:`VisHook.draw`."""
         found = self.look(network, watched, explain_boxes, **self.explaining)
-        picture = self.beside_truth(network, watched, found.picture, found.drawing(**self.drawing))
+        picture = self.with_truth(network, watched, found, **self.drawing)
         return picture, notes_of(type(self).__name__, watched.name, found)

@@ -75,7 +75,7 @@ class CAMVisHook(VisHook):
         """Draw the maps of one picture's classes. See :meth:`VisHook.draw`."""
         wanted = self._wanted(watched)
         found = self.look(network, watched, explain_classes, categories=wanted, **self.explaining)
-        picture = self.beside_truth(network, watched, found.picture, found.drawing(**self.drawing))
+        picture = self.with_truth(network, watched, found, **self.drawing)
         return picture, notes_of(type(self).__name__, watched.name, found)
 
     def _wanted(self, watched: WatchedPicture) -> Any:

@@ -62,4 +62,4 @@ class FeatmapVisHook(VisHook):
     def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture. See :meth:`VisHook.draw`."""
         found = self.look(network, watched, feature_maps, **self.looking)
-        return self.beside_truth(network, watched, found.picture, found.drawing(**self.drawing)), {}
+        return self.with_truth(network, watched, found, **self.drawing), {}

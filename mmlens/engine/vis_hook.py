@@ -13,7 +13,6 @@ from torch import nn
 
 from ..errors import MmlensError, reason
 from ..models.network import Network
-from ..rendering import Drawing
 from ..rendering.truth import put_truth_beside
 from .delivery import Delivery, Notes, OnceLogger, deliver, kind_of, remove_files
 from .no_trace import no_trace
@@ -121,25 +120,20 @@ class VisHook(Hook):
         found.picture = watched.shown(found.picture, network.model.data_preprocessor)
         return found
 
-    def beside_truth(
-        self, network: Network, watched: WatchedPicture, picture: np.ndarray, drawing: Drawing
-    ) -> np.ndarray:
-        """Put the ground truth next to a drawing, if it is asked for and known.
+    def with_truth(self, network: Network, watched: WatchedPicture, found: Any, **options: Any) -> np.ndarray:
+        """Draw what :meth:`look` returned, next to the ground truth if that is asked for and known.
 
         Args:
             network: Has the class names.
-            watched: What was drawn.
-            picture: Shape (H, W, 3), uint8, BGR, as it was read.
-            drawing: What a result's ``drawing`` returned.
-
-        Returns:
-            uint8 BGR.
+            watched: The picture.
+            found: The result to draw.
+            **options: Those of its ``draw``.
         """
-        truth = watched.truth
-        if not self.draw_gt or truth is None:
-            return drawing.image
-        names = [network.class_name(label) for label in truth.labels]
-        return put_truth_beside(drawing, picture, truth.boxes, truth.labels, names).image
+        drawing, truth = found.drawing(**options), watched.truth
+        if self.draw_gt and truth is not None:
+            names = [network.class_name(label) for label in truth.labels]
+            drawing = put_truth_beside(drawing, found.picture, truth.boxes, truth.labels, names)
+        return drawing.image
 
     # ---------------------------------------------------------------- what the Runner calls
 

@@ -8,6 +8,7 @@ import itertools
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -18,8 +19,11 @@ from mmengine.registry import HOOKS, OPTIM_WRAPPERS
 from mmengine.runner import autocast
 from trainings import EMA, CallAfterEpoch, assert_same, boxam, cam, drawn_by, featmap, read_drawing, warnings_of
 
+from mmlens import BoxExplanation, BoxMap, ClassExplanation, ClassMap, FeatureMap, FeatureMaps
 from mmlens.engine import VisHook
+from mmlens.engine.watched_pictures import Truth, WatchedPicture
 from mmlens.errors import MmlensError
+from mmlens.rendering.truth import put_truth_beside
 
 
 @OPTIM_WRAPPERS.register_module(force=True)
@@ -269,3 +273,41 @@ def test_a_model_that_cannot_be_looked_at_stops_nothing(make_runner, monkeypatch
     runner.train()
     assert runner.epoch == 2 and not drawn_by(runner)
     assert said == ['CAMVisHook could not draw 000: no such thing on this device. The run goes on.']
+
+
+# ---------------------------------------------------------------- ground truth
+
+
+def found_by_each():
+    """For each hook, what it might draw of a 30 x 40 crop, and of a larger picture."""
+    for size in ((30, 40), (240, 320)):
+        picture = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
+        heat = np.random.default_rng(1).random(size).astype(np.float32)
+        box = BoxMap(0, np.array([2, 3, 20, 25], np.float32), 1, 'fork', 0.5, heat, heat)
+        for layout in ('overlay', 'panels'):
+            yield boxam(layout=layout), BoxExplanation(picture, [box], ('neck',), 'gradcam', 'score')
+            yield boxam(layout=layout), BoxExplanation(picture, [], ('neck',), 'gradcam', 'score')
+        one = ClassMap(1, 'fork', 0.5, 1.0, 0, heat, heat)
+        geometry = np.ones(size, bool), np.diag([0.5, 0.5, 1]), (size[0] // 2, size[1] // 2)
+        for options in (dict(layout='overlay'), dict(), dict(on='input', layout='overlay')):
+            yield cam(**options), ClassExplanation(picture, [one], *geometry, ('norm',), 'gradcam')
+        level = FeatureMap('neck', 0, 1, (8, 3, 4), np.array([2]), heat[None])
+        yield featmap(), FeatureMaps(picture, [level] * 5)
+
+
+@pytest.mark.parametrize(('config', 'found'), found_by_each())
+def test_truth_is_as_large_as_the_picture_beside_it_and_titled(config, found):
+    network = SimpleNamespace(class_name=lambda label: f'class {label}')
+    truth = Truth(np.array([[2, 3, 20, 25]], np.float32), [1])
+    watched = WatchedPicture('a', lambda: 'a.png', truth)
+    hook = HOOKS.build({**config, 'draw_gt': True})
+    drawn = hook.with_truth(network, watched, found, **hook.drawing)
+    alone = found.drawing(**hook.drawing)
+    whole = put_truth_beside(alone, found.picture, truth.boxes, [1], ['class 1'])
+    assert (drawn == whole.image).all() and whole.of_kind('title')
+    (place,) = whole.of_kind('truth')
+    assert place.size == whole.main.size == alone.main.size and place.rect[1] == whole.main.rect[1]
+    watched.truth = None
+    assert (hook.with_truth(network, watched, found, **hook.drawing) == alone.image).all()
+    hook.draw_gt, watched.truth = False, truth
+    assert (hook.with_truth(network, watched, found, **hook.drawing) == alone.image).all()

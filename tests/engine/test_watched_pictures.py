@@ -145,7 +145,7 @@ def test_arrays_of_the_set_are_read_as_pictures(held, channels, read):
 def test_arrays_that_are_no_pictures_are_told():
     dataset = Arrays('a')
     dataset.get_data_info = lambda index: dict(img=np.zeros((4, 6, 5)))
-    with pytest.raises(PictureError, match=r'^Picture 0 of Arrays is an array \(4, 6, 5\): only grey and colour pictures'):
+    with pytest.raises(PictureError, match=r'^Picture 0 of Arrays is an array \(4, 6, 5\): only grey and colour'):
         Choice(num=1).of_dataset(dataset, 'val')[0].read()
 
 
@@ -157,7 +157,7 @@ def test_what_is_wrong_is_said():
     with pytest.raises(MmlensError, match='^The config has no val_dataloader to take pictures from'):
         dataset_of(SimpleNamespace(_val_loop=None, _val_dataloader=None), 'val')
     gone = dict(dataset=dict(type='mmdet.CocoDataset', ann_file='gone.json'))
-    with pytest.raises(MmlensError, match=r'^The test set, to take pictures from, cannot be loaded: .*gone\.json\. Choose'):
+    with pytest.raises(MmlensError, match=r'^The test set, .* cannot be loaded: there is no .*gone\.json\. Choose'):
         dataset_of(SimpleNamespace(_test_loop=None, _test_dataloader=gone), 'test')
 
 
