@@ -1,4 +1,4 @@
-"""One target -> gradients at the tapped levels -> one map, or the reason why there is none."""
+"""One target -> gradients at the tapped levels -> one map, or the reason why it is blank."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _at_cells(level: Level, gradient: Optional[Tensor]) -> Optional[Tensor]:
 
 
 def _finite(values: Tensor) -> Tensor:
-    # Half precision overflows in places; one such number must not cost a method the whole map.
+    # Half precision overflows in places; one such value must not ruin the whole map.
     return torch.nan_to_num(values.float(), nan=0.0, posinf=0.0, neginf=0.0)
 
 
@@ -118,7 +118,7 @@ def _why_blank(
             return f'the gradient at {names} is not a number; run the model in full precision, or choose another layer'
         other = 'hirescam' if method.name == 'layercam' else 'layercam'
         return (
-            f'everything at {names} speaks against this target ({method.name} is nowhere positive); try the method '
+            f'all evidence at {names} is negative for this target ({method.name} is nowhere positive); try the method '
             f"'{other}' or another layer"
         )
     if not target.requires_grad or not depends_on(target, [level.tensor for level in levels]):

@@ -23,7 +23,7 @@ def find_default_layer(
     """The last norm layer that lies over the picture and whose cells the prediction depends on.
 
     For convolutional and window-attention networks that is the last norm layer. Where the head reads a
-    class token, patches reach it through the last attention at the latest, so it is the norm before that.
+    class token, patches reach it through the last attention layer at the latest: it is the norm before that one.
 
     Args:
         model: A classifier.
@@ -41,7 +41,7 @@ def find_default_layer(
     """
     norms = _norm_layers(model, inside)
     order: List[str] = []
-    # The norm that is defined last mostly runs last: the run that tells the order tries it, too.
+    # The norm that is defined last usually runs last, so it is tried in the same run that records the order.
     likely = next(reversed(list(norms)), None)
     known = {likely: _dependence(model, likely, norms, run, input_size, extra_tokens, order)} if likely else {}
     last = {name: position for position, name in enumerate(order)}

@@ -36,7 +36,7 @@ class Logits(nn.Module):
 
 @contextlib.contextmanager
 def borrowed(model: nn.Module) -> Iterator[None]:
-    """Let somebody else's engine work on a model in eval mode: hooks, modules and values are put back at the end."""
+    """Let a foreign engine work on a model in eval mode; hooks, modules and values are restored at the end."""
     modules = [(module, dict(module._modules), dict(module._forward_hooks)) for module in model.modules()]
     with unchanged(model), torch.inference_mode(False), torch.enable_grad():
         model.requires_grad_(True)

@@ -42,13 +42,13 @@ class live_graph(TorchFunctionMode):
     all zero: a box of one level does not pay for the others. This changes no gradient. Large convolutions and
     linear layers are passed only where their gradient is not zero; see :mod:`~mmlens.attribution.windows`.
 
-    A root's slope at 0 is infinite: scores of 0 beside the one that is explained, such as a padded
-    class, would make its gradient NaN. What gets no gradient sends none here.
+    The derivative of a root at 0 is infinite: other scores of 0, such as that of a padded class, would turn
+    the gradient into NaN. Here, what receives no gradient passes none on.
     """
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave the context for a while, if it is the innermost of torch's function modes: each call in it costs."""
+        """Leave the context temporarily if it is torch's innermost function mode: every call within it costs."""
         if _get_current_function_mode() is not self:
             yield
             return

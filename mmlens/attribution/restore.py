@@ -1,4 +1,4 @@
-"""Changing a model for a while, and giving it back as it was."""
+"""Change a model temporarily, and give it back as it was."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def swapped_forwards(
         forward = module.forward
         return lambda *args, **kwargs: steer(module, forward, args, kwargs)
 
-    # A forward of the module's own, beside its class's, is somebody else's patch: it is kept, and put back.
+    # A forward set on the instance itself is somebody else's patch: it is kept and put back.
     patched = {id(module): module.__dict__['forward'] for module in modules if 'forward' in module.__dict__}
     wrappers = [swapped(module) for module in modules]
     try:
@@ -44,7 +44,7 @@ def evaluating(model: nn.Module) -> Iterator[List[nn.Module]]:
         modules = undo.enter_context(unchanged(model))
         undo.enter_context(torch.inference_mode(False))
         if any(module.training for module in modules):
-            # The flags alone will not do: LeViT and its like make what they predict with when they are told.
+            # Setting the flags is not enough: LeViT and others fuse their weights when eval() is called.
             undo.enter_context(attributes_kept(modules))
             model.eval()
         for module in modules:

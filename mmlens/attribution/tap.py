@@ -80,7 +80,7 @@ class Tap:
 
     @contextlib.contextmanager
     def before_layers(self, context: Callable[[], ContextManager[None]]) -> Iterator[None]:
-        """Run the model's children that end before the layers begin, such as a neck's backbone, within a context."""
+        """Run the model's children that finish before the layers start, such as a neck's backbone, in a context."""
         tapped = {id(module) for module in self.layers.values()}
         others = [child for child in self.model.children() if all(id(inner) not in tapped for inner in child.modules())]
 
@@ -119,7 +119,7 @@ class Tap:
         """What the tapped layers returned, as maps.
 
         Args:
-            input_size: ``(height, width)`` of the network's input; tells the grid of token layers.
+            input_size: ``(height, width)`` of the network's input, from which the grid of token layers is derived.
             extra_tokens: How many tokens stand before the grid; see
                 :func:`~mmlens.attribution.tokens.layouts_of`.
 

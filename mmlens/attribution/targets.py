@@ -51,7 +51,7 @@ def box_target(name: str) -> BoxTarget:
     """Find a box target by name.
 
     Raises:
-        MmlensError: If there is none of that name.
+        MmlensError: If there is no target of that name.
     """
     if name not in BOX_TARGETS:
         raise MmlensError(f"Unknown target '{name}': choose one of {', '.join(BOX_TARGETS)}.")
@@ -59,12 +59,12 @@ def box_target(name: str) -> BoxTarget:
 
 
 def box_measure(name: str, boxes: Tensor, logits: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
-    """The same targets, as plain numbers of many detections in passes that alter the network.
+    """The same targets as plain numbers, for many detections in altered passes.
 
     Args:
         name: Name of a box target.
         boxes: Shape (N, 4): the unaltered boxes, whose sizes are the unit of the altered ones' extent.
-        logits: Measure a score as its logit; else as it is, for a share of it to be told.
+        logits: Measure a score as its logit; otherwise as a probability, of which a share can be taken.
 
     Returns:
         ``(scores (N,), boxes (N, 4)) -> values (N,)``.

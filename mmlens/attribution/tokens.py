@@ -18,7 +18,7 @@ _STRIDES = (1, 2, 4, 7, 8, 14, 16, 28, 32, 64, 128)
 # a 640 x 640 input has 100 cells of 64, as many as a detector has queries.
 _TOKEN_STRIDES = (1, 2, 4, 8, 14, 16, 28, 32)
 _PYRAMID = (4, 8, 16, 32, 64, 128)
-# Parts of class names. What these return stands for objects, whose number may equal a grid's by chance.
+# Parts of class names. What these return stands for objects, whose number may happen to equal a grid's.
 _OBJECTS = ('TransformerDecoder', 'DETRHead', 'DINOHead', 'RoIHead')
 # These stack the coarsest level first (Mask2Former).
 _COARSE_FIRST = 'PixelDecoder'
@@ -35,7 +35,7 @@ def layouts_of(
             several grids one after another, as in deformable encoders.
         input_size: ``(height, width)`` of the network's input.
         inside: Class names of the module that returned the tensor and of those around it; a shape
-            alone does not tell object queries from the cells of a grid.
+            alone does not distinguish object queries from the cells of a grid.
         extra_tokens: How many tokens (class, distillation, registers) stand before the grid, where it
             is known; a layer before they join has none of them. By default it is found by trying.
 

@@ -28,7 +28,7 @@ class BoxRuns(Runs):
 
     A detection is followed by the choices that post-processing made for the unaltered picture
     (:class:`~mmlens.attribution.passes.selection.Selection`): it stays the same prior, proposal or query, whatever its
-    neighbours do. A detector whose post-processing does not come by the same choices again is measured by the
+    neighbours do. A detector whose post-processing does not reach the same choices again is measured by the
     best overlap within the class, under a lowered score threshold.
 
     Attributes:
@@ -177,7 +177,7 @@ class BoxRuns(Runs):
         if not self.replay.batches or self.by_overlap:
             self._size = 1
             return
-        # Where choices are known, recording them again costs as much as what a few more or less at a time would save.
+        # Where choices are known, recording them again costs more than a slightly better batch size would save.
         near = size / 4 < self._size < 4 * size
         will_do = near and self._size <= fits if recorded else size == self._size
         if not will_do:
@@ -194,7 +194,7 @@ class BoxRuns(Runs):
         except (RuntimeError, IndexError, ValueError, AssertionError, _NotTheSame) as error:
             if _is_out_of_memory(error):
                 raise
-            # A detector that takes one picture at a time, or tells copies apart by rounding.
+            # A detector that takes one picture at a time, or whose rounding differs between copies.
             if self._size == 1:
                 self.by_overlap = True
                 return

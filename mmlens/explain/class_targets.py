@@ -34,7 +34,7 @@ class ClassTargets(Targets):
         classifier: The classifier.
         picture: File name, or (H, W, 3) uint8 BGR.
         classes: Names or indexes; ``None`` for the class that is predicted.
-        extra_tokens: How many tokens stand before those of the picture. Defaults to the backbone's own number.
+        extra_tokens: How many tokens stand before those of the picture. Defaults to the number that the backbone has.
 
     Raises:
         MmlensError: If there is no such class.

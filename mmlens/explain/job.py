@@ -263,7 +263,7 @@ class Job:
     def _why_nothing(self, job: PassJob, position: int) -> str:
         method, names = self.method, list(self.layers)
         if job.interrupted:
-            return 'it was ended before anything was found; let it run longer'
+            return 'it was stopped before anything was found; let it run longer'
         if self.targets.spatial and method.uses_layers and method.uses_gradients and job.unknown(position):
             return (
                 f'{method.name} is nowhere positive at {_quoted(names)}, and no gradient arrives there: the target is '

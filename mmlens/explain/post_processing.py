@@ -15,7 +15,7 @@ _LOW_SCORE = 1e-3
 
 @contextlib.contextmanager
 def following_post_processing(selection: Selection) -> Iterator[None]:
-    """Have mmcv's suppressions, which may be compiled, choose through ``selection``, and masks be pasted beside it."""
+    """Route mmcv's NMS operators, which may be compiled, through ``selection``, but not the pasting of masks."""
     from mmcv.ops.nms import NMSop, SoftNMSop
     from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 

@@ -126,7 +126,7 @@ def test_saturated(good):
 @pytest.mark.parametrize('method', ['gradcam', 'gradcam++', 'hirescam', 'xgradcam'])
 def test_all_against_it(good, method):
     assert blank(-good.tensor.sum(), [good], method) == (
-        f"everything at 'neck' speaks against this target ({method} is nowhere positive); try the method 'layercam' "
+        f"all evidence at 'neck' is negative for this target ({method} is nowhere positive); try the method 'layercam' "
         'or another layer'
     )
 
@@ -134,7 +134,7 @@ def test_all_against_it(good, method):
 def test_layercam_is_not_told_to_try_itself():
     negative = level(-torch.ones(1, 2, 2, 2))
     assert blank(negative.tensor.sum(), [negative], 'layercam') == (
-        "everything at 'neck' speaks against this target (layercam is nowhere positive); try the method 'hirescam' "
+        "all evidence at 'neck' is negative for this target (layercam is nowhere positive); try the method 'hirescam' "
         'or another layer'
     )
 

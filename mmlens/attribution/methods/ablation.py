@@ -1,4 +1,4 @@
-"""AblationCAM: how much of the target goes with each channel."""
+"""AblationCAM: how much of the target is lost with each channel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHOICES = ('gradient', 'gradcam')
 
 @register_pass_method(
     'ablationcam',
-    shows='evidence, channels weighed by how much of the target goes with them',
+    shows='evidence, channels weighted by how much of the target is lost without them',
     ratio_channels_to_ablate=1.0,
     ablated=None,
     choose=None,

@@ -111,7 +111,7 @@ class _Weights:
         try:
             with np.load(path) as kept:
                 values, made_for = torch.from_numpy(kept['weights']), str(kept['made_for'])
-        except Exception as error:  # whatever is wrong with somebody's file
+        except Exception as error:  # whatever is wrong with the user's file
             raise MethodError(
                 f'{path} holds no progress of D-RISE: delete it, or name another file with `resume`.'
             ) from error

@@ -12,7 +12,7 @@ from .base import EngineMethod, Formula, Method, OnePassMethod
 
 
 def from_gradcam_package(name: str) -> Optional[Method]:
-    """Wrap the class of pytorch_grad_cam called ``name`` (lower case); ``None`` if there is none."""
+    """Wrap the class of pytorch_grad_cam called ``name`` (lower case); ``None`` if it has no such class."""
     cam_class = compat.cam_classes().get(name)
     if cam_class is None:
         return None

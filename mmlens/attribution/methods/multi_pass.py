@@ -102,7 +102,7 @@ class PassJob:
         return torch.zeros_like(cells, dtype=torch.float32) if dependence is None else dependence.cells
 
     def unknown(self, target: int) -> bool:
-        """Whether gradients do not tell what a target depends on: none was asked for, or it is saturated."""
+        """Whether what a target depends on is unknown: no gradient was computed, or the target is saturated."""
         return not self.dependences or all(each is None for each in self.dependences[target])
 
     def concerns(self, level: int) -> bool:

@@ -54,14 +54,14 @@ def register_pass_method(
         uses_layers: See there.
         logits: See there.
         shows: See there.
-        **options: Its options with their defaults, beside ``batch_size`` (how many passes at a time)
-            and ``memory`` (how many MB they may take).
+        **options: Its options with their defaults, in addition to ``batch_size`` (passes per batch)
+            and ``memory`` (how many MB a batch may take).
 
     Raises:
         MethodError: If the name is taken by another method.
 
     Example:
-        >>> @register_pass_method('occlusion', uses_gradients=False, shows='what goes with each cell')
+        >>> @register_pass_method('occlusion', uses_gradients=False, shows='what is lost with each cell')
         ... def occlusion(job):
         ...     (level,) = job.levels
         ...     cells = torch.eye(level.activation[0, 0].numel()).reshape(-1, *level.activation.shape[2:])
@@ -114,7 +114,7 @@ def get_method(name: str) -> Method:
     that needs more runs by the package's own engine, which explains classes and no boxes.
 
     Raises:
-        MethodError: If there is none.
+        MethodError: If there is no such method.
     """
     key = name.lower()
     method = _METHODS.get(key) or from_gradcam_package(key)

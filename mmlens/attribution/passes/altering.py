@@ -25,8 +25,8 @@ def without_channels(
         value: ``'zero'``; ``'mean'`` over the channel's cells; or ``'gradcam'``, what pytorch-grad-cam takes: zero
             if the least activation is zero, else 1e7 below it. There, each channel of a batch of 32 lies another
             1e7 below the one before it, for the least of the whole batch is taken.
-        cells_only: Leave the channel of what lies in the same tensor beside the level's cells (extra tokens,
-            other levels) as it is.
+        cells_only: Leave alone what else shares the tensor with the level's cells (extra tokens,
+            other levels).
         first: How many channels came before these.
 
     Returns:

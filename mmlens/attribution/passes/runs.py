@@ -47,7 +47,7 @@ class Runs:
 
         Args:
             level: The level; ``None`` for the input.
-            items: How many alterations there are in all, if that is known: more at a time would be in vain.
+            items: How many alterations there are in total, if known; a larger batch would be pointless.
         """
         raise NotImplementedError
 

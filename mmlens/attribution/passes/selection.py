@@ -25,7 +25,7 @@ _INDICES = _both('argmax', 'argmin', 'argsort', 'nonzero')
 
 
 class Diverged(Exception):
-    """A later pass did not come by the choices that were recorded."""
+    """A later pass did not reach the choices that were recorded."""
 
 
 @dataclass
