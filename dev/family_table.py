@@ -32,9 +32,7 @@ ENTRIES = (
     Entry('Mask2Former, panoptic', 'mmdet::mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py'),
     Entry('Mask2Former, instances', 'mmdet::mask2former/mask2former_r50_8xb2-lsj-50e_coco.py'),
     Entry('SoftTeacher', 'mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py', NECK),
-    Entry(
-        'ByteTrack', 'mmdet::bytetrack/bytetrack_yolox_x_8xb4-80e_crowdhuman-mot20train_test-mot20test.py'
-    ),
+    Entry('ByteTrack', 'mmdet::bytetrack/bytetrack_yolox_x_8xb4-80e_crowdhuman-mot20train_test-mot20test.py'),
     Entry('QDTrack', 'mmdet::qdtrack/qdtrack_faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval.py', NECK),
     Entry('FCN', 'mmseg::fcn/fcn_r18-d8_4xb2-80k_cityscapes-512x1024.py'),
     Entry('U-Net', 'mmseg::unet/unet-s5-d16_fcn_4xb4-40k_hrf-256x256.py'),

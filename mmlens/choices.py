@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+FAMILIES = ('detector', 'classifier', 'segmentor', 'pose', 'network')  # of networks; the last takes any
 LAYOUTS = ('overlay', 'panels')  # of box maps
 CLASS_LAYOUTS = ('overlay', 'sheet')
 FRAMES = ('picture', 'input')  # what class maps are laid over

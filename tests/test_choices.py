@@ -10,6 +10,7 @@ from mmlens.attribution.passes.altering import ABLATED_VALUES
 from mmlens.attribution.targets import BOX_TARGETS
 from mmlens.cli.commands import boxam, cam, featmap, lr, pipeline
 from mmlens.cli.pass_options import CONCERNED, PASS_METHODS
+from mmlens.models.families import FAMILIES
 from mmlens.schedules.figure import NAMES
 
 
@@ -22,6 +23,8 @@ def action(command, dest):
     ('command', 'dest', 'expected'),
     [
         (boxam, 'target', tuple(BOX_TARGETS)),
+        (boxam, 'family', choices.FAMILIES),
+        (cam, 'family', choices.FAMILIES),
         (boxam, 'layout', choices.LAYOUTS),
         (cam, 'layout', choices.CLASS_LAYOUTS),
         (cam, 'on', choices.FRAMES),
@@ -32,6 +35,10 @@ def action(command, dest):
 )
 def test_an_option_has_the_choices_of_the_library(command, dest, expected):
     assert tuple(action(command, dest).choices) == expected
+
+
+def test_the_families_are_those_that_networks_belong_to():
+    assert set(choices.FAMILIES) == {kind.family for kind in FAMILIES}
 
 
 def test_what_a_schedule_is_drawn_of_has_a_name():

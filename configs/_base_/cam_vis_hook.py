@@ -19,7 +19,7 @@ cam_vis_hook = dict(
     # How: any method of `mmlens cam`; layers=None is the last layer with a map.
     method='gradcam',
     layers=None,
-    categories='truth',  # the annotated class; None is the predicted one; or name classes: ['cat', 'dog']
+    classes='truth',  # the annotated class; None is the predicted one; or name classes: ['cat', 'dog']
     # Where: every backend of the visualizer, and <work_dir>/mmlens/cam/<picture>/, which `mmlens history` reads.
     out_dir='mmlens',
 )

@@ -6,6 +6,7 @@ import argparse
 import re
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
 
+from ..choices import FAMILIES
 from ..errors import MmlensError
 from .guard import FAILED
 from .wording import use_options_of
@@ -119,6 +120,29 @@ def add_model(parser: Parser) -> None:
         action='store_true',
         help="replace letterbox, keep-ratio and pad in the config's test pipeline with a plain resize",
     )
+    add_network(parser)
+
+
+def add_network(parser: Parser) -> None:
+    """Add the options that say what kind of network it is, and in words what it is to look for."""
+    parser.add_argument(
+        '--family',
+        choices=FAMILIES,
+        help='what kind of network this is (default: what the model is and says of itself)',
+    )
+    parser.add_argument(
+        '--text', metavar='WORDS', help='what an open-vocabulary network is to look for: "a dog. a bicycle."'
+    )
+    parser.add_argument(
+        '--custom-entities',
+        action='store_true',
+        help='take each part of --text between full stops as one class, instead of looking for the nouns in it',
+    )
+
+
+def words(args: argparse.Namespace) -> Dict[str, Any]:
+    """What ``--text`` and ``--custom-entities`` were given, by parameter."""
+    return dict(text=args.text, custom_entities=args.custom_entities or None)
 
 
 def add_cfg_options(parser: Parser) -> None:

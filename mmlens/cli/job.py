@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from ..errors import ModelError
-from .arguments import read_cfg_options
+from .arguments import read_cfg_options, words
 from .guard import quiet
 from .layer_table import print_layers
 from .outputs import folder_of_results, plan_outputs
@@ -34,6 +34,7 @@ def load(args: argparse.Namespace) -> Network:
             device=args.device,
             cfg_options=read_cfg_options(args.cfg_options),
             resize_only=getattr(args, 'resize_only', False),
+            family=args.family,
         )
 
 
@@ -75,7 +76,7 @@ def run_job(
     with tempfile.TemporaryDirectory(prefix='mmlens-') as downloads:
         sources = find_sources(args.img, Path(downloads), folder_of_results(args.out_dir, args.out_file))
         if args.preview_model:
-            return print_layers(load(args), sources[0])
+            return print_layers(load(args), sources[0], **words(args))
         check_sources(sources)
         places = plan_outputs(sources, args.out_dir, args.out_file, args.show, option)
         check_resume_place(args, places)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 from .guard import DONE
 from .sources import Source
@@ -31,8 +31,14 @@ def steps(name: str) -> int:
     return name.count('.') + name.count('[') + (0 if name.startswith('[') else 1)
 
 
-def print_layers(network: Network, source: Optional[Source] = None, depth: Optional[int] = None) -> int:
+def print_layers(network: Network, source: Optional[Source] = None, depth: Optional[int] = None, **words: Any) -> int:
     """Print the layers of a model, with output shapes if there is a picture, or a video whose first frame is used.
+
+    Args:
+        network: The network.
+        source: The picture or video.
+        depth: See :func:`format_layers`.
+        **words: What an open-vocabulary network is to look for.
 
     Returns:
         The exit status.
@@ -42,7 +48,7 @@ def print_layers(network: Network, source: Optional[Source] = None, depth: Optio
     picture = None
     if source:
         picture = next(iter(VideoReader(source.path))) if source.is_video else source.path
-    print(format_layers(list_layers(network, picture), depth))
+    print(format_layers(list_layers(network, picture, **words), depth))
     return DONE
 
 

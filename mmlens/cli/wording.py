@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
+import shlex
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Iterator, Match, Optional
 
@@ -87,5 +88,5 @@ def _written(node: ast.AST) -> str:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return f'-{_written(node.operand)}'
     if isinstance(node, ast.Constant):
-        return str(node.value)
+        return shlex.quote(str(node.value)) if ' ' in str(node.value) else str(node.value)
     raise TypeError(f'{type(node).__name__} is not written after options')

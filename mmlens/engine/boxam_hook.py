@@ -6,11 +6,9 @@ from numbers import Integral, Real
 from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from torch import nn
 
 from ..errors import MmlensError
 from ..explain.boxes import explain_boxes
-from ..models.detector import Detector
 from ..models.network import Network
 from ..registry import HOOKS
 from .delivery import Notes, notes_of
@@ -34,6 +32,8 @@ class BoxAMVisHook(VisHook):
     Example:
         >>> default_hooks = dict(boxam=dict(type='mmlens.BoxAMVisHook', interval=1))
     """
+
+    question = 'boxes'
 
     def __init__(
         self,
@@ -69,10 +69,6 @@ class BoxAMVisHook(VisHook):
             method_options=method_options,
         )
         self.drawing: Dict[str, Any] = dict(layout=layout, colormap=colormap, alpha=alpha)
-
-    def wrap(self, model: nn.Module, **options: Any) -> Network:
-        """A detector."""
-        return Detector(model, **options)
 
     def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture's boxes. See :meth:`VisHook.draw`."""

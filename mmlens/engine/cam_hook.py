@@ -6,10 +6,8 @@ from numbers import Integral
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from torch import nn
 
 from ..explain.classes import explain_classes
-from ..models.classifier import Classifier
 from ..models.network import Network
 from ..registry import HOOKS
 from .delivery import Notes, notes_of
@@ -25,22 +23,25 @@ class CAMVisHook(VisHook):
     Args:
         method, method_options, layers, eigen_smooth, aug_smooth, num_extra_tokens: See
             :func:`mmlens.explain_classes`.
-        categories: Classes to explain, by name or index; ``'truth'`` stands for the annotated ones. Defaults to
+        classes: Classes to explain, by name or index; ``'truth'`` stands for the annotated ones. Defaults to
             the class predicted, which can change from epoch to epoch.
         layout: ``'sheet'`` (default) names class and score, ``'overlay'`` is the picture alone.
         on, colormap, alpha: See :func:`mmlens.rendering.class_maps.draw_class_maps`.
         tag: What the tags begin with. Defaults to ``'cam'``.
+        categories: Former name of ``classes``.
         **options: When, which pictures, and where to; see :class:`VisHook`.
 
     Example:
-        >>> default_hooks = dict(cam=dict(type='mmlens.CAMVisHook', method='gradcam++', categories='truth'))
+        >>> default_hooks = dict(cam=dict(type='mmlens.CAMVisHook', method='gradcam++', classes='truth'))
     """
+
+    question = 'classes'
 
     def __init__(
         self,
         method: str = 'gradcam',
         layers: Optional[Sequence[str]] = None,
-        categories: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
+        classes: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
         eigen_smooth: bool = False,
         aug_smooth: bool = False,
         num_extra_tokens: Optional[int] = None,
@@ -50,13 +51,14 @@ class CAMVisHook(VisHook):
         colormap: str = 'turbo',
         alpha: float = 0.5,
         tag: str = 'cam',
+        categories: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
         **options: Any,
     ) -> None:
         super().__init__(tag, **options)
         check_method(method, method_options, layers)
         if num_extra_tokens is not None:
             check('num_extra_tokens', num_extra_tokens, Integral, 'a whole number')
-        self.categories = categories
+        self.classes = categories if classes is None else classes
         self.explaining: Dict[str, Any] = dict(
             method=method,
             layers=layers,
@@ -67,19 +69,15 @@ class CAMVisHook(VisHook):
         )
         self.drawing: Dict[str, Any] = dict(layout=layout, on=on, colormap=colormap, alpha=alpha)
 
-    def wrap(self, model: nn.Module, **options: Any) -> Network:
-        """A classifier."""
-        return Classifier(model, **options)
-
     def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture's classes. See :meth:`VisHook.draw`."""
         wanted = self._wanted(watched)
-        found = self.look(network, watched, explain_classes, categories=wanted, **self.explaining)
+        found = self.look(network, watched, explain_classes, classes=wanted, **self.explaining)
         picture = self.with_truth(network, watched, found, **self.drawing)
         return picture, notes_of(type(self).__name__, watched.name, found)
 
     def _wanted(self, watched: WatchedPicture) -> Any:
-        if self.categories != 'truth':
-            return self.categories
+        if self.classes != 'truth':
+            return self.classes
         labels: List[int] = [] if watched.truth is None else list(dict.fromkeys(watched.truth.labels))
         return labels or None

@@ -6,11 +6,9 @@ from numbers import Integral, Real
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
-from torch import nn
 
 from ..errors import MmlensError
 from ..explain.features import feature_maps
-from ..models.families import as_network
 from ..models.network import Network
 from ..registry import HOOKS
 from ..rendering import check_arrangement
@@ -54,10 +52,6 @@ class FeatmapVisHook(VisHook):
         check_arrangement(0 if reduction else topk, arrangement)
         self.looking: Dict[str, Any] = dict(layers=layers, reduction=reduction, topk=topk, score_thr=score_thr)
         self.drawing: Dict[str, Any] = dict(arrangement=arrangement, alpha=alpha)
-
-    def wrap(self, model: nn.Module, **options: Any) -> Network:
-        """A network of any family."""
-        return as_network(model, **options)
 
     def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture. See :meth:`VisHook.draw`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 from pathlib import Path, PurePath
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Any, Callable, ClassVar, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
 import numpy as np
 from mmengine.dist import all_gather_object, get_rank, get_world_size
@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from torch import nn
 
 from ..errors import MmlensError, reason
+from ..models.families import as_network
 from ..models.network import Network
 from ..rendering.truth import put_truth_beside
 from .delivery import Delivery, Notes, OnceLogger, deliver, kind_of, remove_files
@@ -48,6 +49,7 @@ class VisHook(Hook):
         use_ema: During training, draw the averaged weights of the config's EMAHook. After validation and test
             they are the weights that were validated. Defaults to ``False``.
         draw_gt: Draw the ground truth next to the prediction, where a dataset has one. Defaults to ``False``.
+        family: See :func:`mmlens.open_network`. Defaults to what the model is and says of itself.
         out_dir: Local folder for the drawings, inside the work_dir unless absolute; ``None`` writes none.
             Defaults to ``'mmlens'``.
         on_error: ``'log'`` (default) or ``'raise'``.
@@ -57,6 +59,7 @@ class VisHook(Hook):
     """
 
     priority = 'LOW'  # after the EMAHook, before the checkpoint
+    question: ClassVar[Optional[str]] = None  # what the network must be able to answer; see Network.require
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class VisHook(Hook):
         indexes: Optional[Union[int, Sequence[int]]] = None,
         use_ema: bool = False,
         draw_gt: bool = False,
+        family: Optional[str] = None,
         out_dir: Optional[Union[str, Path]] = 'mmlens',
         on_error: str = 'log',
     ) -> None:
@@ -87,17 +91,13 @@ class VisHook(Hook):
             raise MmlensError(f"on_error must be 'log' or 'raise', not {on_error!r}.")
         self.tag = PurePath(tag).as_posix()  # one name a folder: 'boxam/' is 'boxam'
         self.dataset, self.use_ema, self.draw_gt = dataset, use_ema, draw_gt
-        self.out_dir, self.on_error = out_dir, on_error
+        self.family, self.out_dir, self.on_error = family, out_dir, on_error
         self._watched: Dict[str, List[WatchedPicture]] = {}
         self._networks: Dict[int, Network] = {}
         self._log = OnceLogger()
         self._last = 0  # step of the training that was drawn last, or that it began with
 
     # ---------------------------------------------------------------- what subclasses define
-
-    def wrap(self, model: nn.Module, **options: Any) -> Network:
-        """A model with the test pipeline of its config; ``options`` go to the constructor of a Network."""
-        raise NotImplementedError
 
     def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw one picture: uint8 BGR, and what the log should say, by kind."""
@@ -259,7 +259,10 @@ class VisHook(Hook):
     def _network(self, runner: Any, model: nn.Module) -> Network:
         if id(model) not in self._networks:
             meta = getattr(runner.visualizer, 'dataset_meta', None)
-            self._networks[id(model)] = self.wrap(model, cfg=runner.cfg, dataset_meta=meta)
+            network = as_network(model, runner.cfg, meta, self.family)
+            if self.question:
+                network.require(self.question)
+            self._networks[id(model)] = network
         return self._networks[id(model)]
 
     def _tag(self, stage: str) -> str:

@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 from ...choices import LAYOUTS
 from ...errors import MmlensError, count
-from ..arguments import Parser, add_inspection, add_model, add_outputs, add_picture, parse, positive_or_all, rank
+from ..arguments import (
+    Parser,
+    add_inspection,
+    add_model,
+    add_outputs,
+    add_picture,
+    parse,
+    positive_or_all,
+    rank,
+    words,
+)
 from ..guard import guarded
+from ..job import load as open_named
 from ..job import run_job
 from ..pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
 from ..progress import Passes
@@ -19,6 +30,7 @@ from ..sources import Source
 
 if TYPE_CHECKING:
     from ...models.detector import Detector
+    from ...models.network import Network
     from ...results.boxes import BoxExplanation, BoxMap
 
 
@@ -172,6 +184,14 @@ def drawn_frame(explanation: BoxExplanation, **options: Any) -> Drawn:
     return Drawn(picture, '', notes=notes, boxes=len(explanation), unfinished=explanation.unfinished)
 
 
+def load(args: argparse.Namespace) -> Network:
+    """Open the network that the arguments name; to draw its boxes, it must be a detector."""
+    network = open_named(args)
+    if not args.preview_model:
+        network.require('boxes')
+    return network
+
+
 @guarded
 def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens boxam``. See :func:`mmlens.cli.main.main`."""
@@ -197,6 +217,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 topk=args.topk,
                 norm_in_bbox=args.norm_in_bbox,
                 max_shape=max_shape,
+                **words(args),
                 method_options=method_options,
                 progress=passes,
             )
@@ -205,5 +226,10 @@ def main(argv: Optional[List[str]] = None) -> int:
         return drawn_frame(explanation, **options)
 
     return run_job(
-        args, draw, same_size=True, check_sources=lambda sources: check_sources(sources, args), passes=passes
+        args,
+        draw,
+        same_size=True,
+        check_sources=lambda sources: check_sources(sources, args),
+        load=load,
+        passes=passes,
     )

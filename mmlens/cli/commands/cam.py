@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from ...choices import CLASS_LAYOUTS, FRAMES
 from ...errors import MmlensError, count
-from ..arguments import Parser, add_cfg_options, add_picture, fraction, parse
+from ..arguments import Parser, add_cfg_options, add_network, add_picture, fraction, parse, words
 from ..guard import guarded
 from ..job import load as open_named
 from ..job import run_job
@@ -43,6 +43,7 @@ def build_parser() -> Parser:
     parser.add_argument('checkpoint', nargs='?', help="checkpoint file or URL (default: the config's load_from)")
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
     add_cfg_options(parser)
+    add_network(parser)
     _add_what(parser)
     _add_smoothing(parser)
     add_pass_options(parser)
@@ -221,8 +222,13 @@ def load(args: argparse.Namespace) -> Network:
     network = open_named(args)
     from ...models.detector import Detector
 
-    if not args.preview_model:
-        (check_detector if isinstance(network, Detector) else check_classifier)(args)
+    if args.preview_model:
+        return network
+    if isinstance(network, Detector):
+        check_detector(args)
+    else:
+        network.require('classes')
+        check_classifier(args)
     return network
 
 
@@ -261,6 +267,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             method=args.method,
             layers=args.target_layers,
             classes=args.target_category,
+            **words(args),
             method_options=method_options,
             progress=passes,
         )

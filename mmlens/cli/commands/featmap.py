@@ -6,15 +6,27 @@ from typing import TYPE_CHECKING, List, Optional, Tuple
 
 from ...choices import REDUCTIONS
 from ...errors import MmlensError, count
-from ..arguments import Parser, add_inspection, add_model, add_outputs, add_picture, parse, positive, positive_or_all
+from ..arguments import (
+    Parser,
+    add_inspection,
+    add_model,
+    add_outputs,
+    add_picture,
+    parse,
+    positive,
+    positive_or_all,
+    words,
+)
 from ..guard import guarded
 from ..job import run_job
 from ..run import Drawn, Picture
 
 if TYPE_CHECKING:
-    from ...models.detector import Detector
+    from ...models.network import Network
+    from ...results.predicted import Predicted
 
 TOPK = 4
+NOTHING = 'nothing predicted that can be drawn'
 
 
 def build_parser() -> Parser:
@@ -84,28 +96,43 @@ def settle_channels(
     return None, topk
 
 
+def describe(predicted: Optional[Predicted]) -> str:
+    """What a network predicts, in a few words: ``3 boxes``, ``segments of 5 classes``, ``dog 0.86``."""
+    if predicted is None:
+        return NOTHING
+    parts = [] if predicted.boxes is None else [count(len(predicted.boxes), 'box')]
+    if predicted.seg_map is not None:
+        present = {int(index) for index in set(predicted.seg_map.ravel().tolist()) if index >= 0}
+        parts.append(f'segments of {count(len(present), "class")}')
+    parts += [f'{name} {score:.2f}' for name, score in predicted.classes[:1]]
+    return ', '.join(parts) or NOTHING
+
+
 @guarded
 def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens featmap``. See :func:`mmlens.cli.main.main`."""
     args = parse(build_parser(), argv)
     reduction, topk = settle_channels(args.channel_reduction, args.topk, tuple(args.arrangement))
 
-    def draw(detector: Detector, picture: Picture) -> Drawn:
+    def draw(network: Network, picture: Picture) -> Drawn:
         from ...explain.features import feature_maps
 
         found = feature_maps(
-            detector,
+            network,
             picture,
             layers=tuple(args.target_layers or ('backbone',)),
             reduction=reduction,
             topk=topk,
             score_thr=args.score_thr,
+            **words(args),
         )
         options = {} if args.alpha is None else {'alpha': args.alpha}
         names = ', '.join(f'{level.name} {"x".join(map(str, level.shape))}' for level in found)
-        boxes = len(found.detections.scores) if found.detections else 0
         return Drawn(
-            found.draw(arrangement=tuple(args.arrangement), **options), f'{count(boxes, "box")}; {names}', boxes=boxes
+            found.draw(arrangement=tuple(args.arrangement), **options),
+            f'{describe(found.predicted)}; {names}',
+            notes=found.notes,
+            boxes=len(found.predicted.scores) if found.predicted else 0,
         )
 
     return run_job(args, draw, same_size=False)

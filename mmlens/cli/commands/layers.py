@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import List, Optional
 
-from ..arguments import Parser, add_model, parse, positive
+from ..arguments import Parser, add_model, parse, positive, words
 from ..guard import guarded
 from ..job import load
 from ..layer_table import print_layers
@@ -35,4 +35,4 @@ def main(argv: Optional[List[str]] = None) -> int:
     args = parse(build_parser(), argv)
     with tempfile.TemporaryDirectory(prefix='mmlens-') as downloads:
         source = find_sources(args.img, Path(downloads))[0] if args.img else None
-        return print_layers(load(args), source, args.depth)
+        return print_layers(load(args), source, args.depth, **words(args))
