@@ -31,7 +31,7 @@ def test_random_weights_are_not_drawn(model, pictures):
     with pytest.raises(ModelError) as raised:
         check_trained(args, network)
     assert str(raised.value) == (
-        f'No checkpoint was given, and {model[0]} has no load_from: give one after the config.'
+        f'No checkpoint was given, and {model[0]} has no load_from: name one after the config.'
     )
     network.model.cfg.load_from = model[1]
     check_trained(args, network)
@@ -42,7 +42,7 @@ def test_random_weights_are_not_drawn(model, pictures):
     [
         (['pics/none.png'], 'none.png'),
         (['pics/a.png', '--out-file', 'a.gif'], 'a.gif'),
-        (['pics/a.png', '--resume', 'output/a.npz', '--method', 'drise'], 'is where a result goes'),
+        (['pics/a.png', '--resume', 'output/a.npz', '--method', 'drise'], 'would be overwritten by a result'),
     ],
 )
 def test_what_is_wrong_is_found_before_the_model_is_loaded(model, pictures, words, sentence):
@@ -72,7 +72,7 @@ def test_the_model_is_loaded_once_for_all_sources(model, pictures, capsys):
     words = arguments('pics', *model, '--device', 'cpu')
     assert run_job(words, draw, same_size=True, load=count) == 1  # b.jpg is broken
     assert len(loaded) == 1
-    assert sorted(path.name for path in (pictures / 'output').iterdir()) == ['a.png', 'c.png']
+    assert sorted(path.name for path in (pictures / 'output').iterdir()) == ['a.png', 'c.jpg']
     assert 'b.jpg' in capsys.readouterr().err
 
 

@@ -73,8 +73,8 @@ def test_options_of_other_methods_are_left_out_with_a_warning(method, words, war
 @pytest.mark.parametrize(
     ('sources', 'sentence'),
     [
-        ([SimpleNamespace(is_video=False)] * 3, '--resume is for one picture, and there are 3: name one.'),
-        ([SimpleNamespace(is_video=True)], '--resume is for one picture, not for the frames of a video.'),
+        ([SimpleNamespace(is_video=False)] * 3, '--resume works on a single picture, but there are 3: give one.'),
+        ([SimpleNamespace(is_video=True)], '--resume works on a single picture, not on the frames of a video.'),
     ],
 )
 def test_sums_are_kept_for_one_picture(sources, sentence):
@@ -94,7 +94,7 @@ def test_no_result_is_written_over_the_sums(resume, refused, tmp_path, monkeypat
     Path('out').mkdir()
     places = [None, Path('out/a.png')]
     if refused:
-        with pytest.raises(MmlensError, match='is where a result goes: name another file.$'):
+        with pytest.raises(MmlensError, match='would be overwritten by a result: choose another file.$'):
             check_resume_place(parsed('--resume', resume), places)
     else:
         check_resume_place(parsed('--resume', resume), places)

@@ -60,7 +60,7 @@ def test_another_input_is_asked_for_the_same_classes(classifier, picture):
 
 
 @pytest.mark.parametrize(
-    ('classes', 'sentence'), [(['cow'], "no class 'cow'"), ([9], 'no class'), ([], 'No class was')]
+    ('classes', 'sentence'), [(['cow'], "no class 'cow'"), ([9], 'no class'), ([], '`classes` names no class')]
 )
 def test_classes_that_are_not_there_are_refused(classifier, picture, classes, sentence):
     with pytest.raises(MmlensError, match=sentence):

@@ -49,5 +49,5 @@ def test_each_layer_counts_once_in_the_order_given(given, named):
 
 @pytest.mark.parametrize('given', [[], ()])
 def test_no_layer_at_all_is_refused(given):
-    with pytest.raises(MmlensError, match='^No layer was named: give at least one.$'):
+    with pytest.raises(MmlensError, match='^`layers` names no layer: give at least one.$'):
         named_layers(given)

@@ -69,7 +69,7 @@ def test_classes_by_name_and_index_each_once(classifier, wanted, categories):
 
 
 def test_classes_that_are_not_there_are_refused(classifier):
-    with pytest.raises(MmlensError, match='^No class was named: give at least one.$'):
+    with pytest.raises(MmlensError, match='^`classes` names no class: give at least one.$'):
         classifier.categories([], LOGITS)
     nameless = copy.copy(classifier)
     nameless.class_names = []

@@ -36,7 +36,7 @@ def test_a_method_without_options_completes_none(options):
 def test_options_that_a_method_does_not_have_are_named():
     with pytest.raises(MethodError) as raised:
         OnePassMethod('plain', torch.add).complete({'batch_size': 2, 'seed': 1})
-    assert str(raised.value) == "Method 'plain' takes no options: leave out batch_size, seed."
+    assert str(raised.value) == "Method 'plain' takes no options: leave out `batch_size`, `seed`."
 
 
 def test_only_fullgrad_finds_its_own_layers():
