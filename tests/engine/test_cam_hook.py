@@ -15,12 +15,13 @@ from mmlens.engine import VisHook
 from mmlens.engine.watched_pictures import Choice
 from mmlens.engine.weights import averaged
 from mmlens.errors import MmlensError
+from mmlens.models.families import as_network
 
 WRONG = [
     (dict(method=None), '^method must be a name, not None.$'),
     (dict(layers=4), '^layers must be a layer, or a list of such, not 4.$'),
     (dict(num_extra_tokens='1'), "^num_extra_tokens must be a whole number, not '1'.$"),
-    (dict(), 'is not a classifier of mmpretrain'),
+    (dict(), '^RTMDet is a detector, and class maps need a classifier: '),
 ]
 
 
@@ -67,7 +68,7 @@ def test_models_are_told_that_they_predict_not_only_flagged(make_runner, picture
     (hook,) = (hook for hook in runner.hooks if isinstance(hook, VisHook))
     model = averaged(runner) if use_ema else runner.model
     assert ('made' in vars(model.neck)) is not use_ema  # validation leaves the model in eval mode
-    plain = hook.wrap(copy.deepcopy(model).eval(), cfg=runner.cfg, dataset_meta=runner.visualizer.dataset_meta)
+    plain = as_network(copy.deepcopy(model).eval(), runner.cfg, runner.visualizer.dataset_meta)
     expected, _ = hook.draw(plain, Choice(pictures=[str(pictures / 'val' / 'pictures' / '000.png')]).of_files()[0])
     for tag in ('cam', 'cam_val'):
         assert np.array_equal(read_drawing(runner, f'{tag}/000/epoch_0002'), expected)
