@@ -10,10 +10,13 @@ from .colours import colormap_table
 
 
 def check_alpha(alpha: float) -> float:
-    """The opacity as a float.
+    """Check an opacity.
+
+    Returns:
+        It as a float.
 
     Raises:
-        MmlensError: It is not a number from 0 to 1.
+        MmlensError: If it is not a number from 0 to 1.
     """
     try:
         value = float(alpha)
@@ -25,14 +28,14 @@ def check_alpha(alpha: float) -> float:
 
 
 def blend_map(picture: np.ndarray, heat: np.ndarray, colormap: str, alpha: float) -> np.ndarray:
-    """Lay a normalised map over a picture so that the picture stays readable where nothing is.
+    """Lay a normalised map over a picture so that the picture stays readable where the map is empty.
 
     The opacity rises from 0 where the map is 0 to ``alpha`` where it is 1, as ``sin(map * pi / 2)``:
-    middle values are seen, the empty rest of the picture is not stained with the colour of zero.
+    middle values show, and the empty rest of the picture is not tinted with the colour of zero.
 
     Args:
         picture: Shape (H, W, 3), uint8, BGR.
-        heat: Shape (H, W), in [0, 1]; not a number counts as 0.
+        heat: Shape (H, W), in [0, 1]; NaN counts as 0.
         colormap: See :func:`~mmlens.rendering.colours.colormap_table`.
         alpha: Opacity in [0, 1] where the map is 1.
 

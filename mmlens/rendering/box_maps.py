@@ -1,4 +1,4 @@
-"""Draws which part of the picture speaks for each box."""
+"""Draws the evidence for each box over the picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .sheets import compose, panel_size, resize, with_note
 if TYPE_CHECKING:
     from ..results.boxes import BoxExplanation, BoxMap
 
-# With more boxes than this, the first panel of a sheet numbers them: the panels have the names.
+# With more boxes than this, the first panel of a sheet has their numbers: the other panels have the names.
 _MOST_NAMES = 8
 
 
@@ -36,7 +36,7 @@ def draw_box_maps(
         explanation: What :func:`mmlens.explain_boxes` returned.
         layout: ``'overlay'``: all boxes on one picture; every pixel shows the maximum of the boxes'
             normalised maps. ``'panels'``: a sheet that begins with the plain picture and its boxes, then
-            one panel per box with class, score, rank and colour bar; the reason, if the map is blank.
+            one panel per box with class, score, rank and colour bar, or the reason why its map is blank.
         colormap: A colour map of OpenCV or matplotlib. Defaults to ``'turbo'``.
         alpha: Opacity in [0, 1] where a map is 1. Defaults to 0.5.
 
@@ -47,7 +47,7 @@ def draw_box_maps(
         explanation's first note or, if it has none, says that nothing was detected.
 
     Raises:
-        MmlensError: Unknown layout or colour map, or ``alpha`` out of range.
+        MmlensError: If the layout or colour map is unknown, or ``alpha`` is out of range.
     """
     return drawing_of_boxes(explanation, layout, colormap, alpha).image
 

@@ -1,4 +1,4 @@
-"""Draws which part of the picture speaks for each class."""
+"""Draws the evidence for each class over the picture."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from .colours import colormap_table
 from .drawing import Drawing, Place, rect_at
 from .marks import font_size
 from .panels import HEADER, ColourBar, Panel
+from .predicted import named
 from .sheets import MARGIN, NARROWEST, compose, grid_columns, panel_size, resize, with_note
 
 if TYPE_CHECKING:
     from ..results.classes import ClassExplanation, ClassMap
 
-# Brightness that is left of what the network does not see.
+# How much brightness is left to what the network does not see.
 _DIMMED = 0.4
 
 
@@ -32,7 +33,7 @@ def draw_class_maps(
 ) -> np.ndarray:
     """Draw the maps of the classes over their picture.
 
-    What a centre crop cuts away from the network is dimmed and has no map.
+    What a centre crop hides from the network is dimmed and has no map.
 
     Args:
         explanation: What :func:`mmlens.explain_classes` returned.
@@ -47,7 +48,7 @@ def draw_class_maps(
         A new uint8 BGR picture. An overlay has a white strip below it if its map is blank.
 
     Raises:
-        MmlensError: Unknown layout, frame or colour map, or ``alpha`` out of range.
+        MmlensError: If the layout, frame or colour map is unknown, or ``alpha`` is out of range.
     """
     return drawing_of_classes(explanation, layout, on, colormap, alpha).image
 
@@ -75,7 +76,9 @@ def drawing_of_classes(
     first = explanation[0]
     blended = blend_map(plain, _in_frame(explanation, first.normalised, on), colormap, alpha)
     if first.blank:
-        return with_note(blended, f'{_name(first)}: no map: {first.blank}', font_size(blended), item=0)
+        return with_note(
+            blended, f'{named(first.class_name, first.score)}: no map: {first.blank}', font_size(blended), item=0
+        )
     return Drawing(blended, (Place('overlay', rect_at(0, 0, blended), 0),))
 
 
@@ -97,7 +100,7 @@ def _panels(
         panels.append(
             Panel(
                 blend_map(plain, heat, colormap, alpha),
-                title=_name(each),
+                title=named(each.class_name, each.score),
                 detail=f'class {each.category} · rank {each.rank}',
                 bar=None if each.blank else ColourBar(colormap),
                 note=f'no map: {each.blank}' if each.blank else '',
@@ -115,7 +118,9 @@ def _guided_panel(explanation: ClassExplanation, item: int, on: str, size: Tuple
         return None
     covered = explanation.covered
     combined = _in_frame(explanation, _dimmed(combine_guided(each, covered), covered), on)
-    return Panel(resize(combined, size), title=_name(each), detail='guided backprop × map', item=item)
+    return Panel(
+        resize(combined, size), title=named(each.class_name, each.score), detail='guided backprop × map', item=item
+    )
 
 
 def _columns_of_pairs(panels: List[Optional[Panel]]) -> int:
@@ -129,11 +134,11 @@ def _columns_of_pairs(panels: List[Optional[Panel]]) -> int:
 
 
 def combine_guided(each: ClassMap, covered: Optional[np.ndarray] = None) -> np.ndarray:
-    """Guided gradients times the class's map, as pytorch-grad-cam shows them: mid-grey is no evidence.
+    """Guided gradients times the class's map, as pytorch-grad-cam shows them: mid-grey means no evidence.
 
     Args:
         each: The class.
-        covered: Shape (H, W), bool: over which pixels mean and spread are taken. Defaults to all.
+        covered: Shape (H, W), bool: the pixels to compute mean and spread over. Defaults to all.
 
     Returns:
         Shape (H, W, 3), uint8, BGR.
@@ -160,8 +165,3 @@ def _in_frame(explanation: ClassExplanation, array: np.ndarray, on: str) -> np.n
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # cv2 counts from the centre of the first pixel
     matrix = np.linalg.inv(half) @ explanation.to_input @ half
     return cv2.warpAffine(array, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _name(each: ClassMap) -> str:
-    # Of ImageNet's lists of synonyms the first says enough.
-    return f'{each.class_name.split(", ")[0]} {each.score:.2f}'

@@ -1,4 +1,4 @@
-"""Colours: one for every class, and the colour maps that maps are drawn with."""
+"""Colours: one for every class, and colour maps to draw maps with."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ INK: Colour = (38, 34, 32)
 GREY: Colour = (118, 110, 106)
 FRAME: Colour = (214, 210, 208)
 
-# Okabe and Ito's colours for colour-blind readers, without their black (it is the halo here), and three
-# that stay apart from them, also in simulated red- and green-blindness.
+# Okabe and Ito's colours for colour-blind readers, without black, which is the halo here, and three more that
+# remain distinct from them, also in simulated red- and green-blindness.
 _PALETTE_RGB = (
     (230, 159, 0),
     (86, 180, 233),
@@ -99,14 +99,14 @@ def colormap_table(name: str) -> np.ndarray:
     """A colour map as a table.
 
     Args:
-        name: Any colour map of OpenCV (``'turbo'``, ``'jet'``, ``'inferno'``, ...; either case) or of
+        name: Any colour map of OpenCV (``'turbo'``, ``'jet'``, ``'inferno'``, ...; case-insensitive) or of
             matplotlib (``'magma_r'``, ``'coolwarm'``, ...).
 
     Returns:
-        Shape (256, 3), uint8, BGR, read-only: the colour of 0 first, that of 1 last.
+        Shape (256, 3), uint8, BGR, read-only: from the colour of 0 to that of 1.
 
     Raises:
-        MmlensError: There is no colour map of that name.
+        MmlensError: If there is no colour map of that name.
     """
     # OpenCV first: matplotlib takes a quarter of a second to import.
     code = _opencv_colormaps().get(str(name).lower())

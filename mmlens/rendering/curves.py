@@ -17,19 +17,19 @@ from .text import font_for
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The names that the figure styles of seaborn have there, and in MMPretrain's tools.
+# Seaborn's figure styles, by the names that seaborn and MMPretrain's tools give them.
 _SEABORN = ('darkgrid', 'whitegrid', 'dark', 'white', 'ticks')
 _DPI = 100
 _SMALLEST, _LARGEST = (4, 3), (100, 100)  # inches
-_WIDE_ENOUGH = 8  # inches, for a legend beside the axes
-# Of legends: letters and lines an inch, and the inches that an entry's line takes and that the legend must leave.
+_WIDE_ENOUGH = 8  # inches, for a legend next to the axes
+# Legends: letters and lines per inch, and the inches that an entry's line takes and that must be left free.
 _BESIDE = dict(letters=11, lines=4, handle=0.6, rest=1.4)
 _BELOW = dict(letters=14, lines=1.3, handle=0.5, rest=0)  # a quarter of the height at most
-_FEWER_LINES_BELOW = 0.75  # an inch, where not all have room anyway
-_TITLE_LETTERS, _CAPTION_LETTERS = 8, 12  # an inch
+_FEWER_LINES_BELOW = 0.75  # per inch, where not all fit anyway
+_TITLE_LETTERS, _CAPTION_LETTERS = 8, 12  # per inch
 _THIN, _THICK = 1.6, 3.2
-_MARGIN = 0.01  # beside the curves
-_LEAST_HEIGHT = 0.25  # of the curves, in the figure's
+_MARGIN = 0.01  # left and right of the curves
+_LEAST_HEIGHT = 0.25  # of the curves, as a share of the figure's
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,13 @@ def curve_figure(
     style: str = 'whitegrid',
     size: Tuple[float, float] = (12, 7),
 ) -> Figure:
-    """Draw curves into a figure of matplotlib, which no window shows and no global state holds.
+    """Draw curves into a figure of matplotlib, without a window and without global state.
 
     Args:
         x: Shape (N,): positions of the values, in the units of ``axis``, rising.
-        lines: At least one. More than one are explained by a legend.
+        lines: At least one. Several get a legend.
         axis: What the positions count, along the bottom.
-        other_axis: The same way in other units, along the top. Defaults to none.
+        other_axis: The same positions in other units, along the top. Defaults to none.
         y_name: What the values are. Defaults to nothing.
         title: Above the axes. Defaults to nothing.
         caption: Below the axes. Defaults to nothing.
@@ -147,7 +147,7 @@ def curve_figure(
         caption = textwrap.fill(caption, int(_CAPTION_LETTERS * size[0]))
         below = figure.supxlabel(caption, fontsize='medium', parse_math=False)
         legend.add(figure, axes)
-        figure.canvas.draw()  # words take their look from the style when they are first drawn
+        figure.canvas.draw()  # text takes its look from the style when it is first drawn
         _make_room(figure, axes, [below, *top])
     return figure
 
@@ -200,7 +200,7 @@ def _shortly(value: float, _: int) -> str:
 
 
 def _widths(number: int) -> List[float]:
-    """The first line thickest, so that it can be seen below one that takes the same way."""
+    """The first line thickest, so that it shows below one that follows the same path."""
     return [_THIN] if number == 1 else [float(width) for width in np.linspace(_THICK, _THIN, number)]
 
 
@@ -221,9 +221,9 @@ class _Legend:
     """How many curves are named, and where.
 
     Attributes:
-        labels: A name a line, shortened if need be.
+        labels: One name per line, shortened if necessary.
         named: Which lines are named: all, or some at equal distances, the first and the last among them.
-        beside: Whether the legend stands beside the axes; else below.
+        beside: Whether the legend stands next to the axes, not below.
         columns: How many it has.
     """
 
@@ -252,7 +252,7 @@ class _Legend:
         return cls(labels, named.tolist(), beside, columns)
 
     def label(self, place: int) -> str:
-        """What matplotlib's legend is to say of a line; with an underscore before it, nothing."""
+        """The label for matplotlib's legend, which leaves out those that begin with an underscore."""
         return self.labels[place] if place in self.named else f'_{self.labels[place]}'
 
     def colours(self) -> List[Any]:
@@ -290,7 +290,7 @@ def _below_the_name_of_the_axis(figure: Any, axes: Any) -> Dict[str, Any]:
     """Where a legend goes; the layout makes room for it, and moves the caption further down."""
     from matplotlib.transforms import ScaledTranslation
 
-    figure.canvas.draw()  # the name has no place before
+    figure.canvas.draw()  # the name has no position before
     depth = (axes.bbox.y0 - axes.xaxis.label.get_window_extent().y0) / figure.dpi
     down = ScaledTranslation(0, -depth, figure.dpi_scale_trans)
     return dict(loc='upper center', bbox_to_anchor=(0.5, 0.0), bbox_transform=axes.transAxes + down)

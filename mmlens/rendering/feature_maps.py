@@ -34,7 +34,7 @@ def check_arrangement(topk: int, arrangement: Optional[Tuple[int, int]]) -> None
         arrangement: Rows and columns; ``None`` fits any number.
 
     Raises:
-        MmlensError: The grid is too small or not a grid.
+        MmlensError: If the grid has too few cells, or none.
     """
     if arrangement is None:
         return
@@ -66,7 +66,7 @@ def draw_feature_maps(
         A new uint8 BGR picture. Large pictures are scaled down to sensible panels.
 
     Raises:
-        MmlensError: The arrangement has fewer places than channels, or ``alpha`` is out of range.
+        MmlensError: If the arrangement has fewer places than channels, or ``alpha`` is out of range.
     """
     return drawing_of_features(feature_maps, arrangement, alpha).image
 

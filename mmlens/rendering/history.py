@@ -18,8 +18,8 @@ def draw_contact_sheet(
 
     Args:
         drawings: uint8 BGR, at least one; of about the same size.
-        titles: One a drawing.
-        columns: How many stand in a row. Defaults to as many as make the sheet roughly landscape.
+        titles: One per drawing.
+        columns: Number of columns. Defaults to as many as make the sheet roughly landscape.
 
     Returns:
         A new uint8 BGR picture.
@@ -33,12 +33,12 @@ def draw_contact_sheet(
 def animation_frames(
     read: Callable[[], Iterable[np.ndarray]], titles: Sequence[str], longest: int = 960
 ) -> Iterator[np.ndarray]:
-    """Make frames of one size, each with its title, one after the other.
+    """Make frames of one size, each with its title, one at a time.
 
     Args:
         read: See :func:`lined_up`; the drawings are of about the same size.
-        titles: One a drawing.
-        longest: A drawing's longer side is at most so many pixels.
+        titles: One per drawing.
+        longest: The most pixels that a drawing's longer side may have.
 
     Yields:
         New uint8 BGR pictures.
@@ -53,12 +53,12 @@ def animation_frames(
 def lined_up(read: Callable[[], Iterable[np.ndarray]]) -> Iterator[np.ndarray]:
     """Put drawings on white canvases of one size so that what they were drawn on lies at the same place in each.
 
-    Strips of labels, above or below, make some drawings higher than others. Where they are of several widths, as sheets
-    with different numbers of panels, each lies in the middle.
+    Strips of labels, above or below, make some drawings higher than others. If their widths differ, as those of sheets
+    with different numbers of panels do, each is centred.
 
     Args:
-        read: Gives the drawings, uint8 BGR, at least one; called several times, for together they may not fit the
-            memory.
+        read: Returns the drawings, uint8 BGR, at least one; called several times, since all of them together may not
+            fit into memory.
 
     Yields:
         uint8 BGR pictures.
@@ -82,6 +82,6 @@ def lined_up(read: Callable[[], Iterable[np.ndarray]]) -> Iterator[np.ndarray]:
 
 
 def _rows_above(drawing: np.ndarray, plain: np.ndarray) -> int:
-    """At which row of a drawing another one, of the same width and no higher, fits best."""
+    """The row of a drawing at which another one, as wide and no higher, fits best."""
     rows = range(len(drawing) - len(plain) + 1)
     return min(rows, key=lambda row: cv2.norm(drawing[row : row + len(plain)], plain, cv2.NORM_L1))

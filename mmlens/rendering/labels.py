@@ -11,7 +11,7 @@ from .drawing import Rect
 
 # A tag may lie where its own box's map is below this: the map is all but invisible there.
 FAINT = 0.2
-# How far from its box a tag may go within the picture, in heights of the tag.
+# How far a tag may stand from its box within the picture, in heights of the tag.
 REACH = 3
 
 
@@ -20,9 +20,9 @@ class Placement:
     """Places of the tags on a canvas that may be larger than the picture.
 
     Attributes:
-        tags: Shape (N, 4), int64 ``x1, y1, x2, y2`` in canvas pixels, the right and lower edge excluded.
+        tags: Shape (N, 4), int64 ``x1, y1, x2, y2`` in canvas pixels, right and lower edges excluded.
         picture: ``x, y`` of the picture's upper left corner on the canvas.
-        canvas: Width and height of the canvas; those of the picture if every tag found a place in it.
+        canvas: Width and height of the canvas; those of the picture if every tag fits into it.
     """
 
     tags: np.ndarray
@@ -39,19 +39,19 @@ def place_tags(
 ) -> Placement:
     """Find a place for the tag of every box.
 
-    A tag lies outside of its own box and of the visible part of its own map, touches no other tag, and
-    covers as little of other boxes and their maps as it can. Places next to the box come first, then
+    A tag lies outside its own box and the visible part of its own map, touches no other tag, and
+    covers as little of other boxes and their maps as possible. Places next to the box come first, then
     places up to three tags away. If there is none, the tag moves to a strip above or below the picture.
 
     Args:
         size: Width and height of the picture.
-        boxes: Shape (N, 4), ``x1, y1, x2, y2`` in picture pixels; may reach out of the picture.
+        boxes: Shape (N, 4), ``x1, y1, x2, y2`` in picture pixels; may extend beyond the picture.
         tags: Width and height of each of the N tags.
         gap: Pixels kept free around a box, for its line.
         maps: For each box its map, shape (H, W), in [0, 1], or ``None``.
 
     Returns:
-        A :class:`Placement`. The picture itself is never moved against the boxes or scaled.
+        A :class:`Placement`. The picture is never scaled, nor moved relative to the boxes.
     """
     solid = _whole_pixels(boxes, size, gap)
     maps = [None] * len(solid) if maps is None else maps
@@ -85,7 +85,7 @@ def _place_inside(
     costs = covered + 0.4 * far + 0.01 * np.minimum(np.arange(len(rects)), 20)
     best, lowest = None, np.inf
     for n in np.argsort(costs, kind='stable'):
-        # What lies under a tag makes it dearer only, so the rest cannot win any more.
+        # Covering something only adds to the cost, so no later candidate can win.
         if costs[n] >= lowest:
             break
         rect = tuple(rects[n].tolist())
@@ -100,7 +100,7 @@ def _place_inside(
 def _candidates(
     box: np.ndarray, others: np.ndarray, tag: Tuple[int, int], size: Tuple[int, int]
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Places in the picture around a box, from the most usual on (M, 4), and how many tags away from it (M,)."""
+    """Places around a box within the picture (M, 4), the most usual first, and how many tags away from it (M,)."""
     (x1, y1, x2, y2), (width, height), (room_x, room_y) = box.tolist(), tag, (size[0] - tag[0], size[1] - tag[1])
     across = _slides(x1, x2, width, room_x, others[:, 0], others[:, 2])
     along = _slides(y1, y2, height, room_y, others[:, 1], others[:, 3])
@@ -115,7 +115,7 @@ def _candidates(
 
 
 def _slides(low: int, high: int, length: int, room: int, starts: np.ndarray, ends: np.ndarray) -> List[int]:
-    """Where a tag may begin along a side: flush with its ends, in the middle, and just beside other boxes."""
+    """Where a tag may begin along a side: flush with its ends, in the middle, and right next to other boxes."""
     if room < 0:
         return []
     beside = [x for x in (*ends.tolist(), *(starts - length).tolist()) if low - length // 2 <= x <= high - length // 2]
@@ -150,7 +150,7 @@ class _Strips:
         return (x, y + (self.row - 2 - height if row < 0 else 0), x + width, y + (self.row - 2 if row < 0 else height))
 
     def _free_x(self, row: int, wish: int, width: int) -> Optional[int]:
-        """The free x in a row that is nearest to the wish; None if the row is full."""
+        """The free x in a row that is nearest to the wanted one; None if the row is full."""
         taken = self.rows.get(row, [])
         end = max(self.size[0] - width, 0)
         wishes = [wish, *(right + 2 for _, right in taken), *(left - 2 - width for left, _ in taken)]

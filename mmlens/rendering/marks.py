@@ -14,7 +14,7 @@ from .labels import Placement, place_tags
 from .sheets import fit_canvas, resize
 from .text import put_text, shorten, text_size
 
-# A class name of a large vocabulary can be a sentence: a tag is at most as wide as this many font sizes.
+# Class names of a large vocabulary can be sentences: a tag is at most this many font sizes wide.
 _WIDEST_TAG = 16
 
 
@@ -158,7 +158,7 @@ def _draw_box(picture: np.ndarray, mark: Mark, line: int) -> None:
         return
     height, width = picture.shape[:2]
     halo = halo_width(line)
-    # The line of a box that reaches the picture's edge stays wholly visible.
+    # Where a box reaches the picture's edge, its line stays wholly visible.
     inset = line // 2 + halo
     x1, y1, x2, y2 = (round(float(edge)) for edge in mark.box)
     x1, x2 = (min(max(x, inset), max(inset, width - 1 - inset)) for x in (x1, x2))
@@ -180,7 +180,7 @@ def _draw_outline(picture: np.ndarray, mark: Mark, line: int) -> None:
 
 
 def _draw_leader(canvas: np.ndarray, mark: Mark, origin: Tuple[int, int], tag: Rect, line: int) -> None:
-    """Join a tag that stands off to the nearest point of its box, on a canvas whose picture begins at ``origin``."""
+    """Join a tag that stands away from its box to the box; the picture begins at ``origin`` on the canvas."""
     if mark.polygon is not None:
         (x1, y1), (x2, y2) = _nearest_of_polygon(np.asarray(mark.polygon) + origin, tag)
     else:

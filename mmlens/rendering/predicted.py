@@ -58,7 +58,7 @@ def panel_of_predicted(predicted: Optional[Predicted], plain: np.ndarray, size: 
 
 
 def _title(predicted: Predicted, segments: int) -> str:
-    parts = [_named(*predicted.classes[0])] if predicted.classes else []
+    parts = [named(*predicted.classes[0])] if predicted.classes else []
     if predicted.boxes is not None:
         parts.append(count(len(predicted.boxes), 'detection'))
     elif predicted.keypoints is not None:
@@ -68,8 +68,9 @@ def _title(predicted: Predicted, segments: int) -> str:
     return ' · '.join(parts) or 'picture'
 
 
-def _named(name: str, score: float) -> str:
-    # Of ImageNet's lists of synonyms the first says enough.
+def named(name: str, score: float) -> str:
+    """A class with its score: ``tabby 0.86``."""
+    # ImageNet's names are lists of synonyms: the first is enough.
     return f'{name.split(", ")[0]} {score:.2f}'
 
 
@@ -78,7 +79,7 @@ def _note(predicted: Predicted, without_key: Sequence[KeyEntry]) -> str:
     if predicted.boxes is not None and not len(predicted.boxes) and predicted.seg_map is None:
         notes.append(NOTHING_FOUND)
     others = predicted.classes[1:_MOST_CLASSES]
-    notes += [f'then {", ".join(_named(*each) for each in others)}'] if others else []
+    notes += [f'then {", ".join(named(*each) for each in others)}'] if others else []
     notes += [f'and {count(len(without_key), "smaller class")}'] if without_key else []
     return '; '.join([*notes, *predicted.notes])
 
@@ -87,7 +88,7 @@ def _note(predicted: Predicted, without_key: Sequence[KeyEntry]) -> str:
 
 
 def _colours_of(predicted: Predicted, segments: Sequence[int]) -> List[Colour]:
-    """A colour for each object: its class's. All of one pose estimator are people, so there it is each one's own."""
+    """A colour for each object: that of its class, or its own where there are poses, which are all of one class."""
     if predicted.keypoints is not None:
         return label_colours(range(len(predicted.keypoints)))
     labels = predicted.labels.tolist()

@@ -36,8 +36,8 @@ def draw_steps(
     Args:
         sample: What the transforms left.
         mode: ``'original'``: the picture as it was loaded. ``'transformed'``: what the last transform left.
-            ``'concat'``: both, side by side. ``'pipeline'``: what every transform left and, below, the ways of
-            the pictures that were mixed in.
+            ``'concat'``: both, side by side. ``'pipeline'``: what every transform left and, below, the steps
+            of the pictures that were mixed in.
         edges: Shortest and longest edge, in pixels, that each picture is scaled to. Defaults to pictures in
             their own size, scaled down where a sheet of them would become too large.
         bgr2rgb: Whether the pictures' channels are swapped, for pipelines that load RGB.
@@ -47,7 +47,7 @@ def draw_steps(
         maps are drawn in every picture that has them.
 
     Raises:
-        MmlensError: Unknown mode.
+        MmlensError: If the mode is unknown.
     """
     return drawing_of_steps(sample, mode, edges, bgr2rgb).image
 
@@ -90,7 +90,7 @@ def _stacked(parts: Sequence[Drawing], width: int) -> Drawing:
 
 
 def _swapped(sample: SampleSteps) -> SampleSteps:
-    """The sample with the pictures' channels the other way round."""
+    """The sample with the pictures' channels reversed."""
     return replace(sample, steps=tuple(map(_swapped_step, sample.steps)))
 
 
@@ -102,7 +102,7 @@ def _swapped_step(step: Step) -> Step:
 
 @dataclass(frozen=True)
 class _Section:
-    """Steps that are shown together, each with its number; without one where there is no more than a name."""
+    """Steps that are shown together, each with its number, which is empty where the name is enough."""
 
     heading: str
     steps: Tuple[Tuple[str, Step], ...]
@@ -120,7 +120,7 @@ def _sections(sample: SampleSteps, mode: str) -> List[_Section]:
 
 
 def _way(steps: Sequence[Step], prefix: str, heading: str) -> Iterator[_Section]:
-    """The steps of one picture, then those of the pictures that were mixed in, each where it was."""
+    """The steps of one picture, then those of the pictures that were mixed in, in the order they were."""
     numbered = [(f'{prefix}{n}', step) for n, step in enumerate(steps, 1)]
     yield _Section(heading, tuple(numbered))
     for number, step in numbered:
@@ -142,7 +142,7 @@ def _letter(number: int) -> str:
 
 
 def _without_repeats(branch: Branch) -> List[Step]:
-    """The steps of a branch, those that leave the picture as it is joined to the one before."""
+    """The steps of a branch; those that leave the picture unchanged are merged into the one before."""
     kept: List[Step] = []
     for step in branch.steps:
         last = kept[-1] if kept else None
@@ -164,7 +164,7 @@ def _same_pictures(one: Step, other: Step) -> bool:
 
 
 def _limit(section: _Section) -> int:
-    """How long a picture's longer side may be, so that a sheet of all pictures is not too large."""
+    """How long a picture's longer side may be, so that a sheet of all pictures does not become too large."""
     pictures = [view.picture for _, step in section.steps for view in step.views]
     largest = max(pictures, key=lambda picture: max(picture.shape[:2]))
     if len(pictures) == 1:
@@ -183,7 +183,7 @@ def _panels(section: _Section, limit: int, edges: Optional[Tuple[int, int]], key
 
 
 def _with_whole_names(panels: Sequence[Panel], names: Sequence[str]) -> List[Panel]:
-    """The panels; a name that is too long for its header stands in the note, too."""
+    """The panels; a name that is too long for its header is repeated in the note."""
     room = max(NARROWEST, *(panel.picture.shape[1] for panel in panels))
     return [
         panel
@@ -252,7 +252,7 @@ def _with_seg_map(picture: np.ndarray, seg_map: np.ndarray, key: Key) -> np.ndar
 
 
 def _words(sample: SampleSteps) -> Tuple[str, str]:
-    """What is said of the sample as a whole: a title, and the rest."""
+    """The words on the sample as a whole: a title, and details."""
     title = os.path.basename(sample.path) or f'sample {sample.index}'
     classes = sample.transformed.views[0].classes
     details = [f'sample {sample.index}'] if sample.path else []

@@ -13,7 +13,7 @@ from .panels import HEADER, LINE, Panel, body_height, draw_panel, with_detail_in
 from .text import put_text, text_size, wrap
 
 MARGIN = 16
-# What a sheet should look like at most: it is looked at on a screen.
+# The most pixels a sheet should have: it is viewed on a screen.
 _WIDEST, _HIGHEST = 2600, 2600
 _LANDSCAPE = 1.6
 NARROWEST = 200
@@ -48,11 +48,11 @@ def compose(panels: Sequence[Optional[Panel]], columns: Optional[int] = None) ->
 
 
 def side_by_side(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
-    """Pictures in one row, scaled to the height of the lowest, each with its title above.
+    """Pictures in one row, scaled to the smallest height among them, each with its title above.
 
     Args:
         pictures: uint8 BGR pictures (H, W, 3) of any sizes; at least one.
-        titles: One for each picture.
+        titles: One per picture.
 
     Returns:
         A new uint8 BGR picture.
@@ -127,7 +127,7 @@ def panel_size(picture: np.ndarray, count: int, widest: int = 640, smallest: int
     """Width and height of the picture in each of ``count`` panels.
 
     At most ``widest`` on a side, less if the sheet would become too large; small pictures are enlarged to
-    ``smallest``, since a sheet has words to fit in.
+    ``smallest``, since the words of a sheet need room.
     """
     long_side = max(picture.shape[:2])
     wanted = min(max(long_side, smallest), widest)

@@ -46,7 +46,7 @@ def text_size(text: str, size: int, bold: bool = False) -> Tuple[int, int]:
 def put_text(
     canvas: np.ndarray, text: str, corner: Tuple[int, int], size: int, colour: Colour = INK, bold: bool = False
 ) -> None:
-    """Write one line on a canvas, in place; what lies outside of the canvas is cut off.
+    """Write one line on a canvas, in place; what lies outside the canvas is cut off.
 
     Args:
         canvas: Shape (H, W, 3), uint8, BGR.
@@ -76,7 +76,7 @@ def shorten(text: str, size: int, width: int, bold: bool = False) -> str:
 
 
 def wrap(text: str, size: int, width: int) -> List[str]:
-    """Break a text into lines of at most ``width`` pixels: between words, inside a word that is wider alone."""
+    """Break a text into lines of at most ``width`` pixels: between words, or within one that is too wide."""
     lines: List[str] = []
     for word in text.split():
         joined = f'{lines[-1]} {word}' if lines else word
@@ -99,7 +99,7 @@ def _letters(text: str, size: int, bold: bool) -> np.ndarray:
     text = ' '.join(unicodedata.normalize('NFC', text).split())
     font, text = _font_for(text, size, bold)
     ascent, descent = font.getmetrics()
-    # The letters' box may begin left of the pen and end right of its advance.
+    # The letters may begin left of the pen and end right of its advance.
     left, _, right, _ = (int(edge) for edge in font.getbbox(text))
     width = max(right, int(np.ceil(font.getlength(text)))) - min(left, 0)
     image = Image.new('L', (max(width, 1), ascent + descent))
@@ -158,7 +158,7 @@ def _undrawable(text: str, path: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _has_glyph(letter: str, path: str) -> bool:
-    # Pillow does not tell which characters a font has, but all that it lacks look the same.
+    # Pillow does not say which characters a font has, but all that are missing look the same.
     font = _font(path, 16)
     drawn, lacking = font.getmask(letter), font.getmask(_UNASSIGNED)
     return drawn.size != lacking.size or bytes(drawn) != bytes(lacking)

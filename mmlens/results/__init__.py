@@ -1,1 +1,1 @@
-"""What comes out: arrays in picture coordinates, and how they show themselves. numpy alone."""
+"""Results: arrays in picture coordinates, which save and draw themselves. All they need is numpy."""

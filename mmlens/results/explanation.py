@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 Item = TypeVar('Item')
 AnyExplanation = TypeVar('AnyExplanation', bound='Explanation[Any]')
 
-_FORMAT = 1  # of saved files; to be raised when older versions of mmlens could not open them any more
+_FORMAT = 1  # of saved files; raised when older versions of mmlens could no longer open them
 _MOST_LAYERS = 3  # named in a line
 
 
 class Record:
-    """Base of dataclasses that hold arrays: two are equal if all their values are, not a number included."""
+    """Base of dataclasses that hold arrays: two are equal if all their values are. NaN equals NaN."""
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
@@ -115,7 +115,7 @@ class Explanation(Record, Shown, Generic[Item]):
     def load(cls: Type[AnyExplanation], path: Union[str, Path]) -> AnyExplanation:
         """Open what :meth:`save` wrote. :func:`mmlens.load` opens a file of any kind.
 
-        Nothing is unpickled, so files of strangers can be opened.
+        Nothing is unpickled, so files from strangers are safe to open.
 
         Raises:
             MmlensError: If the file is not there, is damaged, or holds something else.
@@ -126,7 +126,7 @@ class Explanation(Record, Shown, Generic[Item]):
     def opened(cls: Type[AnyExplanation], saved: Dict[str, np.ndarray], path: Union[str, Path]) -> AnyExplanation:
         """The explanation whose saved arrays these are; for errors see :meth:`load`."""
         if str(saved['kind']) != cls.kind:
-            raise MmlensError(f'{path} holds {saved["kind"]}, not {cls.kind}: open it with mmlens.load().')
+            raise MmlensError(f'{path} holds {saved["kind"]}, not {cls.kind}: open it with `mmlens.load()`.')
         try:
             return cls._from_arrays(saved)
         except (KeyError, ValueError, IndexError, TypeError) as error:
@@ -157,7 +157,7 @@ def read_saved(path: Union[str, Path]) -> Dict[str, np.ndarray]:
     Raises:
         MmlensError: If the file is not there, is damaged, or mmlens did not write it.
     """
-    strange = f'{path} is not a result that mmlens saved.'
+    strange = f'{path} is not a result that mmlens saved: open an .npz that a `save()` wrote.'
     try:
         file = np.load(str(path), allow_pickle=False)
         if isinstance(file, np.ndarray):
@@ -230,7 +230,7 @@ def layers_in_words(layers: Sequence[str]) -> str:
 
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        # What does not equal itself is not a number.
+        # Only NaN does not equal itself.
         return one.shape == other.shape and bool(np.all((one == other) | ((one != one) & (other != other))))
     if isinstance(one, (list, tuple)) and type(one) is type(other):
         return len(one) == len(other) and all(map(_same, one, other))

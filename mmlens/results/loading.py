@@ -17,7 +17,7 @@ _KINDS = {each.kind: each for each in (BoxExplanation, ClassExplanation, Feature
 def load(path: Union[str, Path]) -> Explanation[Any]:
     """Open what the ``save`` of a result wrote.
 
-    Nothing is unpickled, so files of strangers can be opened.
+    Nothing is unpickled, so files from strangers are safe to open.
 
     Args:
         path: The ``.npz``.

@@ -1,4 +1,4 @@
-"""What a data pipeline did to one sample: plain arrays, step by step."""
+"""What a data pipeline does to one sample: plain arrays, step by step."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def _no_boxes() -> np.ndarray:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class View(Record):
-    """A picture that a transform left, with what belongs to it, all in this picture's pixels.
+    """A picture that a transform left, with its annotations, all in this picture's pixels.
 
     Attributes:
         picture: Shape (H, W, 3), uint8, BGR: the transform's array or tensor, turned back into a picture.
         shape: Shape of that array or tensor: ``(H, W, 3)``, or ``(3, H, W)`` once it is packed.
         dtype: Its type, such as ``'uint8'``.
         boxes: Shape (N, 4), float32 ``x1, y1, x2, y2``.
-        labels: Shape (N,), int64: class indexes of the boxes; -1 where there is none.
+        labels: Shape (N,), int64: class indexes of the boxes; -1 for a box without one.
         ignored: Shape (N,), bool: boxes that the training ignores (crowds).
         masks: Shape (N, H, W), bool: instance masks; ``None`` without.
         seg_map: Shape (H, W), int64: class index of every pixel; ``None`` without.

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-import mmlens.rendering
 from mmlens.rendering.blend import blend_map
 from mmlens.rendering.box_maps import drawing_of_boxes
 from mmlens.rendering.class_maps import drawing_of_classes
@@ -120,11 +119,3 @@ def test_places_of_steps(picture: np.ndarray) -> None:
     shown = [crop(drawing, place) for place in drawing.of_kind('picture')]
     assert (shown[0] == picture).all() and (shown[2] == resize(small + 1, shown[2].shape[1::-1])).all()
     assert items(drawing_of_steps(sample), 'picture') == ['original', 'transformed']
-
-
-def test_the_rooms_names_are_found_when_they_are_used() -> None:
-    assert dir(mmlens.rendering) == sorted(mmlens.rendering.__all__) == mmlens.rendering.__all__
-    for name in mmlens.rendering.__all__:
-        assert getattr(mmlens.rendering, name).__name__ == name
-    with pytest.raises(AttributeError, match="'mmlens.rendering' has no attribute 'draw_tracks'"):
-        mmlens.rendering.draw_tracks  # noqa: B018

@@ -98,7 +98,7 @@ def test_a_place_that_cannot_be_written_to(result, tmp_path):
 
 def test_a_result_of_another_kind(boxes, classes, tmp_path):
     path = boxes.save(tmp_path / 'maps.npz')
-    with pytest.raises(MmlensError, match=r'maps.npz holds box maps, not class maps: open it with mmlens.load\(\)'):
+    with pytest.raises(MmlensError, match=r'maps.npz holds box maps, not class maps: open it with `mmlens.load\(\)`'):
         ClassExplanation.load(path)
     with pytest.raises(MmlensError, match='holds class maps, not feature maps'):
         FeatureMaps.load(classes.save(path))
