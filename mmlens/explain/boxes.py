@@ -102,9 +102,10 @@ def explain_boxes(
     targets = BoxTargets(detector, picture, target, select, max_shape, text=text, custom_entities=custom_entities)
     job = Job.settle(targets, chosen, method_options, layers, progress)
     explained = job.run()
+    names = detector.names_of(targets.prepared, targets.found)
     result = BoxExplanation(
         targets.prepared.picture,
-        [_box_map(targets, rank, one, norm_in_bbox) for rank, one in zip(targets.ranks, explained.maps)],
+        [_box_map(targets, rank, names[rank], one, norm_in_bbox) for rank, one in zip(targets.ranks, explained.maps)],
         tuple(job.layers),
         chosen.name,
         target,
@@ -116,8 +117,8 @@ def explain_boxes(
     return result
 
 
-def _box_map(targets: BoxTargets, rank: int, attribution: Attribution, norm_in_bbox: bool) -> BoxMap:
-    found, names = targets.found, targets.network.names_of(targets.prepared, targets.found)
+def _box_map(targets: BoxTargets, rank: int, name: str, attribution: Attribution, norm_in_bbox: bool) -> BoxMap:
+    found = targets.found
     box = found.boxes[rank].detach().float().cpu().numpy()
     label = int(found.labels[rank])
     laid = targets.prepared.geometry.map_to_picture(attribution.raw.cpu().numpy())
@@ -126,7 +127,7 @@ def _box_map(targets: BoxTargets, rank: int, attribution: Attribution, norm_in_b
         index=rank,
         box=box,
         label=label,
-        class_name=names[rank],
+        class_name=name,
         score=float(found.scores[rank].detach()),
         raw=laid,
         normalised=normalised,

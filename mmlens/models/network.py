@@ -161,7 +161,7 @@ class Network:
         """Names of the classes of all objects that were found, one each."""
         if found.names is not None:
             return found.names
-        return [self.class_name(label, prepared) for label in found.labels.tolist()]
+        return [self.class_name(int(label), prepared) for label in found.labels.tolist()]  # CrowdDet has floats
 
     def _names(self, prepared: Optional[Prepared]) -> List[str]:
         return self.class_names if prepared is None or prepared.words is None else prepared.words.names

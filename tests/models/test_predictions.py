@@ -106,6 +106,8 @@ def test_objects_fall_in_score_and_keep_what_belongs_to_them(picture):
     assert network.names_of(prepared, found.subset([1])) == ['a dog']
     found.names = None
     assert network.names_of(prepared, found) == ['x', 'z']
+    found.labels = found.labels.float()  # as CrowdDet returns them
+    assert network.names_of(prepared, found) == ['x', 'z']
 
 
 def test_numpy_keypoints_alone_are_drawn_in_the_picture(picture):
