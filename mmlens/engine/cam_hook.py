@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -58,6 +59,8 @@ class CAMVisHook(VisHook):
         check_method(method, method_options, layers)
         if num_extra_tokens is not None:
             check('num_extra_tokens', num_extra_tokens, Integral, 'a whole number')
+        if categories is not None:
+            warnings.warn('`categories` is now called `classes`.', DeprecationWarning, stacklevel=2)
         self.classes = categories if classes is None else classes
         self.explaining: Dict[str, Any] = dict(
             method=method,

@@ -11,7 +11,7 @@ import torch
 from mmengine.registry import HOOKS, MODELS
 from trainings import EMA, CallAfterEpoch, cam, read_drawing, warnings_of
 
-from mmlens.engine import VisHook
+from mmlens.engine import CAMVisHook, VisHook
 from mmlens.engine.watched_pictures import Choice
 from mmlens.engine.weights import averaged
 from mmlens.errors import MmlensError
@@ -83,3 +83,9 @@ def test_why_a_map_is_blank_is_said_once(make_runner, monkeypatch):
     runner.train()
     blank = [sentence for sentence in said if 'layer3' in sentence]
     assert len(blank) == 1 and re.match(r'CAMVisHook: the map of \w+ in 000 is blank: ', blank[0])
+
+
+def test_classes_were_called_categories():
+    with pytest.warns(DeprecationWarning, match='`categories` is now called `classes`'):
+        old = CAMVisHook(categories='truth')
+    assert old.classes == CAMVisHook(classes='truth').classes == 'truth'
