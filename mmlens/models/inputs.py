@@ -21,6 +21,8 @@ from .movement import is_picture, movement, random_state
 Picture = Union[str, Path, np.ndarray]
 KeysFor = Callable[[Size], Dict[str, Any]]
 
+# Transforms of videos; where a part of the model takes single pictures, they are taken out before.
+_OF_VIDEOS = ('TransformBroadcaster', 'FrameSample', 'PackTrackInputs')
 # Library -> its transform that packs a picture into what models take.
 _PACKING = {
     'mmdet': 'PackDetInputs',
@@ -70,6 +72,11 @@ class PicturePipeline:
         steps = [step for step in test_pipeline(cfg) if 'Annotations' not in _kind(step)]
         if not steps:
             raise ModelError("The config's test pipeline is empty: give it at least a loading and a packing step.")
+        if any(_kind(step).endswith(_OF_VIDEOS) for step in steps):
+            raise ModelError(
+                'The test pipeline of the config takes the frames of a video, and the model has no part for single '
+                'pictures, as trackers have in their detector.'
+            )
         # Sets of arrays (CIFAR) need no loading step; files are read for them as for any other model.
         loader = steps.pop(0) if 'Load' in _kind(steps[0]) else dict(type='mmcv.LoadImageFromFile')
         if _kind(loader).endswith('LoadImageFromNDArray'):  # mmdet's inference_detector leaves it in a model's config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Set
+from typing import Any, Optional, Set
 
 from torch import nn
 
@@ -31,3 +31,12 @@ def segments_only(model: nn.Module) -> bool:
         return False
     settings: Any = getattr(model, 'test_cfg', None)
     return not (isinstance(settings, dict) and settings.get('instance_on', False))
+
+
+def pixel_classes(model: nn.Module) -> Optional[int]:
+    """How many classes a pixel may have, from a model that predicts one for each; ``None`` if it has no such head."""
+    heads = (getattr(model, name, None) for name in ('panoptic_fusion_head', 'decode_head'))
+    head: Any = next((each for each in heads if each is not None), None)
+    head = head[-1] if isinstance(head, nn.ModuleList) and len(head) else head  # a head a stage
+    number = getattr(head, 'num_classes', None)
+    return number if isinstance(number, int) else None

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import MmlensError, MmlensWarning, ModelError
 from .geometry import Size
 from .inputs import Picture, PicturePipeline
+from .kinds import pixel_classes
 from .predictions import Predictions
 from .prepared import Prepared
 from .reading import read_predictions
@@ -105,6 +106,11 @@ class Network:
     def num_classes(self) -> Optional[int]:
         """How many classes the head has; ``None`` where that cannot be read off it."""
         return None
+
+    @property
+    def pixel_classes(self) -> Optional[int]:
+        """How many classes a pixel may have; ``None`` for a network that predicts none for pixels."""
+        return pixel_classes(self.model)
 
     @property
     def default_layers(self) -> Tuple[str, ...]:

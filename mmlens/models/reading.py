@@ -28,8 +28,8 @@ class Speaker(Protocol):
         """The model's class, as sentences name it."""
 
     @property
-    def num_classes(self) -> Optional[int]:
-        """How many classes it has, where that is known."""
+    def pixel_classes(self) -> Optional[int]:
+        """How many classes a pixel may have, where that is known."""
 
     @property
     def skeleton(self) -> List[Tuple[int, int]]:
@@ -104,8 +104,8 @@ def _segments_as_returned(network: Speaker, sample: Any) -> Tuple[Optional[Tenso
             labels = labels.detach().reshape(labels.shape[-2:]).long()
             if data is panoptic:
                 labels = labels % _INSTANCE_OFFSET
-            if network.num_classes is not None:  # what lies above is mmdet's "none of them"
-                labels = torch.where(labels < max(network.num_classes, 2), labels, torch.full_like(labels, -1))
+            if network.pixel_classes is not None:  # what lies above is mmdet's "none of them"
+                labels = torch.where(labels < max(network.pixel_classes, 2), labels, torch.full_like(labels, -1))
             return labels, field == 'data'
     return None, False
 

@@ -7,7 +7,7 @@ from typing import Any, Optional
 from mmengine.config import Config
 from torch import nn
 
-from .kinds import kinds_of, segments_only
+from .kinds import kinds_of, pixel_classes, segments_only
 from .network import Network
 
 
@@ -50,7 +50,4 @@ class Segmentor(Network):
     @property
     def num_classes(self) -> Optional[int]:
         """How many classes a pixel may have."""
-        head = getattr(self.model, 'panoptic_fusion_head', None) or getattr(self.model, 'decode_head', None)
-        head = head[-1] if isinstance(head, nn.ModuleList) and len(head) else head  # a head a stage
-        number = getattr(head, 'num_classes', None)
-        return number if isinstance(number, int) else None
+        return pixel_classes(self.model)

@@ -85,6 +85,7 @@ def test_a_panoptic_model_that_returns_objects_is_a_detector(instance_on, family
     model = copy.copy(model_of('maskformer'))
     model.test_cfg = dict(model.test_cfg, instance_on=instance_on)
     assert family_of(model) is family
+    assert as_network(model).pixel_classes == 5  # what mmdet calls class 5 is none of them
 
 
 def test_models_of_ones_own_are_told_by_their_preprocessor_and_parts():

@@ -445,6 +445,13 @@ def test_pipelines_that_pack_no_single_picture_are_refused(pack, colours):
             pipeline(dict(type='LoadImageFromFile'), *last)(colours)
 
 
+def test_a_pipeline_for_videos_is_refused():
+    """That of a tracker without a detector of its own."""
+    frames = dict(type='TransformBroadcaster', transforms=[dict(type='LoadImageFromFile')])
+    with pytest.raises(ModelError, match='^The test pipeline of the config takes the frames of a video'):
+        pipeline(frames, dict(type='mmdet.PackTrackInputs'))
+
+
 @pytest.mark.parametrize(
     ('scope', 'packing'), [('mmdet', 'PackDetInputs'), ('mmpretrain', 'PackInputs'), ('mmyolo', 'mmdet.PackDetInputs')]
 )

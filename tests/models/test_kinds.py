@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from mmlens.models.kinds import kinds_of, preprocessor_kinds, segments_only
+from mmlens.models.kinds import kinds_of, pixel_classes, preprocessor_kinds, segments_only
 
 
 class BaseDetector(nn.Module):
@@ -51,3 +51,15 @@ def test_a_panoptic_head_means_segments_unless_objects_are_asked_for(head, setti
     model = nn.Module()
     model.panoptic_fusion_head, model.test_cfg = head, settings
     assert segments_only(model) is only
+
+
+def test_classes_of_a_pixel_are_those_of_the_head_that_predicts_pixels():
+    model, head, last = nn.Module(), nn.Module(), nn.Module()
+    assert pixel_classes(model) is None
+    head.num_classes, last.num_classes = 19, 7
+    model.decode_head = head
+    assert pixel_classes(model) == 19
+    model.decode_head = nn.ModuleList([head, last])  # a cascade
+    assert pixel_classes(model) == 7
+    model.panoptic_fusion_head = head
+    assert pixel_classes(model) == 19

@@ -18,7 +18,7 @@ class Speaker:
     """What a network says of itself."""
 
     name = 'Net'
-    num_classes = 3
+    pixel_classes = 3
     class_names = ('sky', 'sea')
     skeleton = ((0, 1),)
 
@@ -90,7 +90,7 @@ def test_panoptic_segments_lose_the_numbers_of_their_objects():
 
 def test_a_network_that_does_not_know_its_classes_keeps_all():
     network = Speaker()
-    network.num_classes = None
+    network.pixel_classes = None
     found = read(sample(pred_sem_seg=PixelData(data=LABELS[None] + 5)), network)
     assert int(found.seg_map.max()) == 7 and len(found.seg_names) == 8
 
@@ -98,7 +98,7 @@ def test_a_network_that_does_not_know_its_classes_keeps_all():
 def test_one_class_means_it_or_nothing():
     """A binary segmentor of one class returns 0 and 1."""
     network = Speaker()
-    network.num_classes = 1
+    network.pixel_classes = 1
     assert read(sample(pred_sem_seg=PixelData(data=LABELS[None] % 2)), network).seg_map.unique().tolist() == [0, 1]
 
 

@@ -92,6 +92,13 @@ def test_what_follows_objects_between_frames_is_not_built(config_of):
     assert not hasattr(load_model(read_config(cfg), None, 'cpu'), 'tracker')
 
 
+def test_resize_only_reaches_the_frames_of_a_tracker(config_of, picture):
+    from mmlens.pipelines import resize_only
+
+    stretched = as_network(load_model(resize_only(read_config(config_of('qdtrack'))), None, 'cpu')).prepare(picture)
+    assert stretched.input_size == (128, 128) and stretched.geometry.matrix[1, 1] == pytest.approx(128 / 90)
+
+
 def test_a_tracker_that_names_its_classes_for_training_only(config_of):
     cfg = config_of('qdtrack')
     cfg.train_dataloader = dict(dataset=dict(type='MOTChallengeDataset', metainfo=dict(classes=('a', 'b', 'c'))))
