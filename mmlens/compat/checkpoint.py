@@ -1,6 +1,6 @@
 """Load OpenMMLab's checkpoints without running code that they bring.
 
-Reason: a checkpoint that mmengine's Runner saved holds, beside the weights, its log: HistoryBuffer objects, numpy
+Reason: a checkpoint saved by mmengine's Runner holds its log besides the weights: HistoryBuffer objects, numpy
 scalars, bound methods. torch 2.6 made ``weights_only=True`` the default of ``torch.load``, which refuses these (and
 cannot be taught: they need ``getattr``), so mmengine 0.10.7 loads no checkpoint of its own any more; with
 ``weights_only=False`` any checkpoint may run any code. Here an unpickler admits what OpenMMLab saves and nothing else.
@@ -41,26 +41,26 @@ ADMITTED: Dict[str, Set[str]] = {
 
 
 class CheckpointError(Exception):
-    """A file that is no checkpoint, or one with objects that are not admitted: the message says what to do."""
+    """A file that is not a checkpoint, or one with objects that are not admitted: the message says what to do."""
 
 
 def load_checkpoint(path: str, map_location: Any = 'cpu') -> Any:
-    """What a checkpoint file holds, usually a dict with 'state_dict' and 'meta'.
+    """Read what a checkpoint file holds, usually a dict with 'state_dict' and 'meta'.
 
     Args:
         path: A local file.
         map_location: Where tensors go, as in ``torch.load``. Defaults to 'cpu'.
 
     Raises:
-        CheckpointError: The file is no checkpoint, or it refers to something not in :data:`ADMITTED`; with the
-            environment variable ``MMLENS_TRUST_CHECKPOINT=1`` it is loaded all the same.
+        CheckpointError: The file is not a checkpoint, or it refers to something not in :data:`ADMITTED`; with the
+            environment variable ``MMLENS_TRUST_CHECKPOINT=1`` it is loaded anyway.
         OSError: The file cannot be opened.
     """
     import torch
 
     open(path, 'rb').close()  # torch reports a file that it cannot parse as an OSError too
     with warnings.catch_warnings():
-        # torch 2.0 and 2.1 warn of their own storage class here.
+        # torch 2.0 and 2.1 warn about their own storage class here.
         warnings.filterwarnings('ignore', message='TypedStorage is deprecated')
         try:
             if os.environ.get(TRUST) == '1':
@@ -79,7 +79,7 @@ def _load_admitted(path: str, map_location: Any) -> Any:
     try:
         return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError:
-        pass  # more than weights in it
+        pass  # it holds more than weights
     module = SimpleNamespace(__name__='pickle', Unpickler=_Unpickler, load=_load)
     try:
         return torch.load(path, map_location=map_location, weights_only=False, pickle_module=module)
@@ -113,7 +113,7 @@ def _load(file: Any, **kwargs: Any) -> Any:
 
 
 def _installed(module: str) -> str:
-    """The name a module has here: numpy 2 renamed ``numpy.core``, and each version writes its own name."""
+    """A module's name in this environment: numpy 2 renamed ``numpy.core``, and each version writes its own name."""
     if module.startswith('numpy.core') and importlib.util.find_spec('numpy._core') is not None:
         return module.replace('numpy.core', 'numpy._core')
     return module
@@ -126,7 +126,7 @@ def _is_dtype(name: str) -> bool:
 
 
 def _statistic(owner: type, name: str) -> Any:
-    """``getattr`` for the one use that checkpoints have for it: the methods of HistoryBuffer."""
+    """``getattr`` for the only use checkpoints make of it: the methods of HistoryBuffer."""
     from mmengine.logging.history_buffer import HistoryBuffer
 
     if owner is not HistoryBuffer or name.startswith('_'):

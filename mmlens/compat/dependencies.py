@@ -39,10 +39,10 @@ PROVIDERS = {
     'pytorch_grad_cam': ('grad-cam',),
 }
 
-# What the extras of mmlens bring; any other package is installed by itself.
+# The packages that an extra of mmlens installs; any other is installed by itself.
 IN_EXTRAS = ('mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'mmseg')
 
-# Packages whose name for pip is another than for import.
+# Packages that pip knows by another name than the one they are imported by.
 OTHER_NAMES = {'cv2': 'opencv-python-headless', 'PIL': 'pillow', 'yaml': 'pyyaml'}
 
 Distribution = importlib.metadata.Distribution
@@ -53,7 +53,7 @@ class DependencyError(ImportError):
 
 
 def require(*names: str) -> None:
-    """Import packages, or say why that fails; cheap when called again.
+    """Import packages, or say why that fails; repeated calls are cheap.
 
     Args:
         *names: Import names, in the order in which they build on each other, such as :data:`ALWAYS`.
@@ -81,7 +81,7 @@ def versions() -> Dict[str, str]:
     return {name: installed[0].version for name, installed in found.items() if installed}
 
 
-@lru_cache(maxsize=None)  # what was found good once stays good: a failure raises and is not remembered
+@lru_cache(maxsize=None)  # a package that imported once is not checked again; a failure raises and is not cached
 def _require(name: str) -> None:
     _refuse_two_families(name)
     _import(name)
@@ -94,7 +94,7 @@ def _require(name: str) -> None:
 
 
 def _refuse_two_families(name: str) -> None:
-    """The files of two distributions mixed in one folder work by chance at best."""
+    """Files of two distributions mixed in one folder work by luck at best."""
     installed = _distributions(name)
     folders = [str(distribution.locate_file('')) for distribution in installed]
     if len(set(folders)) == len(folders):
@@ -158,7 +158,7 @@ def _refuse_other_numpy() -> None:
 
 
 def _refuse_no_pkg_resources() -> None:
-    """The original mmengine asks pkg_resources where a package lies; setuptools 82 no longer brings it."""
+    """The original mmengine asks pkg_resources where a package is installed; setuptools 82 no longer ships it."""
     from mmengine.utils import is_installed
 
     try:
@@ -191,7 +191,7 @@ def _family() -> str:
 
 
 def _install(name: str) -> str:
-    """The command that brings a missing package."""
+    """The command that installs a missing package."""
     if name in ('torch', 'torchvision'):
         return '`pip install torch torchvision`'
     family = _family()
@@ -204,7 +204,7 @@ def _install(name: str) -> str:
 
 
 def _reinstall(name: str) -> str:
-    """The command that puts a broken package right, without touching what it depends on."""
+    """The command that repairs a broken package without touching its dependencies."""
     installed = _distributions(name)
     if not installed:
         return _install(name)

@@ -1,7 +1,7 @@
 """pytorch-grad-cam's formulas without its engine, whichever version is installed.
 
 Reason: grad-cam 1.5 dropped the argument ``use_cuda``, reads the device off the model's parameters, and added methods
-that are no subclass of BaseCAM. mmlens has its own taps and targets and needs the formulas alone. Delete the part
+that are not subclasses of BaseCAM. mmlens has its own taps and targets and needs only the formulas. Delete the part
 about versions when grad-cam 1.4 is no longer supported.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator
 
 from mmlens.compat.dependencies import require
 
-# A class with one of these of its own has its formula in there, not in get_cam_weights or get_cam_image.
+# A class that overrides one of these has its formula there, not in get_cam_weights or get_cam_image.
 ENGINE = ('__call__', 'forward', 'compute_cam_per_layer', 'aggregate_multi_layers')
 
 
@@ -35,7 +35,7 @@ def cam_classes() -> Dict[str, type]:
 
 
 def bare(cam_class: type, **options: Any) -> Any:
-    """An instance of a BaseCAM subclass that no model is hooked for; ask it for get_cam_weights or get_cam_image.
+    """Make an instance of a BaseCAM subclass without hooking a model; call its get_cam_weights or get_cam_image.
 
     Args:
         cam_class: The class, of the package or of a user.
@@ -44,7 +44,7 @@ def bare(cam_class: type, **options: Any) -> Any:
     import torch
 
     # Without target layers no hook is registered; grad-cam 1.5 takes the device from the model's first parameter.
-    # Other layers than PReLU draw that one from torch's random numbers.
+    # Layers other than PReLU would draw it from torch's random numbers.
     return cam_class(torch.nn.PReLU(), [], **options)
 
 
@@ -66,7 +66,7 @@ def needs_forward_passes(cam_class: type) -> bool:
     state = np.random.get_state()  # RandomCAM draws from the global one
     try:
         cam = bare(cam_class).get_cam_image(None, None, None, activations, gradients, False)
-    except Exception:  # whatever it misses first
+    except Exception:  # whatever is missing first
         return True
     finally:
         np.random.set_state(state)
@@ -74,13 +74,13 @@ def needs_forward_passes(cam_class: type) -> bool:
 
 
 def looks_everywhere(cam_class: type) -> bool:
-    """Whether a method finds its layers by itself, and takes no notice of those it is given."""
+    """Whether a method finds its layers by itself and ignores those it is given."""
     return cam_class.__name__ == 'FullGrad'
 
 
 @contextlib.contextmanager
 def engine(cam: Any) -> Iterator[Any]:
-    """Let a method of the package run the model, and end without a complaint.
+    """Let a method of the package run the model, and clean up quietly.
 
     Reason: before release() takes the hooks off, it detaches what was kept in place, which fails for views. That
     happens in __del__, whose errors are printed. Delete this when the package detaches copies.

@@ -1,4 +1,4 @@
-"""Do something around the import of a module, whoever imports it and whenever: mmengine imports packages by itself."""
+"""Do something around the import of a module, no matter who imports it: mmengine imports packages by itself."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ Around = Callable[[str], ContextManager[None]]
 
 
 def around_import(name: str, context: Around) -> None:
-    """Execute a module, when it is first imported, within ``context(name)``. A module imported already is left alone.
+    """Execute a module, when it is first imported, within ``context(name)``; one already imported is left alone.
 
     Args:
         name: Full name of the module.
-        context: Returns the context manager; asked for anew at the import. A second one for a name replaces the first.
+        context: Returns the context manager; called when the import happens. A second one for the same name replaces
+            the first.
     """
     for finder in sys.meta_path:
         if isinstance(finder, _Finder):

@@ -1,6 +1,6 @@
 """A stand-in for mmcv's compiled ops, for an mmcv that was installed without them.
 
-Reason: ``mmcv-lite``, and mmcv built by pip where no compiler was asked for, have no ``mmcv._ext``; ``import
+Reason: ``mmcv-lite``, and an mmcv that pip built without a compiler, have no ``mmcv._ext``; ``import
 mmcv.ops`` then fails, and with it mmdet and mmyolo, though torchvision has kernels for the ops that detectors use.
 Delete when mmcv has wheels with compiled ops for every torch that mmlens supports.
 """
@@ -25,15 +25,15 @@ def install() -> None:
 
 
 def in_use() -> bool:
-    """Whether mmcv's ops, imported by now, are the stand-in's."""
+    """Whether the ops that mmcv has imported are the stand-in's."""
     return isinstance(sys.modules.get(NAME), _StandIn)
 
 
 class _StandIn(ModuleType):
-    """``mmcv._ext`` without a compiler: mmcv asks for all its ops at import, so a missing one may only fail later."""
+    """``mmcv._ext`` without a compiler. mmcv looks up all ops at import, so a missing one may only fail when called."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        # Names with underscores are questions of the import system (__path__, __file__), not ops.
+        # Names with a leading underscore are lookups of the import system (__path__, __file__), not ops.
         if name.startswith('_'):
             raise AttributeError(f'module {NAME!r} has no attribute {name!r}')
 

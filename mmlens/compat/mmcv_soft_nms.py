@@ -1,6 +1,6 @@
 """Let gradients pass mmcv's soft-NMS.
 
-Reason: ``mmcv.ops.nms.SoftNMSop`` has no backward, compiled or not, so that the gradient of a score that went through
+Reason: ``mmcv.ops.nms.SoftNMSop`` has no backward, compiled or not, so the gradient of a score that went through
 soft-NMS (CornerNet, and any detector whose config asks for it) raises NotImplementedError. Delete when it has one.
 """
 

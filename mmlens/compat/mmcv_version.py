@@ -13,21 +13,21 @@ from typing import Iterator, Tuple
 
 from mmlens.compat.import_hooks import around_import
 
-# Package: (first mmcv it refuses, mmcv it is shown instead)
+# Package -> (first version of mmcv it refuses, version it is shown instead).
 REFUSED = {'mmyolo': ((2, 1), '2.0.1'), 'mmdet': ((2, 2), '2.1.0'), 'mmseg': ((2, 2), '2.1.0')}
-# Package: the one that it imports, which sees the true version.
+# Package -> a package that it imports, which must see the true version.
 BUILT_ON = {'mmyolo': 'mmdet'}
 
 
 def install() -> None:
-    """Show the packages in :data:`REFUSED` an mmcv that they take, when they are imported. Idempotent."""
+    """Show the packages in :data:`REFUSED` a version of mmcv that they accept while they are imported. Idempotent."""
     for package in REFUSED:
         around_import(package, presented)
 
 
 @contextmanager
 def presented(package: str) -> Iterator[None]:
-    """Show ``mmcv.__version__`` as `package` wants it, if it would refuse the true one; the true one comes back."""
+    """Let ``mmcv.__version__`` be one that `package` accepts if it would refuse the true one, and restore it after."""
     import mmcv
 
     if package in BUILT_ON:

@@ -1,7 +1,7 @@
 """Let mmdet's SSD predict.
 
 Reason: ``SSDHead`` builds no ``loss_cls`` (its loss is written out), but since mmdet 3.0 the ``predict_by_feat`` that
-it inherits looks for a setting on it, so inference raises AttributeError. Delete when SSDHead has the attribute.
+it inherits reads a setting from it, so inference raises AttributeError. Delete when SSDHead has the attribute.
 """
 
 from __future__ import annotations

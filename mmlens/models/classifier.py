@@ -25,7 +25,7 @@ class Classifier(Network):
         **options: See :class:`~mmlens.models.network.Network`.
 
     Raises:
-        ModelError: If the model carries no config, or is no classifier.
+        ModelError: If the model carries no config, or is not a classifier.
     """
 
     family = 'classifier'
@@ -41,7 +41,7 @@ class Classifier(Network):
     def runs(model: nn.Module) -> bool:
         """Whether a model is a classifier: it has a head that predicts, and inherits from mmpretrain's.
 
-        One's own model counts that takes inputs prepared as theirs, or as nothing in particular.
+        A custom model counts if its inputs are prepared as theirs are, or in no particular way.
         """
         prepared = preprocessor_kinds(model)
         inherits = 'BaseClassifier' in kinds_of(model) or 'ClsDataPreprocessor' in prepared
@@ -50,7 +50,7 @@ class Classifier(Network):
 
     @property
     def default_layers(self) -> Tuple[str, ...]:
-        """The backbone: a classifier's neck pools, and what it returns lies nowhere."""
+        """The backbone: a classifier's neck pools, and its output lies nowhere in the picture."""
         return ('backbone',)
 
     @classmethod
@@ -98,7 +98,7 @@ class Classifier(Network):
         return list(dict.fromkeys(indexes))
 
     def _to_logits(self, output: Any) -> Tensor:
-        if isinstance(output, (tuple, list)):  # one head an exit, or one a branch: they predict by the sum
+        if isinstance(output, (tuple, list)):  # one head per exit or branch: the sum predicts
             output = sum(output) if output and all(isinstance(one, Tensor) for one in output) else None
         if not isinstance(output, Tensor) or output.ndim != 2:
             raise ModelError(
@@ -107,7 +107,7 @@ class Classifier(Network):
         return output
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Confidences in [0, 1] of logits (..., n): softmax, or sigmoid where classes do not exclude each other."""
+        """Confidences in [0, 1] of logits (..., n): softmax, or sigmoid where several classes may be true."""
         kinds = [kind.__name__ for kind in type(self.model.head).__mro__]
         several = any(kind.startswith('MultiLabel') for kind in kinds)
         return torch.sigmoid(logits) if several else torch.softmax(logits, -1)

@@ -1,4 +1,4 @@
-"""What is looked for in a config before anything is built of it: settings in the wrong place, and of the wrong kind."""
+"""Checks on a config before anything is built from it: settings in the wrong place, or of the wrong type."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SECTIONS = (
     'default_hooks',
     *(f'{phase}_{kind}' for phase in ('train', 'val', 'test') for kind in ('cfg', 'dataloader')),
 )
-# Besides what mmengine's Runner takes.
+# In addition to the arguments of mmengine's Runner.
 _KNOWN_ELSEWHERE = {'custom_imports', 'runner_type', 'test_pipeline', 'tta_model', 'tta_pipeline'}
 
 
 def warn_of_unknown(cfg: Config, cfg_options: Dict[str, Any]) -> None:
-    """Warn of settings that begin with a name the config does not have, and mmengine does not know.
+    """Warn about settings whose first name is neither in the config nor known to mmengine.
 
     Args:
         cfg: The config, before they are merged into it.
@@ -45,7 +45,7 @@ def _runner_settings() -> Set[str]:
 
 
 def check_sections(cfg: Config) -> None:
-    """Check that sections are sections, and lists lists.
+    """Check that sections are dicts, and lists are lists.
 
     Raises:
         ModelError: If not.
@@ -68,7 +68,7 @@ def check_sections(cfg: Config) -> None:
 
 
 def _are_dicts(value: Any) -> bool:
-    """Whether it is a dict of settings, or a list or a dict by name of these, at any depth."""
+    """Whether it is a dict of settings, or a list or named dict of them, at any depth."""
     if isinstance(value, (list, tuple)):
         return all(map(_are_dicts, value))
     if isinstance(value, dict) and 'type' not in value:

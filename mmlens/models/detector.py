@@ -24,7 +24,7 @@ class Detector(Network):
         cfg, dataset_meta: See :class:`~mmlens.models.network.Network`.
 
     Raises:
-        ModelError: If the model carries no config, or is no model of OpenMMLab.
+        ModelError: If the model carries no config, or is not a model of OpenMMLab.
     """
 
     family = 'detector'
@@ -34,7 +34,7 @@ class Detector(Network):
 
     @staticmethod
     def runs(model: nn.Module) -> bool:
-        """Whether a model is a detector: it inherits from mmdet's, or takes inputs prepared as theirs."""
+        """Whether a model is a detector: it inherits from mmdet's, or its inputs are prepared as theirs are."""
         alike = 'BaseDetector' in kinds_of(model) or 'DetDataPreprocessor' in preprocessor_kinds(model)
         return Network.runs(model) and alike and not segments_only(model)
 
@@ -42,13 +42,13 @@ class Detector(Network):
     def num_classes(self) -> Optional[int]:
         """How many classes the last head has; ``None`` where there may be more or fewer names than that.
 
-        Words say what is looked for, or surfaces such as sky have names too.
+        That is so where words say what to look for, or surfaces such as sky have names too.
         """
         if hasattr(self.model, 'language_model') or hasattr(self.model, 'semantic_head'):
             return None
         owner = getattr(self.model, 'roi_head', None) or self.model
         head = getattr(owner, 'bbox_head', None)
-        head = head[-1] if isinstance(head, nn.ModuleList) and len(head) else head  # a head a stage
+        head = head[-1] if isinstance(head, nn.ModuleList) and len(head) else head  # one head per stage
         number = getattr(head, 'num_classes', None)
         return number if isinstance(number, int) else None
 

@@ -16,7 +16,7 @@ from .segmentor import Segmentor
 from .wrappers import predicting_part
 
 FAMILIES: List[Type[Network]] = [Segmentor, PoseEstimator, Detector, Classifier, Network]
-"""The most specific ones first; the last takes any model."""
+"""The most specific first; the last one takes any model."""
 
 
 def family_of(model: nn.Module, family: Optional[str] = None) -> Type[Network]:
@@ -27,7 +27,7 @@ def family_of(model: nn.Module, family: Optional[str] = None) -> Type[Network]:
         family: Name of a family, to overrule what the model says of itself.
 
     Raises:
-        ModelError: If there is no such family, or the model is none of OpenMMLab's.
+        ModelError: If there is no such family, or the model is not one of OpenMMLab's.
     """
     by_name = {each.family: each for each in FAMILIES}
     if family is not None and family not in by_name:
@@ -47,7 +47,7 @@ def as_network(
     dataset_meta: Optional[Dict[str, Any]] = None,
     family: Optional[str] = None,
 ) -> Network:
-    """A loaded model with its test pipeline, by the class of its family.
+    """Take a loaded model with its test pipeline, as the class of its family.
 
     Args:
         model: With ``cfg``, and ``dataset_meta`` if the class names are known; wrappers are explained through the part
@@ -56,6 +56,6 @@ def as_network(
         family: See :func:`family_of`.
 
     Raises:
-        ModelError: If the model carries no config, or is none of OpenMMLab's.
+        ModelError: If the model carries no config, or is not one of OpenMMLab's.
     """
     return family_of(model, family)(model, cfg=cfg, dataset_meta=dataset_meta)

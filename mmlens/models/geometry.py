@@ -44,13 +44,13 @@ class Geometry:
 
         Returns:
             Shape of the picture, float32, interpolated linearly; zero where the picture lies
-            outside the input (cropped away), for nothing is known there.
+            outside the input (cropped away), because nothing is known there.
         """
         laid = self._cut_and_resized(values)
         return self._warped(values) if laid is None else laid
 
     def _cut_and_resized(self, values: np.ndarray) -> Optional[np.ndarray]:
-        """Ten times as fast as warping, and nothing of the padding gets into the picture at the seam.
+        """Ten times as fast as warping, and no padding bleeds into the picture at the seam.
 
         ``None`` where the picture is not a rectangle of whole pixels of the input.
         """

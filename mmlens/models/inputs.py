@@ -21,9 +21,9 @@ from .movement import is_picture, movement, random_state
 Picture = Union[str, Path, np.ndarray]
 KeysFor = Callable[[Size], Dict[str, Any]]
 
-# Transforms of videos; where a part of the model takes single pictures, they are taken out before.
+# Transforms of videos. Where a part of the model takes single pictures, they are gone by now (see wrappers.py).
 _OF_VIDEOS = ('TransformBroadcaster', 'FrameSample', 'PackTrackInputs')
-# Library -> its transform that packs a picture into what models take.
+# Library -> its transform that packs a picture for a model.
 _PACKING = {
     'mmdet': 'PackDetInputs',
     'mmocr': 'PackTextDetInputs or PackTextRecogInputs',
@@ -74,10 +74,10 @@ class PicturePipeline:
             raise ModelError("The config's test pipeline is empty: give it at least a loading and a packing step.")
         if any(_kind(step).endswith(_OF_VIDEOS) for step in steps):
             raise ModelError(
-                'The test pipeline of the config takes the frames of a video, and the model has no part for single '
-                'pictures, as trackers have in their detector.'
+                'The test pipeline of the config takes the frames of a video, and the model has no part that takes '
+                'single pictures, such as the detector of a tracker.'
             )
-        # Sets of arrays (CIFAR) need no loading step; files are read for them as for any other model.
+        # Datasets of arrays (CIFAR) need no loading step; files are read for their models as for any other.
         loader = steps.pop(0) if 'Load' in _kind(steps[0]) else dict(type='mmcv.LoadImageFromFile')
         if _kind(loader).endswith('LoadImageFromNDArray'):  # mmdet's inference_detector leaves it in a model's config
             loader['type'] = 'LoadImageFromFile'
@@ -90,7 +90,7 @@ class PicturePipeline:
             ]
         except compat.DependencyError:
             raise
-        except Exception as error:  # a step is anybody's code
+        except Exception as error:  # custom steps raise anything
             raise ModelError(f'The test pipeline of the config cannot be built: {reason(error)}') from error
 
     def __call__(self, picture: Picture, keys_for: Optional[KeysFor] = None, **extra: Any) -> Sample:
@@ -117,7 +117,7 @@ class PicturePipeline:
                 if is_picture(before.get('img')) and is_picture(results.get('img')):
                     matrix = movement(step, before, results, state) @ matrix
         if not isinstance(results.get('inputs'), Tensor):
-            packing = _PACKING.get(_scope(self.cfg), 'the one of its library that packs inputs')
+            packing = _PACKING.get(_scope(self.cfg), 'the packing step of its library')
             raise ModelError(
                 f'The test pipeline of the config does not end in one packed picture: its last step must be {packing}, '
                 'and test-time augmentation has no place in it.'
@@ -139,16 +139,16 @@ class PicturePipeline:
             raise PictureError(f'No picture {picture}: check the path.')
         try:
             results = self.load_file(dict(img_path=str(picture), img_id=0, **extra))
-        except Exception as error:  # decoders raise whatever they like on a broken file
-            raise PictureError(f'Cannot read {picture}: it is not a picture, or a damaged one.') from error
+        except Exception as error:  # decoders raise anything on a broken file
+            raise PictureError(f'Cannot read {picture}: it is not a picture, or it is damaged.') from error
         if results is None:
-            raise PictureError(f'Cannot read {picture}: it is not a picture, or a damaged one.')
+            raise PictureError(f'Cannot read {picture}: it is not a picture, or it is damaged.')
         return results
 
 
 def _built(step: Dict[str, Any], cfg: Config) -> Any:
-    # Where a config has no scope, the names in it tell their libraries, and mmengine's root looks them up: within
-    # mmdet's own scope `mmdet.LoadImageFromFile` is not found, for it is mmcv's.
+    # In a config without a scope, names carry their library, and mmengine's root registry finds them: within mmdet's
+    # own scope `mmdet.LoadImageFromFile` is not found, because it is mmcv's.
     from_root = not cfg.get('default_scope') and '.' in _kind(step)
     with DefaultScope.overwrite_default_scope('mmengine') if from_root else default_scope(cfg):
         return TRANSFORMS.build(step)
@@ -157,7 +157,7 @@ def _built(step: Dict[str, Any], cfg: Config) -> Any:
 def _run(step: Any, results: Dict[str, Any]) -> Dict[str, Any]:
     try:
         done = step(results)
-    except Exception as error:  # a step is anybody's code
+    except Exception as error:  # custom steps raise anything
         raise PictureError(f'The pipeline step {type(step).__name__} fails: {reason(error)}') from error
     if done is None:
         raise PictureError(f'The pipeline step {type(step).__name__} rejects the picture.')
@@ -179,7 +179,7 @@ def _kind(step: Dict[str, Any]) -> str:
 
 
 def _as_picture(img: np.ndarray) -> np.ndarray:
-    """A copy (H, W, 3) of uint8 BGR, whatever the loading step made: float, gray, with alpha, 16 bits."""
+    """A copy (H, W, 3), uint8 BGR, of whatever the loading step returned: float, gray, with alpha, 16 bits."""
     if img.dtype == np.uint16:
         img = img // 257
     img = img.copy() if img.dtype == np.uint8 else np.clip(img, 0, 255).astype(np.uint8)

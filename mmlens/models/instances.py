@@ -12,7 +12,7 @@ from .placement import boxes_around, move_boxes, move_masks, move_points, remain
 from .predictions import Predictions
 from .prepared import Prepared
 
-# How many numbers a box has that can be drawn: upright, rotated, four corners.
+# How many numbers a drawable box has: upright, rotated, four corners.
 _UPRIGHT, _ROTATED, _CORNERS = 4, 5, 8
 
 
@@ -25,8 +25,7 @@ def instances_in_picture(prepared: Prepared, sample: Any, positions: Optional[Te
         positions: Which objects, in which order. Defaults to all whose numbers are finite, by falling score.
 
     Returns:
-        ``None`` where it found objects of which none could be drawn: no boxes, masks or keypoints among what it says
-        of them, or boxes in space.
+        ``None`` if nothing of the objects can be drawn: they have no boxes, masks or keypoints, or boxes in 3D.
     """
     found = sample.pred_instances
     masks = found.masks if isinstance(found.get('masks'), Tensor) and found.masks.ndim == 3 else None
@@ -64,7 +63,7 @@ def instances_in_picture(prepared: Prepared, sample: Any, positions: Optional[Te
 def _upright_and_polygons(
     found: Any, masks: Optional[Tensor], keypoints: Optional[Tensor]
 ) -> Optional[Tuple[Tensor, Optional[Tensor]]]:
-    """Upright boxes (N, 4), and the corners (N, 4, 2) of those that are not."""
+    """Upright boxes (N, 4), and the corners (N, 4, 2) of rotated ones."""
     boxes = _tensor(found.get('bboxes'))
     if boxes is not None and boxes.ndim == 2 and boxes.shape[1] == _UPRIGHT:
         return boxes, None
@@ -102,7 +101,7 @@ def _labels(found: Any, boxes: Tensor) -> Tensor:
 
 
 def _tensor(value: Any) -> Optional[Tensor]:
-    """Boxes of mmdet's box types, and what mmpose leaves in numpy, as tensors."""
+    """A tensor of mmdet's box types, and of the arrays that mmpose returns."""
     value = getattr(value, 'tensor', value)
     if isinstance(value, np.ndarray) and value.dtype.kind in 'fiu':
         return torch.from_numpy(np.ascontiguousarray(value)).float()
@@ -110,14 +109,14 @@ def _tensor(value: Any) -> Optional[Tensor]:
 
 
 def _by_score(boxes: Tensor, scores: Tensor) -> Tensor:
-    """Positions by falling score, without what overflowed: a box at infinity lies on no picture."""
+    """Positions by falling score, without those that overflowed: a box at infinity lies on no picture."""
     boxes, scores = boxes.detach(), scores.detach()
     order = torch.argsort(scores, descending=True, stable=True)
     return order[(torch.isfinite(boxes).all(1) & torch.isfinite(scores))[order]]
 
 
 def _boxes_of_masks(boxes: Tensor, masks: Optional[Tensor]) -> Tensor:
-    """The boxes (N, 4) around the masks, for detectors that leave all boxes empty (SOLO); no graph leads to them."""
+    """The boxes (N, 4) around the masks, for detectors that leave all boxes empty (SOLO); they have no graph."""
     if masks is None or bool((boxes[:, 2:] > boxes[:, :2]).any()):
         return boxes
     from mmdet.structures.mask import mask2bbox

@@ -1,4 +1,4 @@
-"""What a model is, by the names of the classes it inherits from: its package need not be installed to ask."""
+"""What a model is, by the names of the classes it inherits from, so that no package needs to be imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def kinds_of(model: Any) -> Set[str]:
 
 
 def preprocessor_kinds(model: nn.Module) -> Set[str]:
-    """Names of the classes of what prepares a model's inputs, in wrappers too."""
+    """Names of the classes of a model's data preprocessor, and of those inside it."""
     found: Set[str] = set()
     preprocessor: Any = getattr(model, 'data_preprocessor', None)
     while isinstance(preprocessor, nn.Module):
@@ -23,9 +23,9 @@ def preprocessor_kinds(model: nn.Module) -> Set[str]:
 
 
 def segments_only(model: nn.Module) -> bool:
-    """Whether a model of mmdet predicts a class for each pixel, and no objects of its own: it is a panoptic segmentor.
+    """Whether a model of mmdet predicts a class for each pixel but returns no objects: a panoptic segmentor.
 
-    Mask2Former has a head for that, too, but is a detector where its ``test_cfg`` asks for objects (``instance_on``).
+    Mask2Former has such a head, but is a detector where its ``test_cfg`` asks for objects (``instance_on``).
     """
     if getattr(model, 'panoptic_fusion_head', None) is None:
         return False
@@ -34,9 +34,9 @@ def segments_only(model: nn.Module) -> bool:
 
 
 def pixel_classes(model: nn.Module) -> Optional[int]:
-    """How many classes a pixel may have, from a model that predicts one for each; ``None`` if it has no such head."""
+    """How many classes a pixel may have, read from the head that predicts them; ``None`` if there is none."""
     heads = (getattr(model, name, None) for name in ('panoptic_fusion_head', 'decode_head'))
     head: Any = next((each for each in heads if each is not None), None)
-    head = head[-1] if isinstance(head, nn.ModuleList) and len(head) else head  # a head a stage
+    head = head[-1] if isinstance(head, nn.ModuleList) and len(head) else head  # one head per stage
     number = getattr(head, 'num_classes', None)
     return number if isinstance(number, int) else None

@@ -1,4 +1,4 @@
-"""Config + checkpoint -> model, with one clear sentence for everything that can be wrong."""
+"""Config + checkpoint -> model, with one clear sentence for everything that can go wrong."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .config_checks import check_sections, warn_of_unknown
 
 ConfigLike = Union[str, Path, Config]
 
-# Above this share of parameters without a value, the checkpoint is another model's.
+# With a larger share of parameters left without a value, the checkpoint is taken to be another model's.
 _MISSING_SHARE = 0.1
-# Parts of mmdet's trackers that no single picture passes.
+# Parts of mmdet's trackers that a single picture never passes through.
 _BETWEEN_FRAMES = {'tracker', 'reid', 'cmc', 'motion', 'postprocess_model'}
 
 
@@ -32,10 +32,10 @@ def read_config(config: ConfigLike, cfg_options: Optional[Dict[str, Any]] = None
     Args:
         config: A file, a name inside an installed package
             (``mmdet::yolox/yolox_nano_8xb8-300e_coco.py``), or a :class:`Config`, which is copied.
-        cfg_options: Values to override, by dotted keys. There is a warning of those that nothing knows.
+        cfg_options: Values to override, by dotted keys. A warning names those that nothing reads.
 
     Raises:
-        ModelError: If there is no such config, it cannot be read, or a section of it is none.
+        ModelError: If there is no such config, it cannot be read, or a section of it is not a section.
     """
     compat.prepare()
     cfg = copy.deepcopy(config) if isinstance(config, Config) else _read_file(str(config))
@@ -126,7 +126,7 @@ def load_model(cfg: Config, checkpoint: Optional[str], device: Optional[str] = N
         )
     with default_scope(cfg):
         try:
-            with torch.random.fork_rng(devices=[]):  # building a model draws its first weights
+            with torch.random.fork_rng(devices=[]):  # building a model draws its initial weights
                 torch.default_generator.manual_seed(0)
                 model = revert_sync_batchnorm(MODELS.build(_for_pictures(copy.deepcopy(cfg.model))))
         except compat.DependencyError:
@@ -143,19 +143,19 @@ def load_model(cfg: Config, checkpoint: Optional[str], device: Optional[str] = N
         model.dataset_meta = _dataset_meta(meta, cfg)
     model.cfg = cfg
     model.to(where)
-    model.eval()  # returns nothing, in some of mmdet's distillers
+    model.eval()  # in some of mmdet's distillers it returns None
     return model
 
 
 def _for_pictures(model: Dict[str, Any]) -> Dict[str, Any]:
-    """A tracker's settings without what follows objects from frame to frame, and asks for more packages or weights."""
+    """A tracker's settings without the parts that work between frames: they need more packages, or weights."""
     if not model.get('detector') or 'tracker' not in model:
         return model
     return {key: value for key, value in model.items() if key not in _BETWEEN_FRAMES}
 
 
 def _init_randomly(model: Any) -> None:
-    """The same random weights each time. Some layers hold uninitialised memory until they are asked to begin."""
+    """Set the same random weights each time. Some layers hold uninitialised memory until ``init_weights`` is called."""
     for module in model.modules():
         if getattr(module, 'init_cfg', None):
             module.init_cfg = _without_checkpoints(module.init_cfg)
@@ -168,7 +168,7 @@ def _init_randomly(model: Any) -> None:
 
 
 def _without_checkpoints(init_cfg: Any) -> Any:
-    """What is left of ``init_cfg``, one dict or a list of them: random weights need no download."""
+    """``init_cfg``, a dict or a list of them, without checkpoints: random weights need no download."""
     if isinstance(init_cfg, dict):
         return None if 'checkpoint' in init_cfg else init_cfg
     if isinstance(init_cfg, (list, tuple)):
@@ -178,7 +178,7 @@ def _without_checkpoints(init_cfg: Any) -> Any:
 
 @contextlib.contextmanager
 def _quiet_log() -> Iterator[None]:
-    """mmengine logs how it began each parameter: thousands of lines."""
+    """Silence mmengine, which logs how it initialised each parameter: thousands of lines."""
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
@@ -254,7 +254,7 @@ def _local_file(checkpoint: str) -> str:
 
 
 def _dataset_meta(meta: Dict[str, Any], cfg: Config) -> Dict[str, Any]:
-    """Class names: the checkpoint's, else those that the config writes out for a dataset, else those of its type."""
+    """Class names: the checkpoint's, else those written in the config, else those of the test set's type."""
     if meta.get('dataset_meta'):
         return _parsed({key.lower(): value for key, value in meta['dataset_meta'].items()})
     if meta.get('CLASSES'):
@@ -263,7 +263,7 @@ def _dataset_meta(meta: Dict[str, Any], cfg: Config) -> Dict[str, Any]:
     inner = [unwrap_dataset(dataset)[0] for dataset in datasets if dataset]
     if not inner:
         return {}
-    # Trackers' configs name the classes for training only.
+    # Configs of trackers name the classes only for training.
     written = [_lowered(dataset.get('metainfo')) for dataset in inner]
     chosen = next((each for each in written if 'classes' in each), written[0])
     return _parsed({**_metainfo_of_type(inner[0]), **chosen})
@@ -283,7 +283,7 @@ def _lowered(metainfo: Optional[Dict[str, Any]]) -> Dict[str, Any]:
 
 
 def _parsed(metainfo: Dict[str, Any]) -> Dict[str, Any]:
-    """mmpose's description of keypoints, which may lie in a file of its own, as its models want it."""
+    """mmpose's description of keypoints, which may be in a separate file, in the form its models expect."""
     if not {'from_file', 'keypoint_info'} & set(metainfo):
         return metainfo
     from mmpose.datasets.datasets.utils import parse_pose_metainfo

@@ -16,7 +16,7 @@ from .geometry import Size, flipping, scaling, translation
 
 RandomState = Tuple[Any, Any, Tensor]
 
-# They stretch the whole picture to the size that comes out.
+# They stretch the whole picture to their output size.
 _STRETCHING = {
     'FixScaleResize',
     'FixShapeResize',
@@ -28,12 +28,12 @@ _STRETCHING = {
 
 
 def is_picture(img: Any) -> bool:
-    """Whether something is a picture as steps hand it on: an array, a tensor or one of PIL's."""
+    """Whether something is a picture as steps pass it on: an array, a tensor or a PIL image."""
     return isinstance(img, (np.ndarray, Tensor, Image.Image))
 
 
 def random_state() -> RandomState:
-    """What steps draw from on the CPU: Python's, numpy's and torch's generator."""
+    """The state of the generators that steps draw from on the CPU: Python's, numpy's and torch's."""
     return random.getstate(), np.random.get_state(), torch.random.get_rng_state()
 
 
@@ -68,7 +68,7 @@ def movement(step: Any, before: Dict[str, Any], after: Dict[str, Any], state: Ra
 
 
 def _inner(step: Any) -> Any:
-    """The transform of torchvision that mmpretrain has wrapped; else the step itself."""
+    """The torchvision transform inside mmpretrain's wrapper, or the step itself."""
     inner = getattr(step, 't', None)
     return inner if type(inner).__module__.startswith('torchvision.') else step
 
@@ -82,13 +82,13 @@ def _size(img: Any) -> Size:
 
 
 def _own_scale(before: Dict[str, Any], after: Dict[str, Any]) -> Tuple[float, float]:
-    """What LetterResize scaled x and y by: it multiplies its factors onto those of the steps before it."""
+    """The factors that LetterResize itself scaled x and y by: it multiplies them onto those of earlier steps."""
     x, y = before.get('scale_factor') or (1.0, 1.0)
     return after['scale_factor'][0] / x, after['scale_factor'][1] / y
 
 
 def _letterbox_matrix(size: Size, new_size: Size, scale_factor: Tuple[float, float]) -> np.ndarray:
-    """MMYOLO's LetterResize: what of the new picture is content, and where it begins.
+    """MMYOLO's LetterResize: how large the content is in the new picture, and where it begins.
 
     ``pad_param`` is not asked: with ``half_pad_param`` it holds halves, not the pixels padded.
     """
@@ -128,14 +128,14 @@ def _measure(step: Any, before: Dict[str, Any], after: Dict[str, Any], state: Ra
 
 
 def _probe(step: Any, before: Dict[str, Any], state: RandomState, plane: np.ndarray) -> Optional[np.ndarray]:
-    """What a step makes of a picture with these values (H, W) in all channels: (H', W', C); ``None`` if it fails."""
+    """Run a step on a picture with these values (H, W) in all channels: (H', W', C); ``None`` if it fails."""
     results = copy.copy(before)
     results['img'] = _in_the_form_of(before['img'], plane)
     now = random_state()
     _set_random_state(state)
     try:
         return _as_array(step(results)['img'])
-    except Exception:  # a step of anybody's; not all take float
+    except Exception:  # custom steps raise anything; not all take float
         return None
     finally:
         _set_random_state(now)
@@ -143,7 +143,7 @@ def _probe(step: Any, before: Dict[str, Any], state: RandomState, plane: np.ndar
 
 def _in_the_form_of(img: Any, plane: np.ndarray) -> Any:
     if isinstance(img, Image.Image):
-        return Image.fromarray(plane)  # of mode F, which has but one channel
+        return Image.fromarray(plane)  # of mode F, which has only one channel
     if isinstance(img, Tensor):
         return torch.from_numpy(plane).expand(img.shape).clone()
     return np.repeat(plane[..., None], 3, 2)
@@ -155,7 +155,7 @@ def _as_array(img: Any) -> np.ndarray:
 
 
 def _may_refuse(img: Any, new_img: Any) -> bool:
-    """Whether a step that keeps the size and takes no probe can be trusted to move nothing.
+    """Whether a step that keeps the size but fails on the probe can be trusted to move nothing.
 
     Filters of arrays often want 8 bits, and conversions from one form to another a certain mode. Steps for tensors
     and PIL's pictures take the probe if they only move pixels.

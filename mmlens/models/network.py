@@ -21,7 +21,7 @@ from .reading import read_predictions
 from .words import Text, check_words, needs_words, reading
 from .wrappers import can_run, predicting_part
 
-# Question -> the family that answers it, as a sentence goes on from "..., and".
+# Question -> the family that answers it, and how a sentence says so.
 _QUESTIONS = {
     'boxes': ('detector', 'box maps need a detector'),
     'classes': ('classifier', 'class maps need a classifier'),
@@ -36,12 +36,12 @@ class Network:
     Attributes:
         model: The model; of a wrapper (a tracker, a semi-supervised detector, DataParallel) the part that predicts.
         cfg: The whole config.
-        part: Where that part lies in the wrapper, such as ``'detector'``; ``''`` if the model is no wrapper.
+        part: Where that part lies in the wrapper, such as ``'detector'``; ``''`` if the model is not a wrapper.
         notes: Sentences that belong to every result of this network.
 
     Args:
         model: With ``cfg``, and ``dataset_meta`` if the class names are known.
-        cfg: The whole config, for a model that does not carry it.
+        cfg: The whole config, if the model does not carry it.
         dataset_meta: Likewise; its ``classes`` are the class names.
 
     Raises:
@@ -52,7 +52,7 @@ class Network:
     described = 'neither a detector nor a classifier'
     kind = 'a model of OpenMMLab: it has no data_preprocessor, or no _run_forward'
     builder = 'the function of its library that loads models'
-    # Settings of the model's test_cfg while it runs: a layer that runs several times has no one map.
+    # Settings of the model's test_cfg while it runs: a layer that runs several times has no single map.
     one_pass: ClassVar[Dict[str, Any]] = {}
 
     def __init__(
@@ -76,12 +76,12 @@ class Network:
         self.class_names: List[str] = self._checked([classes] if isinstance(classes, str) else list(classes))
 
     def _checked(self, names: List[str]) -> List[str]:
-        """The class names if there are as many as classes; else they are of another set, and numbers say more."""
+        """The class names, if their number is right; otherwise they belong to another dataset, and numbers say more."""
         number = self.num_classes
         if not names or number is None or len(names) == number:
             return names
         warnings.warn(
-            f'The model has {number} classes, and its data set has {len(names)} names: classes are named by number.',
+            f'The model has {number} classes, but its dataset has {len(names)} names: classes are named by number.',
             MmlensWarning,
             stacklevel=3,
         )
@@ -89,12 +89,12 @@ class Network:
 
     @staticmethod
     def runs(model: nn.Module) -> bool:
-        """Whether a model is of this family, by what it is and says of itself."""
+        """Whether a model belongs to this family, by what it is and says about itself."""
         return can_run(model)
 
     @classmethod
     def can_be(cls, model: nn.Module) -> bool:
-        """Whether a model has all that this class needs of it, whatever its family."""
+        """Whether a model has everything this class needs, whatever its family."""
         return can_run(model)
 
     @property
@@ -104,23 +104,23 @@ class Network:
 
     @property
     def num_classes(self) -> Optional[int]:
-        """How many classes the head has; ``None`` where that cannot be read off it."""
+        """How many classes the head has; ``None`` if that is unknown."""
         return None
 
     @property
     def pixel_classes(self) -> Optional[int]:
-        """How many classes a pixel may have; ``None`` for a network that predicts none for pixels."""
+        """How many classes a pixel may have; ``None`` for a network that does not classify pixels."""
         return pixel_classes(self.model)
 
     @property
     def default_layers(self) -> Tuple[str, ...]:
-        """The layers that are looked at by default: the neck where there is one, else the backbone."""
+        """The layers to look at by default: the neck if there is one, else the backbone."""
         names = [name for name in ('neck', 'backbone') if getattr(self.model, name, None) is not None]
         return tuple(names[:1])
 
     @property
     def extra_tokens(self) -> Optional[int]:
-        """How many tokens the backbone puts before those of the picture; ``None`` if it has no tokens of its own."""
+        """How many tokens the backbone puts before those of the picture; ``None`` if it has no extra tokens."""
         backbone = getattr(self.model, 'backbone', None)
         counted = getattr(backbone, 'num_extra_tokens', None)
         if isinstance(counted, int):
@@ -131,7 +131,7 @@ class Network:
 
     @property
     def skeleton(self) -> List[Tuple[int, int]]:
-        """Pairs of keypoints that a line joins, where the data set names them."""
+        """Pairs of keypoints to be joined by a line, if the dataset defines them."""
         return []
 
     def own_layer(self, name: str) -> str:
@@ -158,13 +158,13 @@ class Network:
 
         Args:
             label: Index of the class.
-            prepared: The picture, where its words are the classes.
+            prepared: The picture, if its words are the classes.
         """
         names = self._names(prepared)
         return str(names[label]) if 0 <= label < len(names) else str(label)
 
     def names_of(self, prepared: Prepared, found: Predictions) -> List[str]:
-        """Names of the classes of all objects that were found, one each."""
+        """The class name of each object that was found."""
         if found.names is not None:
             return found.names
         return [self.class_name(int(label), prepared) for label in found.labels.tolist()]  # CrowdDet has floats
@@ -181,7 +181,7 @@ class Network:
 
         Args:
             classes: What to look for.
-            prepared: The picture, where its words are the classes.
+            prepared: The picture, if its words are the classes.
 
         Raises:
             MmlensError: If the model knows no such class, or several; the message names near ones.
@@ -210,7 +210,7 @@ class Network:
 
         Raises:
             PictureError: If it cannot be read.
-            MmlensError: If the network needs words and there are none, or reads none and there are some.
+            MmlensError: If the network needs words and is given none, or reads none and is given some.
         """
         words = check_words(self.name, self.needs_words, text, custom_entities)
         keys = {} if words is None else words.keys
@@ -222,7 +222,7 @@ class Network:
         return Prepared(sample.picture, batch, sample.geometry((height, width)), words)
 
     def _keys_for(self, size: Size) -> Dict[str, Any]:
-        """What the test pipeline needs to know besides a picture of ``(height, width)``."""
+        """What the test pipeline needs besides a picture of this ``(height, width)``."""
         return {}
 
     def _preprocessed(self, packed: Dict[str, Any]) -> Dict[str, Any]:
@@ -246,7 +246,7 @@ class Network:
         return list(returned) if isinstance(returned, (list, tuple)) else [returned]
 
     def predictions(self, prepared: Prepared) -> Predictions:
-        """Run the whole model and put what it predicts, as far as it is known, into picture coordinates."""
+        """Run the whole model, and bring what it predicts, as far as it can be read, into picture coordinates."""
         returned = self.run(prepared)
         return read_predictions(self, prepared, returned[0] if len(returned) == 1 else returned)
 
@@ -265,7 +265,7 @@ class Network:
 
 
 def fresh_samples(prepared: Prepared, copies: int = 1) -> Optional[List[Any]]:
-    """The picture's data sample anew, for models write what they find into it."""
+    """Fresh copies of the picture's data sample: models write what they find into it."""
     samples = prepared.batch.get('data_samples')
     if not isinstance(samples, (list, tuple)) or len(samples) != 1:
         return samples  # type: ignore[return-value]
@@ -273,7 +273,7 @@ def fresh_samples(prepared: Prepared, copies: int = 1) -> Optional[List[Any]]:
 
 
 def _tell(sample: BaseDataElement, keys: Dict[str, Any]) -> None:
-    """Write words into a sample, whether or not the pipeline's last step packs them."""
+    """Write words into a sample that the pipeline's last step may not have packed them into."""
     sample.set_metainfo({key: value for key, value in keys.items() if key not in sample})
 
 

@@ -26,7 +26,7 @@ def build_outline(cfg: Config) -> nn.Module:
         cfg: The whole config of a model.
 
     Raises:
-        ModelError: If the config has no model, or it cannot be built.
+        ModelError: If the config has no model, or the model cannot be built.
     """
     if not cfg.get('model'):
         raise ModelError(
@@ -40,7 +40,7 @@ def build_outline(cfg: Config) -> nn.Module:
             return MODELS.build(_untrained(copy.deepcopy(cfg.model)))
         except compat.DependencyError:
             raise
-        except Exception as error:  # a constructor is anybody's code
+        except Exception as error:  # custom constructors raise anything
             without = f' without the checkpoint that it begins with, {asked_for[-1]}' if asked_for else ''
             raise ModelError(f'The model of the config cannot be built{without}: {reason(error)}') from error
 
@@ -65,13 +65,13 @@ def parameters_on_meta() -> Iterator[None]:
 
 
 def count_parameters(parameters: Any) -> int:
-    """Count the numbers in some parameters."""
+    """Count the elements of some parameters."""
     return sum(parameter.numel() for parameter in parameters)
 
 
 @contextlib.contextmanager
 def _no_checkpoints() -> Iterator[List[str]]:
-    """Let constructors that load a checkpoint find it empty; give the list of those that were asked for."""
+    """Give an empty checkpoint to constructors that load one; yield the list of those requested."""
     from mmengine.runner import checkpoint
 
     loader: Any = checkpoint.CheckpointLoader
@@ -90,7 +90,7 @@ def _no_checkpoints() -> Iterator[List[str]]:
 
 
 def _untrained(model: Any) -> Any:
-    """Do not ask other packages (timm, transformers) for pretrained models."""
+    """The config without requests for pretrained models of other packages (timm, transformers)."""
     if isinstance(model, dict) and model.get('pretrained') is True:
         model['pretrained'] = False
     for part in model.values() if isinstance(model, dict) else model if isinstance(model, (list, tuple)) else ():

@@ -1,7 +1,7 @@
 """Bring what a model returned into picture coordinates.
 
-Models undo a part of what the test pipeline did: OpenMMLab's heads divide boxes by ``scale_factor``, for example, and
-know nothing of a flip. What is left to do is read off the geometry, which knows the whole way.
+Models undo part of what the test pipeline did: OpenMMLab's heads divide boxes by ``scale_factor``, for example, but
+know nothing of flips. What remains to be undone follows from the geometry, which knows all of it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .geometry import Geometry, Size, apply, flipping, scaling, translation
 
 
 def remaining_movement(geometry: Geometry, meta: Dict[str, Any]) -> Optional[np.ndarray]:
-    """What is left to do to the boxes, masks and keypoints that a model returned.
+    """The movement that brings the boxes, masks and keypoints that a model returned into the picture.
 
     Args:
         geometry: Where the input lies in the picture.
-        meta: The data sample's metainfo, off which the model reads its own way back.
+        meta: The data sample's metainfo, from which the model reads how to go back.
 
     Returns:
         Shape (3, 3): position as returned to position in the picture; ``None`` if they are the same.
@@ -30,14 +30,14 @@ def remaining_movement(geometry: Geometry, meta: Dict[str, Any]) -> Optional[np.
 
 
 def _undone_by_detector(meta: Dict[str, Any]) -> np.ndarray:
-    """Models of mmdet, mmyolo and mmrotate undo scaling and padding; flips and crops they do not."""
+    """Models of mmdet, mmyolo and mmrotate undo scaling and padding, but not flips and crops."""
     x, y = _scale(meta)
     top, _, left, _ = meta.get('pad_param', meta.get('border', (0, 0, 0, 0)))
     return scaling(1 / x, 1 / y) @ translation(-left, -top)
 
 
 def _undone_by_pose_model(meta: Dict[str, Any]) -> np.ndarray:
-    """Models of mmpose go back from the input to the box that was cut out of the picture."""
+    """Models of mmpose go back from the input to the box that was cropped from the picture."""
     center, scale, size = (
         np.asarray(meta[f'input_{name}'], float).reshape(-1)[:2] for name in ('center', 'scale', 'size')
     )
@@ -65,7 +65,7 @@ def move_points(points: Tensor, matrix: np.ndarray) -> Tensor:
 
 
 def move_boxes(boxes: Tensor, matrix: np.ndarray) -> Tensor:
-    """The upright boxes (N, 4) around boxes that were moved; keeps the graph."""
+    """Move boxes (N, 4): the upright boxes around the moved ones; keeps the graph."""
     return boxes_around(move_points(boxes[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 4, 2), matrix))
 
 
@@ -75,7 +75,7 @@ def boxes_around(polygons: Tensor) -> Tensor:
 
 
 def move_masks(masks: Tensor, matrix: np.ndarray) -> Tensor:
-    """Masks (N, H, W) that were moved, on the same grid."""
+    """Move masks (N, H, W) on their own grid."""
     to_samples = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
     height, width = masks.shape[1:]
     moved = [
@@ -89,11 +89,11 @@ def place_segments(labels: Tensor, geometry: Geometry, meta: Dict[str, Any], fli
     """Lay a map of classes over the picture.
 
     Args:
-        labels: Shape (h, w), int64: of the picture's size, as models return it that go back from the input, or of the
+        labels: Shape (h, w), int64: of the picture's size, if the model goes back from the input itself, or of the
             input's size.
         geometry: Where the input lies in the picture.
         meta: The data sample's metainfo.
-        flips_undone: Whether the model undoes flips, as those of mmseg do and those of mmdet do not.
+        flips_undone: Whether the model undoes flips: models of mmseg do, models of mmdet do not.
 
     Returns:
         Shape (H, W) of the picture, -1 where it lies outside the input; ``None`` for maps of any other size.
@@ -114,7 +114,7 @@ def place_segments(labels: Tensor, geometry: Geometry, meta: Dict[str, Any], fli
 
 
 def _undone_by_segmentor(geometry: Geometry, meta: Dict[str, Any], flips_undone: bool) -> np.ndarray:
-    """Segmentors stretch what is left of the input without its padding to the picture's size."""
+    """Segmentors cut the padding off the input and stretch the rest to the picture's size."""
     height, width = geometry.input_size
     if flips_undone:
         left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
@@ -128,7 +128,7 @@ def _undone_by_segmentor(geometry: Geometry, meta: Dict[str, Any], flips_undone:
 
 
 def labels_to_picture(labels: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Lay whole numbers (h, w) on the input's grid over the picture: the nearest one, -1 outside the input."""
+    """Lay integers (h, w) on the input's grid over the picture by nearest neighbour; -1 outside the input."""
     height, width = geometry.picture_size
     inside = geometry.covered()
     if geometry.matrix[0, 1] or geometry.matrix[1, 0]:

@@ -15,8 +15,8 @@ from .network import Network
 class PoseEstimator(Network):
     """A model of mmpose with the test pipeline of its config.
 
-    A top-down model is shown the whole picture as the box of one person. It sees the picture once, not a second time
-    mirrored (``flip_test``): a layer that runs twice has no one map.
+    A top-down model is shown the whole picture as the box of one person, and only once, not mirrored a second time
+    (``flip_test``): a layer that runs twice has no single map.
 
     Args:
         model: With ``cfg``, and ``dataset_meta`` if the keypoints are known.
@@ -37,11 +37,11 @@ class PoseEstimator(Network):
 
     @property
     def skeleton(self) -> List[Tuple[int, int]]:
-        """Pairs of keypoints that a line joins."""
+        """Pairs of keypoints to be joined by a line."""
         return [(int(first), int(second)) for first, second in self.dataset_meta.get('skeleton_links') or ()]
 
     def _keys_for(self, size: Size) -> Dict[str, Any]:
-        """The box around the person, and what mmpose's data sets know of keypoints."""
+        """The box around the person, and what mmpose's datasets know about keypoints."""
         height, width = size
         box = np.array([[0, 0, width, height]], np.float32)
         return dict(self.dataset_meta, bbox=box, bbox_score=np.ones(1, np.float32))

@@ -14,7 +14,7 @@ from torch import Tensor
 class Predictions:
     """What a network predicts for one picture, in picture pixels; tensors carry their graph.
 
-    N objects come first, highest score first; a network that predicts none has N = 0 and ``instances=False``.
+    The N objects are sorted by falling score. A network that predicts no objects has N = 0 and ``instances=False``.
 
     Attributes:
         boxes: Shape (N, 4), ``x1, y1, x2, y2``; the upright ones around rotated boxes.
@@ -26,12 +26,12 @@ class Predictions:
         names: N class names, where the model itself names what it found.
         keypoints: Shape (N, K, 2), x and y.
         keypoint_scores: Shape (N, K).
-        skeleton: Pairs of keypoints that a line joins.
-        seg_map: Shape (H, W), int64: a position in ``seg_names`` for each pixel, -1 where the network says nothing.
+        skeleton: Pairs of keypoints to be joined by a line.
+        seg_map: Shape (H, W), int64: each pixel's class, an index into ``seg_names``; -1 where it has none.
         seg_names: The names of the classes in ``seg_map``.
         classes: Shape (C,): scores of the picture as a whole, from a classifier.
         instances: Whether the network predicts single objects at all.
-        notes: A sentence for everything that it predicts and that is left out here.
+        notes: A sentence for each thing that it predicts and that is left out here.
     """
 
     boxes: Tensor
@@ -60,7 +60,7 @@ class Predictions:
         return len(self.scores)
 
     def subset(self, ranks: Sequence[int]) -> Predictions:
-        """Some of the objects: their boxes, scores, labels and names, without graph."""
+        """Some of the objects: their boxes, scores, labels and names, detached."""
         index = torch.as_tensor(list(ranks), dtype=torch.int64, device=self.scores.device)
         parts = (self.boxes, self.scores, self.labels)
         boxes, scores, labels = (part.detach()[index] for part in parts)
@@ -75,8 +75,8 @@ class Predictions:
             others: N objects.
 
         Returns:
-            N ranks among these objects: that of the same class, edges within 0.1 pixels and the nearest score; -1
-            for what is not among them.
+            N ranks among these objects: of the same class, with edges within 0.1 pixels and the nearest score; -1 for
+            an object that is not among them.
         """
         if not len(self):
             return [-1] * len(others)

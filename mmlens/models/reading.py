@@ -1,4 +1,4 @@
-"""Read what any OpenMMLab model predicts off the data sample that it returns."""
+"""Read what any OpenMMLab model predicts from the data sample that it returns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _READ = ('pred_instances', 'pred_panoptic_seg', 'pred_sem_seg', 'pred_score', 'p
 
 
 class Speaker(Protocol):
-    """What a network says of itself (:class:`~mmlens.models.network.Network`)."""
+    """What is asked of a network (:class:`~mmlens.models.network.Network`)."""
 
     class_names: List[str]
 
@@ -29,7 +29,7 @@ class Speaker(Protocol):
 
     @property
     def pixel_classes(self) -> Optional[int]:
-        """How many classes a pixel may have, where that is known."""
+        """How many classes a pixel may have; ``None`` if unknown."""
 
     @property
     def skeleton(self) -> List[Tuple[int, int]]:
@@ -40,7 +40,7 @@ class Speaker(Protocol):
 
 
 def read_predictions(network: Speaker, prepared: Prepared, returned: Any) -> Predictions:
-    """What a model predicts, as far as it is known, in picture coordinates.
+    """What a model predicts, as far as it can be read, in picture coordinates.
 
     Args:
         network: The network that the model is in.
@@ -89,8 +89,8 @@ def _segments(network: Speaker, prepared: Prepared, sample: Any, notes: List[str
     if placed is None:
         height, width = labels.shape
         notes.append(
-            f'{network.name} returns segments of {width} x {height} pixels, which is the size neither of the picture '
-            'nor of the input: they are left out.'
+            f'{network.name} returns segments of {width} x {height} pixels, the size of neither the picture nor '
+            'the input: they are left out.'
         )
     return placed
 
@@ -104,7 +104,7 @@ def _segments_as_returned(network: Speaker, sample: Any) -> Tuple[Optional[Tenso
             labels = labels.detach().reshape(labels.shape[-2:]).long()
             if data is panoptic:
                 labels = labels % _INSTANCE_OFFSET
-            if network.pixel_classes is not None:  # what lies above is mmdet's "none of them"
+            if network.pixel_classes is not None:  # mmdet numbers "none of them" after the last class
                 labels = torch.where(labels < max(network.pixel_classes, 2), labels, torch.full_like(labels, -1))
             return labels, field == 'data'
     return None, False
@@ -121,5 +121,5 @@ def _classes(network: Speaker, sample: Any, notes: List[str]) -> Optional[Tensor
         return None
     if isinstance(scores, Tensor) and scores.ndim == 1:
         return scores
-    notes.append(f'{network.name} returns scores that are not one number a class: they are left out.')
+    notes.append(f'{network.name} returns scores that are not one number per class: they are left out.')
     return None

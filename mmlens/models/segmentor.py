@@ -14,8 +14,8 @@ from .network import Network
 class Segmentor(Network):
     """A semantic segmentor of mmseg, or a panoptic one of mmdet, with the test pipeline of its config.
 
-    A model that slides a window over the picture looks at the whole picture at once here: a layer that runs once for
-    each window has no one map.
+    A model that slides a window over the picture is shown the whole picture at once: a layer that runs once for each
+    window has no single map.
 
     Args:
         model: With ``cfg``, and ``dataset_meta`` if the class names are known.
@@ -39,7 +39,7 @@ class Segmentor(Network):
 
     @staticmethod
     def runs(model: nn.Module) -> bool:
-        """Whether a model is a segmentor: it inherits from mmseg's, or is one of mmdet that finds no objects."""
+        """Whether a model is a segmentor: it inherits from mmseg's, or is one of mmdet's that returns no objects."""
         return Network.runs(model) and ('BaseSegmentor' in kinds_of(model) or segments_only(model))
 
     @property

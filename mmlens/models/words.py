@@ -15,18 +15,18 @@ from ..pipelines import test_pipeline
 
 Text = Union[str, Sequence[str]]
 
-# The part of a network that reads words; of the model itself or, as in YOLO-World, of its backbone.
+# Names of the part that reads words: in the model itself or, as in YOLO-World, in its backbone.
 _READERS = ('language_model', 'text_model', 'text_encoder', 'text_backbone')
 # What test pipelines pack into a sample for such a network.
 _KEYS = {'text', 'texts'}
 
 
 def needs_words(model: nn.Module, cfg: Config) -> bool:
-    """Whether a network must be told in words what to look for: it has a part that reads them, and no fixed classes.
+    """Whether a network must be told in words what to look for: it has a part that reads words, and no fixed classes.
 
     Args:
         model: The network.
-        cfg: Its whole config; a test pipeline that packs ``text`` says so, too.
+        cfg: Its whole config: a test pipeline that packs ``text`` also says so.
     """
     if getattr(model, 'prototype', None) is not None or getattr(model, 'text_prototype', None) is not None:
         return False  # mmpretrain's zero-shot classifiers carry their words
@@ -43,8 +43,8 @@ class Words:
 
     Attributes:
         text: One text, such as ``'a dog. a bicycle.'``, or a name for each class.
-        custom_entities: Whether each part between two full stops is the name of a class as it stands; else models
-            such as GLIP look for the nouns in it.
+        custom_entities: Whether each part between two full stops is a class name as it stands; otherwise models such
+            as GLIP look for nouns in the text.
     """
 
     text: Text
@@ -52,7 +52,7 @@ class Words:
 
     @property
     def names(self) -> List[str]:
-        """The parts of the text: the names of the classes unless the model finds its own."""
+        """The parts of the text: the class names, unless the model finds its own."""
         if not isinstance(self.text, str):
             return [str(name) for name in self.text]
         parts = re.split(r'\.(?:\s+|$)', self.text)
@@ -61,7 +61,7 @@ class Words:
 
     @property
     def keys(self) -> Dict[str, Any]:
-        """What the pipeline and the data sample must hold: for GLIP and Grounding DINO, and for YOLO-World."""
+        """What the pipeline and the data sample must hold for GLIP, Grounding DINO and YOLO-World."""
         text = self.text if isinstance(self.text, str) else tuple(self.text)
         # YOLO-World takes the synonyms of each class, and a blank for the background.
         texts = [[name] for name in self.names] + [[' ']]
@@ -69,7 +69,7 @@ class Words:
 
 
 def check_words(name: str, needed: bool, text: Optional[Text], custom_entities: Optional[bool]) -> Optional[Words]:
-    """The words for a network, which has to be given some if and only if it reads them.
+    """Check the words for a network: it must be given some if, and only if, it reads words.
 
     Args:
         name: Of the network, for the sentence.
@@ -77,7 +77,7 @@ def check_words(name: str, needed: bool, text: Optional[Text], custom_entities: 
         text, custom_entities: What the user gave.
 
     Raises:
-        MmlensError: If words are missing, or there are some for a network that reads none.
+        MmlensError: If words are missing, or given to a network that reads none.
     """
     given = text if isinstance(text, str) else list(text or ())
     if needed and not (given.strip() if isinstance(given, str) else given):
@@ -89,7 +89,7 @@ def check_words(name: str, needed: bool, text: Optional[Text], custom_entities: 
 
 @contextlib.contextmanager
 def reading(name: str, words: Optional[Words]) -> Iterator[None]:
-    """Run a model that looks for the nouns in a text, which it does with nltk and data of its own.
+    """Run a model that may look for nouns in its text, for which it needs nltk and nltk's data.
 
     Args:
         name: Of the network, for the sentence.

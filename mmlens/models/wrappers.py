@@ -11,8 +11,8 @@ from torch import nn
 
 from ..pipelines import test_pipeline
 
-# Which of several whole models in a wrapper predicts, first come first served: trackers hold a detector beside a
-# re-identification network, distillers an architecture or a student beside its teacher.
+# Which of several whole models in a wrapper predicts, in order of preference: trackers hold a detector and a
+# re-identification network, distillers an architecture or a student and its teacher.
 _PREDICTING = ('detector', 'architecture', 'student')
 
 
@@ -20,11 +20,11 @@ class Part(NamedTuple):
     """The part of a model that predicts.
 
     Attributes:
-        model: The part, or the model itself if it is no wrapper. Where the wrapper prepares its inputs, this is a copy
-            of the part's outermost module that does so too; all layers are the wrapper's own.
+        model: The part, or the model itself if it is not a wrapper. Where the wrapper prepares the inputs, this is a
+            copy of the part's outermost module with the wrapper's preprocessor; all layers are the wrapper's own.
         cfg: The whole config, with a test pipeline for single pictures.
         note: A sentence that says which part it is; ``''`` where layers keep their names.
-        path: Where it lies in the wrapper, such as ``'detector'``; ``''`` if the model is no wrapper.
+        path: Where it lies in the wrapper, such as ``'detector'``; ``''`` if the model is not a wrapper.
     """
 
     model: nn.Module
@@ -34,14 +34,14 @@ class Part(NamedTuple):
 
 
 def can_run(model: Any) -> bool:
-    """Whether something is a whole model of an OpenMMLab package, which prepares its own inputs."""
+    """Whether something is a whole model of an OpenMMLab package: one that prepares its own inputs."""
     return isinstance(model, nn.Module) and hasattr(model, 'data_preprocessor') and hasattr(model, '_run_forward')
 
 
 def predicting_part(model: nn.Module, cfg: Optional[Config] = None) -> Part:
     """Find the part of a model that predicts, through wrappers in wrappers.
 
-    A wrapper is known by what it has: no backbone of its own, and children that are whole models.
+    A wrapper is recognised by what it has: no backbone of its own, and children that are whole models.
 
     Args:
         model: Any model.
@@ -51,12 +51,12 @@ def predicting_part(model: nn.Module, cfg: Optional[Config] = None) -> Part:
     part: Any = model
     steps: List[str] = []
     preprocessor: Optional[nn.Module] = None
-    named = model  # the outermost wrapper whose layers have a longer name than the part's
+    named = model  # the outermost wrapper in which layers have longer names than in the part
     while True:
         name = _name_of_part(part)
         if name is None:
             break
-        if 'data_preprocessor' in part._modules:  # else it only runs another model, as DataParallel does
+        if 'data_preprocessor' in part._modules:  # otherwise it only runs another model, as DataParallel does
             named = named if steps else part
             steps.append(name)
             preprocessor = preprocessor or _own_preprocessor(part)
@@ -67,15 +67,14 @@ def predicting_part(model: nn.Module, cfg: Optional[Config] = None) -> Part:
     if not steps:
         return Part(part, cfg, '', '')
     path = '.'.join(steps)
-    note = (
-        f'{type(named).__name__} predicts with its {path}, {type(part).__name__}: layers have the names that they have '
-        'in there.'
+    which = f'{type(named).__name__} predicts with its {path}, {type(part).__name__}'
+    return Part(
+        part, None if cfg is None else _for_single_pictures(cfg), f'{which}: layers are named as in there.', path
     )
-    return Part(part, None if cfg is None else _for_single_pictures(cfg), note, path)
 
 
 def _name_of_part(model: nn.Module) -> Optional[str]:
-    """The child of a wrapper that predicts; ``None`` if the model is no wrapper."""
+    """The child of a wrapper that predicts; ``None`` if the model is not a wrapper."""
     if 'backbone' in model._modules:
         return None
     whole = [name for name, child in model._modules.items() if _holds_model(child)]
@@ -93,24 +92,26 @@ def _holds_model(child: Any) -> bool:
 
 
 def _own_preprocessor(wrapper: nn.Module) -> Optional[nn.Module]:
-    """What prepares single pictures in a wrapper; ``None`` if it leaves that to its part."""
+    """The wrapper's preprocessor for single pictures; ``None`` if it leaves that to its part."""
     preprocessor: Any = wrapper._modules['data_preprocessor']
-    while isinstance(getattr(preprocessor, 'data_preprocessor', None), nn.Module):  # one for all branches
+    while isinstance(
+        getattr(preprocessor, 'data_preprocessor', None), nn.Module
+    ):  # it only distributes pictures to branches
         preprocessor = preprocessor.data_preprocessor
-    if type(preprocessor) is BaseDataPreprocessor:  # what models have that were given none
+    if type(preprocessor) is BaseDataPreprocessor:  # the default of models that were given none
         return None
     return _OneFrame(preprocessor) if hasattr(preprocessor, 'use_det_processor') else preprocessor
 
 
 def _prepared_by(preprocessor: nn.Module, part: nn.Module) -> nn.Module:
-    """The part with another data preprocessor; the user's own keeps what it has."""
+    """A copy of the part with another data preprocessor; the user's own part is not changed."""
     prepared = copy.copy(part)
     prepared._modules = {**part._modules, 'data_preprocessor': preprocessor}
     return prepared
 
 
 class _OneFrame(nn.Module):
-    """A preprocessor of mmdet's trackers, for a single picture: a video of one frame."""
+    """Lets a preprocessor of mmdet's trackers prepare a single picture, as a video of one frame."""
 
     def __init__(self, preprocessor: nn.Module) -> None:
         super().__init__()
@@ -127,13 +128,13 @@ class _OneFrame(nn.Module):
 
 
 def _for_single_pictures(cfg: Config) -> Config:
-    """The config with a test pipeline that takes a picture where it had one for the frames of a video."""
+    """The config, with a test pipeline for the frames of a video turned into one for a picture."""
     steps = test_pipeline(cfg)
     single = [one for step in steps for one in _without_frames(step)]
     if single == steps:
         return cfg
     changed = copy.deepcopy(cfg)
-    for loader in ('test_dataloader', 'val_dataloader'):  # they would be looked at first
+    for loader in ('test_dataloader', 'val_dataloader'):  # their pipelines take precedence
         changed.pop(loader, None)
     changed.test_pipeline = single
     return changed

@@ -466,5 +466,5 @@ def test_a_library_that_is_not_known_is_not_told_to_use_another_ones_step(colour
     with pytest.raises(ModelError, match='its last step must be PackSegInputs'):
         unpacked(colours)
     unpacked.cfg = Config(dict(default_scope='my_project'))
-    with pytest.raises(ModelError, match='its last step must be the one of its library that packs inputs'):
+    with pytest.raises(ModelError, match='its last step must be the packing step of its library'):
         unpacked(colours)

@@ -21,7 +21,7 @@ def classifier_of(classes):
 
 
 def test_names_of_another_class_set_are_not_believed():
-    with pytest.warns(MmlensWarning, match='has 6 classes, and its data set has 1000 names'):
+    with pytest.warns(MmlensWarning, match='has 6 classes, but its dataset has 1000 names'):
         classifier = classifier_of(dict(type='ImageNet'))
     assert classifier.class_name(0) == '0' and classifier.class_indexes(['5']) == [5]
     with pytest.raises(MmlensError, match="no class 'tench'"):
@@ -39,7 +39,7 @@ def test_names_of_its_own_class_set_are():
 def test_detectors_name_classes_likewise(kind, request):
     model = request.getfixturevalue(kind).model
     assert Detector(model, dataset_meta=dict(classes=('a', 'b', 'c'))).class_name(2) == 'c'
-    with pytest.warns(MmlensWarning, match='has 3 classes, and its data set has 2 names'):
+    with pytest.warns(MmlensWarning, match='has 3 classes, but its dataset has 2 names'):
         assert Detector(model, dataset_meta=dict(classes=('a', 'b'))).class_name(0) == '0'
     model.language_model = None  # as GLIP and Grounding DINO have
     try:

@@ -172,8 +172,7 @@ def test_segments_of_an_odd_size_are_left_out_with_a_note(picture):
     found = predict(told(pred_sem_seg=PixelData(data=torch.zeros(1, 7, 9))), picture)
     assert found.seg_map is None
     assert found.notes == [
-        'Told returns segments of 9 x 7 pixels, which is the size neither of the picture nor of the input: they are '
-        'left out.'
+        'Told returns segments of 9 x 7 pixels, the size of neither the picture nor the input: they are left out.'
     ]
 
 
@@ -182,7 +181,7 @@ def test_scores_of_the_whole_picture(picture):
     assert found.classes.tolist() == [0.25, 0.75] and not found.instances and not found.notes
     odd = predict(told(pred_score=BaseDataElement()), picture)
     assert odd.classes is None and odd.notes == [
-        'Told returns scores that are not one number a class: they are left out.'
+        'Told returns scores that are not one number per class: they are left out.'
     ]
 
 

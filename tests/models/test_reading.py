@@ -106,8 +106,7 @@ def test_segments_of_another_size_are_left_out_with_a_note():
     found = read(sample(pred_sem_seg=PixelData(data=torch.zeros(1, 3, 5).long())))
     assert found.seg_map is None and found.seg_names == []
     assert found.notes == [
-        'Net returns segments of 5 x 3 pixels, which is the size neither of the picture nor of the input: they are '
-        'left out.'
+        'Net returns segments of 5 x 3 pixels, the size of neither the picture nor the input: they are left out.'
     ]
 
 
@@ -117,4 +116,4 @@ def test_scores_of_the_picture_are_one_number_a_class():
     for other in (torch.zeros(3, 2), dict(a=scores)):
         found = read(sample(pred_score=other))
         assert found.classes is None
-        assert found.notes == ['Net returns scores that are not one number a class: they are left out.']
+        assert found.notes == ['Net returns scores that are not one number per class: they are left out.']

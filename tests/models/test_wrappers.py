@@ -45,9 +45,7 @@ def test_a_tracker_is_explained_through_its_detector(tracker, load, picture):
     assert (network.family, network.name, network.part) == ('detector', 'FasterRCNN', 'detector')
     assert network.default_layers == ('neck',) and network.model.neck is tracker.detector.neck
     assert network.class_names == ['cup', 'fork', 'knife'] and network.num_classes == 3
-    assert network.notes == [
-        'QDTrack predicts with its detector, FasterRCNN: layers have the names that they have in there.'
-    ]
+    assert network.notes == ['QDTrack predicts with its detector, FasterRCNN: layers are named as in there.']
     assert network.own_layer('detector.neck') == 'neck' == network.own_layer('neck')
     assert state(tracker) == before and not hasattr(tracker.detector, 'cfg')
     # The same weights in a detector that stands alone, with the same pipeline, preprocessor and classes.

@@ -1,4 +1,4 @@
-"""Multi-scale deformable attention on an accelerator (on the CPU mmcv uses its own torch version by itself)."""
+"""Multi-scale deformable attention on an accelerator (on the CPU mmcv falls back to its own torch version)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Deformable convolution, without (v1) and with modulation (v2), forward and backward.
 
-mmcv names the geometry differently in the two; both orders of arguments below are torchvision's.
+mmcv orders the geometry differently in the two; below, both are brought into torchvision's order.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def deform_conv_backward_parameters(
     **geometry: int,
 ) -> None:
     """Add the gradient of a deformable convolution (v1) for its weight, times scale."""
-    # torchvision's kernel asks for the weight's shape only: the weight's own gradient does not depend on its values.
+    # torchvision's kernel only reads the weight's shape: the gradient of the weight does not depend on its values.
     weight = gradWeight.new_zeros(gradWeight.shape)
     backward = torch.ops.torchvision._deform_conv2d_backward
     gradients = backward(gradOutput, *_unmodulated(input, weight, offset), *_v1(geometry), False)
@@ -95,7 +95,7 @@ def modulated_deform_conv_backward(
     with_bias: bool,
     **geometry: int,
 ) -> None:
-    """Add the gradients of a modulated deformable convolution (v2) for all it was given."""
+    """Add the gradients of a modulated deformable convolution (v2) for all its inputs."""
     bias = bias if with_bias else weight.new_zeros(weight.shape[0])
     offset, mask, grad_offset, grad_mask = (_as_read(x, grad_output) for x in (offset, mask, grad_offset, grad_mask))
     backward = torch.ops.torchvision._deform_conv2d_backward
@@ -106,10 +106,10 @@ def modulated_deform_conv_backward(
 
 
 def _as_read(tensor: Tensor, output: Tensor) -> Tensor:
-    """What mmcv's kernel reads of an offset or a mask (B, C, h, w): a view of the output's height and width.
+    """The part of an offset or a mask (B, C, h, w) that mmcv's kernel reads: a view of the output's height and width.
 
-    It goes through the numbers of a sample one after another and takes as many as the output has positions. mmdet's
-    DyHead relies on that: it hands over offsets of a finer level. A tensor too small is left for torchvision to refuse.
+    The kernel walks through a sample's numbers in order and takes as many as the output has positions. mmdet's DyHead
+    relies on that: it passes offsets of a finer level. A tensor that is too small is left for torchvision to refuse.
     """
     batch, channels = tensor.shape[:2]
     size = output.shape[-2:]

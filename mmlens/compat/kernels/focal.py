@@ -10,7 +10,7 @@ from torch import Tensor
 def sigmoid_focal_loss_forward(
     input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
 ) -> None:
-    """Loss of every logit into output.
+    """Write the loss of every logit to output.
 
     Args:
         input: Logits (N, classes).
@@ -29,7 +29,7 @@ def sigmoid_focal_loss_forward(
 def sigmoid_focal_loss_backward(
     input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
 ) -> None:
-    """Derivative of every loss by its own logit into grad_input (N, classes); arguments as in the forward op."""
+    """Write the derivative of every loss by its own logit to grad_input (N, classes); arguments as above."""
     p, positive = input.sigmoid(), _one_hot(input, target)
     of_positive = -alpha * (1 - p) ** gamma * (1 - p - gamma * p * F.logsigmoid(input))
     of_negative = -(1 - alpha) * p**gamma * (gamma * (1 - p) * F.logsigmoid(-input) - p)

@@ -1,4 +1,4 @@
-"""Non-maximum suppression: hard, soft and with the groups it makes."""
+"""Non-maximum suppression: hard, soft, and with the groups of boxes that it forms."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def roi_align_backward(
     """Add RoIAlign's gradient for its input to grad_input (B, C, H, W)."""
     _check_average(pool_mode)
     size = (aligned_height, aligned_width, *grad_input.shape)
-    # The gradient of one detection comes from one of a thousand regions; the kernel would visit all.
+    # One detection's gradient comes from one of a thousand regions, and the kernel would visit them all.
     sending = grad_output.flatten(1).any(1)
     grad_output, rois = grad_output[sending], rois[sending].to(grad_output.dtype)
     backward = torch.ops.torchvision._roi_align_backward
@@ -68,7 +68,7 @@ def roi_pool_forward(
 ) -> None:
     """RoIPool of input (B, C, H, W) at rois (N, 5: image, corners) into output (N, C, height, width).
 
-    torchvision's kernel rounds a region to whole cells first and mmcv's does not, so their figures differ: this is
+    torchvision's kernel rounds a region to whole cells first and mmcv's does not, so their values differ: this is
     mmcv's definition, in torch. argmax gets the flat index (row * W + column) of each maximum, -1 for an empty bin.
     """
     height, width = input.shape[-2:]
