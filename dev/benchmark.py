@@ -2,9 +2,9 @@
 
 python dev/benchmark.py [--detectors NAME ...] [--methods NAME ...] [--budget 60] [--out-dir output/benchmark]
 
-Each method runs on each detector in a process of its own (benchmark_cell.py), in turns with plain inference. What is
-measured goes to benchmark.json after each of them, and at the end to benchmark.md and benchmark.png. Ctrl-C ends the
-benchmark with what there is so far.
+Each method runs on each detector in a process of its own (benchmark_cell.py), alternating with plain inference. The
+results go to benchmark.json after each of them, and at the end to benchmark.md and benchmark.png. Ctrl-C ends the
+benchmark with the results so far.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def measure(chosen: Sequence[Cell], note: Callable[[List[Row]], None]) -> List[R
 
 
 def in_words(seconds: Optional[float]) -> str:
-    """Seconds for people."""
+    """Seconds, in a readable unit."""
     if seconds is None:
         return '-'
     if seconds < 1:
@@ -103,7 +103,7 @@ def in_words(seconds: Optional[float]) -> str:
 
 
 def about(row: Row, text: str) -> str:
-    """Mark a figure that is an estimate."""
+    """A figure, marked if it is an estimate."""
     return f'≈ {text}' if row.ended_early else text
 
 
@@ -116,7 +116,7 @@ def memory_ratio(row: Row) -> str:
 
 
 def passes(row: Row) -> str:
-    """How many passes were made, of how many."""
+    """How many passes were made, out of how many."""
     if row.passes is None:
         return '-'
     return f'{row.passes} of {row.all_passes}' if row.ended_early else str(row.passes)
@@ -199,9 +199,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--methods', nargs='+', choices=known, default=list(known), metavar='NAME', help=f'of {", ".join(known)}; all'
     )
-    parser.add_argument('--boxes', type=positive, default=3, help='the best so many are explained; default 3')
-    parser.add_argument('--repeat', type=positive, default=5, help='runs of a method; default 5')
-    parser.add_argument('--budget', type=float, default=60, metavar='SECONDS', help='for a method; default 60')
+    parser.add_argument('--boxes', type=positive, default=3, help='number of best detections to explain; default 3')
+    parser.add_argument('--repeat', type=positive, default=5, help='runs of each method; default 5')
+    parser.add_argument(
+        '--budget', type=float, default=60, metavar='SECONDS', help='seconds for each method; default 60'
+    )
     parser.add_argument(
         '--series', nargs='*', choices=list(SERIES), default=list(SERIES), help='what grows, one at a time; all'
     )
@@ -246,7 +248,7 @@ def write_page(options: argparse.Namespace, rows: Sequence[Row]) -> None:
 
 
 def device_name(device: Optional[str]) -> str:
-    """What was measured on."""
+    """The device that was measured on."""
     import torch
 
     from mmlens.models.loading import choose_device

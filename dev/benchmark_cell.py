@@ -24,7 +24,7 @@ from support_probe import reason
 
 
 def measure(cell: Cell) -> Row:
-    """Time a method and plain inference in turns, after a run of each that does not count unless it is all there is."""
+    """Time a method and plain inference alternately, after a warm-up that counts only if no time is left."""
     from measure_speed import seconds
 
     subject = load(cell)
@@ -39,7 +39,7 @@ def measure(cell: Cell) -> Row:
     inferences: List[float] = []
     runs: List[float] = []
     while len(inferences) < cell.repeat:
-        # What comes first in a turn comes last in the next.
+        # Whatever goes first in one round goes last in the next.
         order = (inference, run) if len(inferences) % 2 else (run, inference)
         too_late = time.perf_counter() + warm_up > deadline
         for function in order:
@@ -55,7 +55,7 @@ def measure(cell: Cell) -> Row:
 
 
 def run_of(subject: Subject, cell: Cell) -> Run:
-    """What runs a cell's method once."""
+    """A function that runs a cell's method once."""
     import benchmark_others  # here, because it imports grad-cam, whose folder a cell may name
 
     package, _, name = cell.method.rpartition(':')
@@ -71,17 +71,17 @@ def run_of(subject: Subject, cell: Cell) -> Run:
 
 
 class Memory:
-    """Peaks above what is in use when it is made, in MB: of the process, or of the GPU's tensors."""
+    """Peaks in MB above what is in use at construction: of the process, or of the GPU's tensors."""
 
     def __init__(self, device: Any) -> None:
         self._cuda = device if device.type == 'cuda' else None
         gc.collect()
-        with contextlib.suppress(OSError, AttributeError):  # glibc alone keeps what was freed, and has this
+        with contextlib.suppress(OSError, AttributeError):  # only glibc keeps freed memory, and has this
             ctypes.CDLL(None).malloc_trim(0)
         self._before = self._now()
 
     def peak_of(self, function: Callable[[], Any]) -> Tuple[Any, float]:
-        """What a function returns, and the peak while it runs."""
+        """A function's return value, and the peak while it runs."""
         self._forget_peak()
         result = function()
         return result, round(self._peak() - self._before, 1)
@@ -110,7 +110,7 @@ class Memory:
 
 
 def _of_process(name: str) -> float:
-    """A figure of this process in MB: on Linux the one named, elsewhere the largest ever."""
+    """A memory figure of this process in MB: on Linux the one named, elsewhere the peak."""
     status = Path('/proc/self/status')
     if status.is_file():
         line = next(line for line in status.read_text(encoding='utf-8').splitlines() if line.startswith(f'{name}:'))
@@ -128,7 +128,7 @@ def measure_and_print(cell: Cell) -> None:
     with contextlib.redirect_stdout(sys.stderr):
         try:
             row = measure(cell)
-        except Exception as error:  # whatever a method of anybody's raises on a detector is what the table is for
+        except Exception as error:  # the table is there to show whatever a method raises
             row = Row(cell.detector, cell.method, cell.ratio, remark=reason(error))
     print(json.dumps(asdict(row)))
 

@@ -47,13 +47,13 @@ DETECTORS: Dict[str, Tuple[str, Optional[str], str]] = {
 
 
 def load(cell: Cell) -> Subject:
-    """Build the cell's detector; one with random weights is the same in each process."""
+    """Build the cell's detector; random weights are the same in every process."""
     import torch
 
     import mmlens
     from mmlens.models.loading import read_config
 
-    torch.manual_seed(0)  # weights that no init_cfg sets are drawn when modules are made
+    torch.manual_seed(0)  # weights without an init_cfg are drawn when modules are built
     config, checkpoint, picture = DETECTORS[cell.detector]
     if checkpoint is None:
         cfg = shrink(Entry(cell.detector, config))
@@ -65,14 +65,14 @@ def load(cell: Cell) -> Subject:
     cfg = read_config(config)
     if cell.side:
         scale_pictures(cfg, cell.side)
-    folder = Path(cell.real or '')  # a path that begins at the root stays as it is
+    folder = Path(cell.real or '')  # an absolute path stays as it is
     return Subject(mmlens.load_detector(cfg, folder / checkpoint, device=cell.device), str(folder / picture))
 
 
 def keep_the_best(detector: Any, picture: Any) -> None:
-    """Raise the thresholds so that as many candidates are left as with trained weights.
+    """Raise the thresholds so that about as many candidates remain as with trained weights.
 
-    Random weights score everything alike: with thresholds of 0 hundreds of thousands of candidates would be sorted.
+    Random weights score everything alike: at thresholds of 0, hundreds of thousands of candidates would be sorted.
     """
     import torch
 

@@ -1,7 +1,7 @@
-"""Box maps made in other ways, measured by benchmark_cell.py.
+"""Other ways of making box maps, measured by benchmark_cell.py.
 
 By pytorch-grad-cam and by MMYOLO, used as their own documentation does; by gradients of all boxes at once; and by
-backward passes that visit all cells.
+backward passes that visit every cell.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class AsTorchvision(nn.Module):
     """A detector of OpenMMLab that takes tensors and returns what those of torchvision do.
 
     Attributes:
-        clock: Told how many inputs it was run on; ``None`` if nobody counts.
+        clock: Told the number of inputs it was run on; ``None`` if nothing counts them.
 
     Args:
         detector: The detector.
-        samples: What its data preprocessor returned beside the input, for one picture.
+        samples: What its data preprocessor returned along with the input, for one picture.
     """
 
     def __init__(self, detector: Any, samples: Any) -> None:
@@ -109,7 +109,7 @@ def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
 
 
 def best_match(box: Tensor, label: Tensor, found: Dict[str, Tensor]) -> Tensor:
-    """Score and overlap of what lies best on a box (4,), within its class; 0 where nothing does by half.
+    """Score plus overlap of the best match of a box (4,) within its class; 0 if none overlaps by half.
 
     The package's own target looks for the best match of any class, and is 0 where one box got two classes.
     """
@@ -122,7 +122,7 @@ def best_match(box: Tensor, label: Tensor, found: Dict[str, Tensor]) -> Tensor:
 
 
 def ablated(channels: int, ratio: float) -> int:
-    """How many channels pytorch-grad-cam ablates: asked for a share, it takes that of the best and of the worst."""
+    """How many channels pytorch-grad-cam ablates: it takes the share that it is given of the best and of the worst."""
     return channels if ratio == 1 else 2 * int(channels * ratio)
 
 
@@ -137,7 +137,7 @@ def channels_of(neck: nn.Module, wrapped: AsTorchvision, inputs: Tensor) -> int:
 
 
 def level_modules(subject: Subject) -> List[Any]:
-    """For each level of the neck the outermost module in it that returned it; ``None`` where none did."""
+    """For each level of the neck, the outermost module within it that returned it; ``None`` if none did."""
     detector, kept, made = subject.detector, [], {}
     levels: List[Tensor] = []
 
@@ -182,7 +182,7 @@ def neck_ablation() -> Any:
 
 
 def mmyolo_run(subject: Subject, cell: Cell, name: str) -> Run:
-    """MMYOLO's box maps: one for all boxes; with gradients at the last level, as it takes no more, else at the neck."""
+    """MMYOLO's box maps, one for all boxes: with gradients at the last level, all it takes; else at the neck."""
     from mmlens import compat
 
     compat.prepare('mmyolo')
@@ -232,7 +232,7 @@ def _one_pass(subject: Subject) -> Tuple[AsTorchvision, Tensor]:
 
 
 def timed_wrapper(boxam_utils: Any) -> Any:
-    """MMYOLO's wrapper of a detector, whose passes are counted, and that ends when its clock says so."""
+    """MMYOLO's wrapper of a detector, which counts its passes and stops when its clock says so."""
 
     class Timed(boxam_utils.BoxAMDetectorWrapper):  # type: ignore[misc, name-defined]
         clock: Optional[Clock] = None
@@ -247,10 +247,10 @@ def timed_wrapper(boxam_utils: Any) -> Any:
 
 
 class VmappedGraph(live_graph):
-    """A live graph whose backward pass never asks for values, which cannot be asked for under ``vmap``."""
+    """A live graph whose backward pass never reads values, which ``vmap`` does not allow."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Leave alone what mmlens watches in order to pass over zeros."""
+        """Do not intercept what mmlens watches in order to skip zeros."""
         if function in (torch.cat, torch.concat, torch.concatenate, torch.stack, torch.conv2d, nn.functional.linear):
             return function(*args, **(kwargs or {}))
         return super().__torch_function__(function, types, args, kwargs)

@@ -1,4 +1,4 @@
-"""What benchmark.py asks for and gets: cells, rows, and the file that keeps rows."""
+"""What goes into benchmark.py and comes out: cells, rows, and the file of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Cell:
         method: ``inference``, a method of mmlens, ``grad-cam:NAME``, ``mmyolo:NAME``, or a method of mmlens with
             the gradients of all boxes at once (``vmap:NAME``), or by whole backward passes (``whole:NAME``).
         boxes: How many detections to explain, the best ones.
-        side: Pixels of the input's sides. Defaults to the config's, and to 320 for random weights.
+        side: Sides of the input in pixels. Defaults to the config's, and to 320 for random weights.
         ratio: Share of the channels that AblationCAM ablates.
         repeat: Runs of the method and of plain inference each, at most.
         budget: Seconds after which no further run begins and a method of many passes is ended.

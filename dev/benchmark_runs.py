@@ -12,7 +12,7 @@ from benchmark_rows import Cell
 
 @dataclass
 class Outcome:
-    """What a run of a method did: see :class:`Row`."""
+    """The outcome of running a method: see :class:`Row`."""
 
     boxes: int
     maps: int
@@ -22,10 +22,10 @@ class Outcome:
 
 
 class Clock:
-    """Watches a method's passes, and tells when to end.
+    """Watches a method's passes, and says when to stop.
 
     Args:
-        deadline: When to end, by :func:`time.perf_counter`; but not before passes came in twice.
+        deadline: When to stop, by :func:`time.perf_counter`, but not before two reports of passes.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -34,11 +34,11 @@ class Clock:
 
     @property
     def passes(self) -> int:
-        """How many were made."""
+        """Number of passes made."""
         return self._seen[-1][1] if self._seen else 0
 
     def see(self, passes: int) -> bool:
-        """Note that so many passes are made.
+        """Report the number of passes made.
 
         Returns:
             Whether to go on.
@@ -48,7 +48,7 @@ class Clock:
 
     @property
     def pace(self) -> Optional[float]:
-        """Seconds a pass, what comes before the first ones left out; ``None`` if they came in once at most."""
+        """Seconds per pass, without what precedes the first ones; ``None`` before the second report."""
         if len(self._seen) < 2:
             return None
         (begin, first), (end, last) = self._seen[0], self._seen[-1]
@@ -57,7 +57,7 @@ class Clock:
 
 NEVER = float('inf')
 
-# Ends when the clock shows the time that it is given.
+# Runs until the time that it is given.
 Run = Callable[[float], Outcome]
 
 
@@ -98,7 +98,7 @@ def mmlens_run(subject: Subject, cell: Cell) -> Run:
             method_options=options,
             progress=progress,
         )
-        # A method of one pass with gradients has its backward passes only.
+        # A one-pass method with gradients makes backward passes only.
         return Outcome(len(found), len(found), found.passes or None, max(totals) or None, clock.pace)
 
     return run

@@ -46,7 +46,7 @@ SEED = 6  # of a sample in which much can be seen
 
 
 def box_maps(detector: Any) -> np.ndarray:
-    """The detections and, beside them, each box's map: what `make demo` draws of this picture."""
+    """The detections and, next to them, each box's map: what `make demo` draws of this picture."""
     return mmlens.explain_boxes(detector, PORTRAIT).draw(layout='panels')
 
 
@@ -62,13 +62,13 @@ def padding(detector: Any) -> np.ndarray:
 
 
 def stretch(values: np.ndarray, geometry: Any) -> np.ndarray:
-    """What a map (H, W) on the picture becomes if the whole input is taken for the picture, padding included."""
+    """A map (H, W) of the picture, misplaced as if the whole input, padding included, were the picture."""
     on_input = put_on_input(values, geometry, 0)
     return np.clip(cv2.resize(on_input, values.shape[::-1]), 0, 1)
 
 
 def put_on_input(array: np.ndarray, geometry: Any, empty: int) -> np.ndarray:
-    """A picture or map at its place in the network's input, the padding filled with one value."""
+    """A picture or map at its place in the network's input, with the padding filled with one value."""
     height, width = array.shape[:2]
     (x1, y1), (x2, y2) = geometry.points_to_input(np.array([[0, 0], [width, height]])).round().astype(int)
     on_input = np.full((*geometry.input_size, *array.shape[2:]), empty, array.dtype)
@@ -94,7 +94,7 @@ def resize_only(detector: Any) -> np.ndarray:
 
 
 def feature_maps(detector: Any) -> np.ndarray:
-    """Every level of the backbone and the neck, one map a level."""
+    """Every level of the backbone and the neck, one map per level."""
     return mmlens.feature_maps(detector, LANDSCAPE, layers=['backbone', 'neck']).draw()
 
 
@@ -129,7 +129,7 @@ def layers(detector: Any) -> np.ndarray:
 
 
 def norm_in_bbox(detector: Any) -> np.ndarray:
-    """Maps as they are, and rescaled within their boxes."""
+    """Maps as they are, and normalised within their boxes."""
     options = dict(layers=['backbone.stage3'], instances=[0, 2])
     both = [mmlens.explain_boxes(detector, LANDSCAPE, norm_in_bbox=on, **options) for on in (False, True)]
     return side_by_side([each.draw() for each in both], ['as they are', 'norm_in_bbox'])
@@ -164,7 +164,7 @@ def learning_rates(config: str, size: int) -> np.ndarray:
 
 
 def benchmark(detector: Any) -> np.ndarray:
-    """What dev/benchmark.py measured last, from docs/benchmark.json."""
+    """The last measurements of dev/benchmark.py, from docs/benchmark.json."""
     from benchmark_figure import cost_figure
     from benchmark_rows import read_rows
 
@@ -183,7 +183,7 @@ def pipeline_concat(detector: Any) -> np.ndarray:
 
 
 def history(detector: Any) -> np.ndarray:
-    """What `mmlens history` makes of the drawings of one picture in the course of a training."""
+    """What `mmlens history` makes of the drawings of one picture over a training run."""
     with tempfile.TemporaryDirectory() as folder:
         words = [str(HISTORY), '--format', 'sheet', '--out-dir', folder]
         mmlens_history.main(words)

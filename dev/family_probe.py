@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass
 class Row:
-    """What one config did.
+    """The outcome for one config.
 
     Attributes:
         network, config: See :class:`Entry`.
@@ -106,7 +106,7 @@ def probe_and_print(entry: Entry) -> None:
     with contextlib.redirect_stdout(sys.stderr):
         try:
             row = probe(entry)
-        except Exception as error:  # whatever anybody's network raises is what the table is for
+        except Exception as error:  # the table is there to show whatever a network raises
             row = Row(entry.network, entry.config, remark=reason(error))
     print(json.dumps(asdict(row)))
 

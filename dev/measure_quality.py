@@ -6,11 +6,11 @@ Four figures a box, none of which depends on how its map was made:
 
 EPG        share of the map's energy that lies in the box; higher is better
 pointing   1 if the map's maximum lies in the box
-deletion   area under the score while the picture is greyed out, most important pixels first; lower is better
-insertion  area under the score while a blurred picture is made sharp again in that order; higher is better
+deletion   area under the score as the picture is greyed out, most important pixels first; lower is better
+insertion  area under the score as a blurred picture is sharpened again in that order; higher is better
 
 The score is the best IoU * confidence among detections of the box's class, relative to the whole picture's. It is
-asked at (i / 10) ** 2 of the pixels, i from 0 to 10, for the first pixels tell most.
+measured at (i / 10) ** 2 of the pixels, i from 0 to 10, because the first pixels matter most.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GREY = 114
 BLUR = 20.0  # standard deviation, pixels
 STEPS = 10
 
-# The score of the box in question on a picture (H, W, 3) of uint8.
+# The score of the box in question, on a uint8 picture (H, W, 3).
 Score = Callable[[np.ndarray], float]
 
 
@@ -56,10 +56,10 @@ def area_under_score(score: Score, start: np.ndarray, end: np.ndarray, values: n
     """Area under the score while ``start`` becomes ``end``, pixel by pixel, largest values first.
 
     Args:
-        score: Tells the score of a picture.
+        score: Returns the score of a picture.
         start: Shape (H, W, 3), uint8.
         end: Shape (H, W, 3), uint8.
-        values: Shape (H, W): the order; of equal values the upper left one comes first.
+        values: Shape (H, W): the order; of equal values, the one further up and left comes first.
     """
     order = np.argsort(values.reshape(-1) * -1, kind='stable')
     shares = (np.arange(STEPS + 1) / STEPS) ** 2
@@ -124,7 +124,7 @@ def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
-    """Measure and print one line a box, and the mean of each method."""
+    """Measure and print one line per box, and the mean of each method."""
     args = parse(arguments)
     detector = mmlens.load_detector(args.config, args.checkpoint, device=args.device)
     print(f'{"method":<14}{"box":<22}' + ''.join(f'{name:>11}' for name in FIGURES))

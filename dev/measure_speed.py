@@ -2,7 +2,7 @@
 
 python dev/measure_speed.py PICTURE CONFIG CHECKPOINT [--repeat 10] [--method gradcam]
 
-Plain inferences (mmdet's ``inference_detector``) and explanations take turns, after a warm-up; both read the picture
+Plain inferences (mmdet's ``inference_detector``) and explanations alternate, after a warm-up; both read the picture
 from its file. The ratio is that of the medians.
 """
 
@@ -41,13 +41,13 @@ class Timing:
 
 
 def measure(model: Any, picture: Any, repeat: int = 10, warm_up: int = 3, **options: Any) -> Timing:
-    """Time inferences and explanations in turns.
+    """Time inferences and explanations alternately.
 
     Args:
         model: A detector as mmdet's ``init_detector`` or :func:`mmlens.load_detector` builds it.
         picture: File name, or (H, W, 3) uint8 BGR.
         repeat: Runs of each.
-        warm_up: Runs of each before, which do not count.
+        warm_up: Runs of each beforehand, which do not count.
         **options: Of :func:`mmlens.explain_boxes`.
     """
     from mmdet.apis import inference_detector
@@ -66,7 +66,7 @@ def measure(model: Any, picture: Any, repeat: int = 10, warm_up: int = 3, **opti
 
 
 def seconds(function: Callable[..., Any], *args: Any, **options: Any) -> Tuple[float, Any]:
-    """Wall time of a call, the work of GPUs included, and what it returned."""
+    """Wall time of a call, including work on the GPU, and what it returned."""
     start = time.perf_counter()
     result = function(*args, **options)
     if torch.cuda.is_available():

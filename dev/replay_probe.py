@@ -29,7 +29,7 @@ class Case:
 
     Attributes:
         detector: What people call it.
-        config: Its config; pictures are made small and thresholds 0 where no checkpoint is given.
+        config: Its config; without a checkpoint, pictures are shrunk and thresholds set to 0.
         checkpoint: Its weights. Defaults to random ones.
         picture: File. Defaults to a synthetic one.
         layers: What to tap.
@@ -46,7 +46,7 @@ class Case:
 
 @dataclass
 class Row:
-    """What came of altering one level.
+    """The outcome of altering one level.
 
     Attributes:
         detector: What people call it.
@@ -54,13 +54,13 @@ class Row:
         level: Which of its levels.
         shape: Shape of what the layer returned there.
         compared: How many detections were compared.
-        differ: Whether they are others than those of the unaltered picture: else nothing is shown.
+        differ: Whether they differ from those of the unaltered picture; else the comparison shows nothing.
         identical: Whether replay gives, bit for bit, what the whole detector with the altered output gives.
         altered_ms: Time of an altered pass.
         whole_ms: Time of a pass of the whole detector.
         batch: What a batch of altered outputs gives, against one at a time.
         followed: Whether boxes are followed by their candidates; else by overlap.
-        remark: Why there is nothing.
+        remark: Why there are no figures.
     """
 
     detector: str
@@ -78,7 +78,7 @@ class Row:
 
     @property
     def exact(self) -> bool:
-        """Whether there was something to compare, and it was the same."""
+        """Whether there was something to compare, and it matched."""
         return bool(self.compared and self.differ and self.identical)
 
 
@@ -114,7 +114,7 @@ def load(case: Case) -> Tuple[Any, Any]:
 
 
 def try_layer(model: Any, layer: Any, run: Callable[[int], List[Any]], prepared: Any) -> Iterator[Tuple]:
-    """Of each level of a layer, what a row tells."""
+    """A row for each level of a layer."""
     import torch
 
     from mmlens.attribution.passes.altering import batch_axis
@@ -137,7 +137,7 @@ def try_layer(model: Any, layer: Any, run: Callable[[int], List[Any]], prepared:
             if replay.batches:
                 batch = likeness(replay(level, torch.cat(altered, batch_axis(level))), singles)
             taken.append((level, altered[0], singles[0], [statistics.median(each) for each in times], batch))
-    with evaluating(model), torch.no_grad():  # no part of Replay is at work here
+    with evaluating(model), torch.no_grad():  # nothing of Replay is used here
         for number, (level, altered, found, (altered_ms, whole_ms), batch) in enumerate(taken):
             expected = swapped(layer, number, altered, run)
             same, changed = identical(found, expected), not identical(expected, plain)
@@ -164,7 +164,7 @@ def follow(detector: Any, prepared: Any, layer: Any) -> List[bool]:
 
 
 def altered_outputs(replay: Any, level: Any, plain: Any) -> List[Any]:
-    """Altered outputs of a level: every number scaled at random, as much as it takes to change what is found."""
+    """Altered outputs of a level: every number scaled at random, strongly enough to change the detections."""
     for strength in STRENGTHS:
         altered = [different(level.tensor, strength, seed) for seed in range(COPIES)]
         if not identical(replay(level, altered[0].clone())[0], plain):
@@ -173,7 +173,7 @@ def altered_outputs(replay: Any, level: Any, plain: Any) -> List[Any]:
 
 
 def different(tensor: Any, strength: float, seed: int) -> Any:
-    """An output of which every number is scaled by 0 to ``strength``, a third of them by 0."""
+    """An output with every number scaled by 0 to ``strength``, a third of them by 0."""
     import torch
 
     random = torch.Generator().manual_seed(seed)
@@ -189,7 +189,7 @@ def timed(times: List[float], call: Callable[[], Any]) -> None:
 
 
 def swapped(layer: Any, number: int, altered: Any, run: Callable[[int], List[Any]]) -> Any:
-    """What the whole detector finds if a hook swaps the number-th tensor that a layer returns."""
+    """What the whole detector finds if a hook replaces one tensor, by its index, that a layer returns."""
     from mmlens.attribution.trees import map_tensors
 
     seen = []
@@ -216,7 +216,7 @@ def parts(found: Any) -> Dict[str, Any]:
 
 
 def identical(found: Any, expected: Any) -> bool:
-    """Whether all that was found is the same, bit for bit: boxes, scores, labels, masks, in the same order."""
+    """Whether everything found is bit-identical: boxes, scores, labels and masks, in the same order."""
     import torch
 
     ours, theirs = parts(found), parts(expected)
@@ -227,14 +227,14 @@ def identical(found: Any, expected: Any) -> bool:
 
 
 def likeness(together: List[Any], singles: List[Any]) -> str:
-    """How what a batch gives compares with one at a time."""
+    """How the results of a batch compare with those of one at a time."""
     if all(identical(one, single) for one, single in zip(together, singles)):
         return 'identical'
     return 'close' if all(close(one, single) for one, single in zip(together, singles)) else 'other detections'
 
 
 def close(found: Any, expected: Any) -> bool:
-    """Whether scores and boxes are the same but for rounding; equal scores may have changed places."""
+    """Whether scores and boxes are the same up to rounding; equal scores may have swapped places."""
     ours, theirs = parts(found), parts(expected)
     if len(found) != len(expected):
         return False
@@ -251,7 +251,7 @@ def probe_and_print(case: Case) -> None:
     with contextlib.redirect_stdout(sys.stderr):
         try:
             rows = probe(case)
-        except Exception as error:  # whatever a detector of anybody's raises is what the table is for
+        except Exception as error:  # the table is there to show whatever a detector raises
             rows = [Row(case.detector, remark=support_probe.reason(error))]
     print(json.dumps({'rows': [asdict(row) for row in rows]}))
 

@@ -3,7 +3,7 @@
 python dev/replay_table.py [--filter TEXT] [--output docs/replay.md] [--real CONFIG CHECKPOINT PICTURE]
 
 Each detector runs in a process of its own (replay_probe.py), so that no crash ends the table. Weights are random and
-seeded, but for those of projects/shapes and of `--real`.
+seeded, except for those of projects/shapes and of `--real`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CONFIGS = (
 
 
 def cases(containing: str = '', real: Sequence[str] = ()) -> List[Case]:
-    """The detectors whose name or config contains a text, in any case."""
+    """The detectors whose name or config contains a text, ignoring case."""
     trained = [
         Case(
             f'{name} of projects/shapes (trained)',
@@ -156,10 +156,12 @@ def markdown(rows: Sequence[Row], versions: Dict[str, str], ops: str) -> str:
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Try the detectors, tell of each, write the page if asked to."""
+    """Try the detectors, print a line for each, and write the page if asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--filter', default='', metavar='TEXT', help='only detectors or configs whose name contains it')
-    parser.add_argument('--real', nargs=3, default=(), metavar=('CONFIG', 'CHECKPOINT', 'PICTURE'), help='one more')
+    parser.add_argument(
+        '--real', nargs=3, default=(), metavar=('CONFIG', 'CHECKPOINT', 'PICTURE'), help='one more detector'
+    )
     parser.add_argument('--output', type=page, help='markdown file to write')
     parser.add_argument('--timeout', type=float, default=300, help='seconds a detector may take')
     options = parser.parse_args(arguments)

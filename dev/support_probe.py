@@ -30,7 +30,7 @@ class Row:
         config: Its name, as mmlens takes it.
         layer: The default layer that was tapped.
         gradient: Whether the gradient at that layer is non-zero for every box explained.
-        box_map: Whether every box's map is finite and not blank; not so if there is none.
+        box_map: Whether there are maps, and every one is finite and not blank.
         same: Whether the boxes, labels and scores are those of mmdet's ``inference_detector``.
         unchanged: Whether the model was given back as it was.
         seconds: Time of ``explain_boxes``, for as many boxes as were explained.
@@ -49,7 +49,7 @@ class Row:
 
     @property
     def works(self) -> bool:
-        """Whether everything that was asked for holds."""
+        """Whether everything holds."""
         return bool(self.gradient and self.box_map and self.same and self.unchanged)
 
 
@@ -60,7 +60,7 @@ class Entry:
     Attributes:
         detector: What people call it.
         config: Its name.
-        options: Values to override on top of :func:`shrink`, for random weights would find nothing.
+        options: Values to override on top of :func:`shrink`; random weights would find nothing otherwise.
     """
 
     detector: str
@@ -112,7 +112,7 @@ def shrink(entry: Entry) -> Any:
 
 
 def scale_pictures(cfg: Any, side: int) -> None:
-    """Let a config's test pipelines make square inputs, of ``side`` pixels."""
+    """Make a config's test pipelines produce square inputs of ``side`` pixels."""
     for key in ('test_dataloader', 'test_pipeline'):
         for node in dicts_in(cfg.get(key) or {}):
             small = {'scale': (side, side), 'img_scale': (side, side)}
@@ -122,7 +122,7 @@ def scale_pictures(cfg: Any, side: int) -> None:
 
 
 def dicts_in(node: Any) -> Iterator[Dict[str, Any]]:
-    """Every dict inside nested dicts and lists, the outer ones first."""
+    """Every dict in nested dicts and lists, outer ones first."""
     if isinstance(node, dict):
         yield node
     for value in node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ():
@@ -139,7 +139,7 @@ def synthetic_picture() -> Any:
 
 
 def enliven(detector: Any, picture: Any) -> None:
-    """Let random weights pass signals as trained ones do.
+    """Make random weights pass signals on as trained ones do.
 
     Layers that begin as a constant (the last of many heads: their gradient is zero) get random
     weights; batch norms get the statistics of the picture, which keeps deep nets from fading out.
@@ -158,7 +158,7 @@ def enliven(detector: Any, picture: Any) -> None:
 
 
 def settle(norm: Any, inputs: Tuple[Any, ...]) -> None:
-    """Give a batch norm the statistics of what it is about to normalise, unless that is a handful of numbers."""
+    """Give a batch norm the statistics of its input, unless that is only a handful of numbers."""
     (values,) = inputs
     if values[:, 0].numel() > 8:
         norm.running_mean.copy_(values.mean((0, 2, 3)))
@@ -187,7 +187,7 @@ def same_detections(found: Any, expected: Tuple[Any, Any, Any]) -> bool:
     if len(found) != len(boxes):
         return False
     arrays = found.arrays()
-    # Detectors that predict masks alone return boxes without extent; mmlens takes the masks'.
+    # Detectors that predict masks only return boxes without extent; mmlens takes those of the masks.
     upright = boxes if (boxes[:, 2:] > boxes[:, :2]).any() else arrays['boxes']
     close = dict(rtol=TOLERANCE, atol=TOLERANCE * SIDE)
     return bool(
@@ -198,7 +198,7 @@ def same_detections(found: Any, expected: Tuple[Any, Any, Any]) -> bool:
 
 
 def gradient_arrives(detector: Any, picture: Any) -> bool:
-    """Whether the default layer gets a finite gradient other than zero from every box's score."""
+    """Whether the default layer receives a finite, non-zero gradient from every box's score."""
     import mmlens
 
     @mmlens.register_method('support_gradient', shows='where the gradient is not zero')
@@ -217,7 +217,7 @@ def is_finite(values: Any) -> bool:
 
 
 def scramble(model: Any) -> None:
-    """Set flags, gradients and random states to what nothing would restore them to by chance."""
+    """Set flags, gradients and random states to values that nothing would restore by accident."""
     import numpy as np
     import torch
 
@@ -235,7 +235,7 @@ HOOKS = ('_forward_hooks', '_forward_pre_hooks', '_backward_hooks', '_backward_p
 
 
 def fingerprint(model: Any) -> Dict[str, Any]:
-    """Everything that must be the same afterwards, by what it is called."""
+    """Everything that must be the same afterwards, by name."""
     import numpy as np
     import torch
 
@@ -268,13 +268,13 @@ def probe_and_print(entry: Entry) -> None:
     with contextlib.redirect_stdout(sys.stderr):
         try:
             row = probe(entry)
-        except Exception as error:  # whatever a detector of anybody's raises is what the table is for
+        except Exception as error:  # the table is there to show whatever a detector raises
             row = Row(entry.detector, entry.config, box_map=False, remark=reason(error))
     print(json.dumps(asdict(row)))
 
 
 def reason(error: BaseException) -> str:
-    """One line for an error: the sentence of mmlens's own, else kind and first line."""
+    """One line for an error: our own sentence, else its class and first line."""
     import mmlens
     from mmlens import compat
 

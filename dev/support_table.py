@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def entries(containing: str = '') -> List[Entry]:
-    """The configs whose detector or name contains a text, in any case."""
+    """The configs whose detector or name contains a text, ignoring case."""
     found = [Entry(**entry) for entry in json.loads((HERE / 'support_configs.json').read_text(encoding='utf-8'))]
     return [entry for entry in found if containing.lower() in f'{entry.detector} {entry.config}'.lower()]
 
@@ -94,7 +94,7 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Try the configs, print the table, write it if asked to."""
+    """Try the configs, print the table, and write it if asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--filter', default='', metavar='TEXT', help='only detectors or configs whose name contains it')
     parser.add_argument('--output', type=page, help='markdown file to write')

@@ -1,4 +1,4 @@
-"""What the tools that fill a page's table share: a process for each row, the versions, Markdown."""
+"""What the scripts that fill a table of the docs share: a process per row, the versions, Markdown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ask_own_process(script: str, question: Dict[str, Any], timeout: float) -> Tu
     """Run a script of this folder in a new interpreter.
 
     Returns:
-        What its last line holds, and nothing; or nothing, and why it ended without a result.
+        The content of its last line and ``''``; or an empty dict, and why it ended without a result.
     """
     command = [sys.executable, '-W', 'ignore', str(HERE / script), json.dumps(question)]
     try:
@@ -35,7 +35,7 @@ def ask_own_process(script: str, question: Dict[str, Any], timeout: float) -> Tu
 
 
 def stack() -> Tuple[Dict[str, str], str]:
-    """The versions of what is installed, and whether mmcv's ops are compiled."""
+    """The installed versions, and whether mmcv's ops are compiled."""
     from mmlens import compat
     from mmlens.compat import mmcv_ops
 
@@ -46,7 +46,7 @@ def stack() -> Tuple[Dict[str, str], str]:
 
 
 def place(text: str) -> Path:
-    """Read the name of a folder that can be written to: what is measured for minutes must not be lost at the end."""
+    """Read the name of a writable folder: minutes of measuring must not be lost at the end."""
     from mmlens.cli.outputs import check_writable
     from mmlens.errors import OutputError
 
@@ -58,7 +58,7 @@ def place(text: str) -> Path:
 
 
 def page(text: str) -> Path:
-    """Read the name of a file that can be written, and make its folder."""
+    """Read the name of a writable file, and create its folder."""
     path = Path(text)
     if path.is_dir():
         raise argparse.ArgumentTypeError(f'{text} is a folder: name a file.')
@@ -67,7 +67,7 @@ def page(text: str) -> Path:
 
 
 def made_with(device: str, versions: Dict[str, str], ops: str) -> str:
-    """A page's words for what its rows were made with.
+    """The sentence of a page on what its rows were made with.
 
     Args:
         device: Such as ``the CPU``.
@@ -81,18 +81,18 @@ def table(rows: Sequence[Row], columns: Dict[str, Callable[[Row], str]]) -> str:
     """A table of Markdown.
 
     Args:
-        rows: One a line.
-        columns: Heading -> what a row says there.
+        rows: One per line.
+        columns: Heading -> the cell of a row.
     """
     lines = [list(columns), ['---'] * len(columns), *([cell(row) for cell in columns.values()] for row in rows)]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
 def tick(value: Optional[bool]) -> str:
-    """How a cell says yes, no, or not known."""
+    """A cell for yes, no, or unknown."""
     return {True: 'yes', False: '**no**', None: '-'}[value]
 
 
 def in_a_cell(text: str) -> str:
-    """Text that a cell can hold."""
+    """Text, made fit for a cell."""
     return text.replace('|', '\\|').replace('<', '&lt;')

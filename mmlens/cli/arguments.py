@@ -124,24 +124,24 @@ def add_model(parser: Parser) -> None:
 
 
 def add_network(parser: Parser) -> None:
-    """Add the options that say what kind of network it is, and in words what it is to look for."""
+    """Add the options for the family of the network, and for the words it should look for."""
     parser.add_argument(
         '--family',
         choices=FAMILIES,
-        help='what kind of network this is (default: what the model is and says of itself)',
+        help='family of the network (default: recognised from the model)',
     )
     parser.add_argument(
-        '--text', metavar='WORDS', help='what an open-vocabulary network is to look for: "a dog. a bicycle."'
+        '--text', metavar='WORDS', help='what an open-vocabulary network should look for, such as "a dog. a bicycle."'
     )
     parser.add_argument(
         '--custom-entities',
         action='store_true',
-        help='take each part of --text between full stops as one class, instead of looking for the nouns in it',
+        help='treat each part of --text between full stops as one class, instead of extracting its nouns',
     )
 
 
 def words(args: argparse.Namespace) -> Dict[str, Any]:
-    """What ``--text`` and ``--custom-entities`` were given, by parameter."""
+    """The values of ``--text`` and ``--custom-entities``, by parameter."""
     return dict(text=args.text, custom_entities=args.custom_entities or None)
 
 

@@ -38,7 +38,7 @@ def print_layers(network: Network, source: Optional[Source] = None, depth: Optio
         network: The network.
         source: The picture or video.
         depth: See :func:`format_layers`.
-        **words: What an open-vocabulary network is to look for.
+        **words: What an open-vocabulary network should look for.
 
     Returns:
         The exit status.

@@ -185,7 +185,7 @@ def drawn_frame(explanation: BoxExplanation, **options: Any) -> Drawn:
 
 
 def load(args: argparse.Namespace) -> Network:
-    """Open the network that the arguments name; to draw its boxes, it must be a detector."""
+    """Open the network that the arguments name; it must be a detector for its boxes to be drawn."""
     network = open_named(args)
     if not args.preview_model:
         network.require('boxes')
