@@ -11,7 +11,7 @@ import contextlib
 import re
 import shlex
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Iterator, Match, Optional
+from typing import TYPE_CHECKING, Iterator, List, Match, Optional
 
 if TYPE_CHECKING:
     from .arguments import Parser
@@ -30,13 +30,14 @@ _QUOTED = re.compile('`([^`]+)`')
 _CALL = re.compile(r'(\w+)(\(.*\))?')
 _SETTING = re.compile(r'(\w+)(?:=(.+))?')
 
-_parser: ContextVar[Optional[Parser]] = ContextVar('parser', default=None)
+# The parser of the command that runs, as the only item; empty until it has parsed; None outside of any command.
+_parser: ContextVar[Optional[List[Parser]]] = ContextVar('parser', default=None)
 
 
 @contextlib.contextmanager
 def of_a_command() -> Iterator[None]:
-    """Forget, when the block ends, which command's options sentences are put in."""
-    token = _parser.set(None)
+    """The block is a command: sentences within it can be put in its options, and those after it cannot."""
+    token = _parser.set([])
     try:
         yield
     finally:
@@ -44,8 +45,10 @@ def of_a_command() -> Iterator[None]:
 
 
 def use_options_of(parser: Parser) -> None:
-    """Put sentences in the options of this parser from now on; to be called within :func:`of_a_command`."""
-    _parser.set(parser)
+    """Put sentences in the options of this parser from now on, until the command ends; outside of one, do nothing."""
+    running = _parser.get()
+    if running is not None:
+        running[:] = [parser]
 
 
 def in_options(sentence: str) -> str:
@@ -59,12 +62,12 @@ def in_options(sentence: str) -> str:
 
 
 def _in_options(quoted: Match[str]) -> str:
-    text, parser = quoted[1], _parser.get()
+    text, parsers = quoted[1], _parser.get()
     call = _CALL.fullmatch(text)
     if call and call[1] in COMMANDS:
         return f'`mmlens {COMMANDS[call[1]]}`'
     setting = _SETTING.fullmatch(text)
-    option = parser.option_of(setting[1]) if parser and setting else ''
+    option = parsers[0].option_of(setting[1]) if parsers and setting else ''
     if not option or not setting:
         return quoted[0]
     return f'{option} {_words(setting[2])}' if setting[2] and setting[2] != 'True' else option

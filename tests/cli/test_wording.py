@@ -5,6 +5,7 @@ import importlib
 import pytest
 
 import mmlens
+from mmlens.cli.arguments import parse
 from mmlens.cli.guard import guarded, say, tell
 from mmlens.cli.main import COMMANDS
 from mmlens.cli.wording import COMMANDS as NAMES
@@ -69,6 +70,16 @@ def test_the_command_is_forgotten_when_it_ends(capsys):
         'mmlens: warning: --target-layers again.\nmmlens: error: Without --target-layers, see `mmlens cam`.\n',
     )
     assert in_options('`layers`, `list_layers()`') == '`layers`, `mmlens layers`'
+
+
+def test_a_parser_outside_of_a_command_changes_no_sentence():
+    parse(PARSERS['boxam'](), ['a.jpg', 'b.py'])
+    assert in_options('`layers`') == '`layers`'
+    with of_a_command():
+        assert in_options('`layers`') == '`layers`'
+        with of_a_command():
+            use_options_of(PARSERS['boxam']())
+        assert in_options('`layers`') == '`layers`'
 
 
 def test_what_others_put_in_backticks_is_no_parameter_of_ours():
