@@ -18,7 +18,7 @@ from ..attribution.tap import Tap
 from ..models.classifier import Classifier
 from ..models.inputs import Picture
 from .class_runs import ClassRuns
-from .job import Targets
+from .job import Targets, quoted
 
 Classes = Union[str, int, Sequence[Union[str, int]]]
 
@@ -138,10 +138,9 @@ class ClassTargets(Targets):
             return 'all classes score the same, as before a training whose head begins with zeros'
         if not found.extra_tokens_only:
             return found.blank
-        names = ', '.join(f"'{name}'" for name in layers)
         return (
-            f'the class score does not depend on the patches any more at {names}, but on the class token alone; '
-            f"use the layer '{self._default_layer()}'"
+            f'the class score does not depend on the patches any more at {quoted(layers)}, but on the class token '
+            f"alone; use the layer '{self._default_layer()}'"
         )
 
     def why_nothing(self, method: Method, layers: Sequence[str]) -> str:

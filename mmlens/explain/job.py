@@ -116,7 +116,7 @@ class Targets:
         """Why a map is blank after many passes, and what to try."""
         if not method.uses_layers:
             return f'{method.name} finds no part of the picture that matters; try more `num_masks` or another method'
-        return f'{method.name} is nowhere positive at {_quoted(layers)}; choose another layer or method'
+        return f'{method.name} is nowhere positive at {quoted(layers)}; choose another layer or method'
 
 
 @dataclass
@@ -266,7 +266,7 @@ class Job:
             return 'it was stopped before anything was found; let it run longer'
         if self.targets.spatial and method.uses_layers and method.uses_gradients and job.unknown(position):
             return (
-                f'{method.name} is nowhere positive at {_quoted(names)}, and no gradient arrives there: the target is '
+                f'{method.name} is nowhere positive at {quoted(names)}, and no gradient arrives there: the target is '
                 'saturated or does not come through; choose another layer or target'
             )
         return self.targets.why_nothing(method, names)
@@ -280,5 +280,6 @@ def _check_no_layers(method: Method, layers: Optional[Sequence[str]]) -> None:
     raise LayerError(f"Method '{method.name}' takes the network as a black box, without layers: leave out `layers`.")
 
 
-def _quoted(names: Sequence[str]) -> str:
+def quoted(names: Sequence[str]) -> str:
+    """Names as a sentence lists them: ``'neck', 'backbone'``."""
     return ', '.join(f"'{name}'" for name in names)
