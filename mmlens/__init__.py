@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, List
 from .version import __version__
 
 if TYPE_CHECKING:
+    from . import metrics
     from .attribution.methods import Method, available_methods, register_method, register_pass_method
     from .errors import MmlensError
     from .explain.boxes import explain_boxes
@@ -77,6 +78,7 @@ __all__ = [
     'load',
     'load_classifier',
     'load_detector',
+    'metrics',
     'open_network',
     'register_method',
     'register_pass_method',
@@ -86,6 +88,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: `import mmlens` must stay free of torch.
+    if name == 'metrics':  # a module of its own names
+        return importlib.import_module('.metrics', __name__)
     if name not in _HOME:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     if _HOME[name].split('.')[0] not in _LIGHT:

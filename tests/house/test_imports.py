@@ -37,6 +37,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     'histories': {'errors', 'files', 'rendering'},
     'schedules': {'choices', 'compat', 'errors', 'files', 'models', 'pipelines', 'rendering'},
     'models': {'compat', 'errors', 'pipelines'},
+    'metrics': {'errors'},
     'attribution': {'compat', 'errors', 'files'},
     'results': {'errors', 'files', 'rendering'},
     'rendering': {'choices', 'errors'},
@@ -57,13 +58,14 @@ ONLY_WHEN_CALLED: Dict[str, Set[str]] = {
 }
 # Room -> the rooms that only its annotations may name.
 ONLY_AS_TYPES: Dict[str, Set[str]] = {
-    'mmlens': {'attribution', 'errors', 'explain', 'results', 'samples', 'schedules'},
+    'mmlens': {'attribution', 'errors', 'explain', 'metrics', 'results', 'samples', 'schedules'},
     'cli': {'attribution'},
     'rendering': {'results'},
 }
 # Room -> the packages that no import statement in it may name, at the top of a module or inside a function.
 MAY_NOT_IMPORT = {
     'attribution': OPENMMLAB | {'cv2', 'matplotlib'},
+    'metrics': OPENMMLAB | {'torch', 'pytorch_grad_cam', 'matplotlib'},
     'results': OPENMMLAB | {'torch', 'pytorch_grad_cam', 'cv2', 'matplotlib'},
     'rendering': OPENMMLAB - {'mmengine'} | {'pytorch_grad_cam'},
     'pipelines': {'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'torch'},

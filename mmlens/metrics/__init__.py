@@ -1,0 +1,58 @@
+"""How true is a map? Figures on arrays, their baselines and intervals; no network, no torch.
+
+A map ``values`` has shape (H, W) and lies on the picture's grid; a box is ``x1, y1, x2, y2`` in picture pixels.
+"""
+
+from __future__ import annotations
+
+from .baselines import gaussian_map, random_map, sobel_map
+from .correlation import sanity_correlation, spearman
+from .detections import Match, box_score, iou, match_truths
+from .evidence import NEAR, EvidenceHit, evidence_hit
+from .intervals import Interval, bootstrap, paired_difference
+from .perturbation import (
+    ALTERATIONS,
+    SHARES,
+    altered_pictures,
+    area_under_score,
+    deletion,
+    insertion,
+    oa,
+    success,
+    success_rate,
+)
+from .ranking import order_of, peak_of
+from .regions import compactness, epg, odi, pointing
+
+__all__ = [
+    'ALTERATIONS',
+    'NEAR',
+    'SHARES',
+    'EvidenceHit',
+    'Interval',
+    'Match',
+    'altered_pictures',
+    'area_under_score',
+    'bootstrap',
+    'box_score',
+    'compactness',
+    'deletion',
+    'epg',
+    'evidence_hit',
+    'gaussian_map',
+    'insertion',
+    'iou',
+    'match_truths',
+    'oa',
+    'odi',
+    'order_of',
+    'paired_difference',
+    'peak_of',
+    'pointing',
+    'random_map',
+    'sanity_correlation',
+    'sobel_map',
+    'spearman',
+    'success',
+    'success_rate',
+]
