@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from . import metrics
     from .attribution.methods import Method, available_methods, register_method, register_pass_method
     from .errors import MmlensError
+    from .explain.box_scores import BoxScores
     from .explain.boxes import explain_boxes
     from .explain.classes import explain_classes
     from .explain.features import feature_maps
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOME = {
     'BoxExplanation': 'results.boxes',
     'BoxMap': 'results.boxes',
+    'BoxScores': 'explain.box_scores',
     'ClassExplanation': 'results.classes',
     'ClassMap': 'results.classes',
     'FeatureMap': 'results.features',
@@ -59,6 +61,7 @@ _LIGHT = ('errors', 'results')  # they need no torch
 __all__ = [
     'BoxExplanation',
     'BoxMap',
+    'BoxScores',
     'ClassExplanation',
     'ClassMap',
     'FeatureMap',

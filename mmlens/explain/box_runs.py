@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from ..attribution.passes.altering import batch_axis
-from ..attribution.passes.memory import Allocations
+from ..attribution.passes.memory import Allocations, is_out_of_memory
 from ..attribution.passes.replay import Replay
 from ..attribution.passes.runs import Runs, fitting, place_of
 from ..attribution.passes.selection import Diverged, Selection
@@ -151,7 +151,7 @@ class BoxRuns(Runs):
             if [len(sample.pred_instances) for sample in samples] != self._counts:
                 raise Diverged('not all choices were followed')
         except (Diverged, RuntimeError, IndexError) as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             self.by_overlap = True
             return self._one_batch(level, part, axis)
@@ -192,7 +192,7 @@ class BoxRuns(Runs):
             self._of_copies = [self._positions(sample) for sample in samples]
             self._counts = [len(sample.pred_instances) for sample in samples]
         except (RuntimeError, IndexError, ValueError, AssertionError, _NotTheSame) as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             # A detector that takes one picture at a time, or whose rounding differs between copies.
             if self._size == 1:
@@ -231,10 +231,6 @@ class BoxRuns(Runs):
         best, index = overlap.max(1)
         values = self._measure(found.scores[index], found.boxes[index])
         return torch.where(best >= 0.5, values, lost)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return type(error).__name__ == 'OutOfMemoryError'  # not every torch has it in the same place
 
 
 class _NotTheSame(Exception):

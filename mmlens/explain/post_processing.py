@@ -53,13 +53,13 @@ def following_post_processing(selection: Selection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def lowered_thresholds(model: nn.Module) -> Iterator[None]:
-    """Let detections of low score through all of a model's post-processing."""
+def lowered_thresholds(model: nn.Module, least: float = _LOW_SCORE) -> Iterator[None]:
+    """Let detections of low score, from ``least`` on, through all of a model's post-processing."""
     changed: List[Tuple[Dict[str, Any], Any]] = []
     for settings in settings_of(model):
-        if isinstance(settings.get('score_thr'), float) and settings['score_thr'] > _LOW_SCORE:
+        if isinstance(settings.get('score_thr'), float) and settings['score_thr'] > least:
             changed.append((settings, settings['score_thr']))
-            settings['score_thr'] = _LOW_SCORE
+            settings['score_thr'] = least
     try:
         yield
     finally:

@@ -32,7 +32,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'version',
     },
     'engine': {'attribution', 'errors', 'explain', 'files', 'models', 'registry', 'rendering', 'results'},
-    'explain': {'attribution', 'choices', 'compat', 'errors', 'models', 'pipelines', 'results'},
+    'explain': {'attribution', 'choices', 'compat', 'errors', 'metrics', 'models', 'pipelines', 'results'},
     'samples': {'choices', 'compat', 'errors', 'models', 'pipelines', 'results'},
     'histories': {'errors', 'files', 'rendering'},
     'schedules': {'choices', 'compat', 'errors', 'files', 'models', 'pipelines', 'rendering'},

@@ -33,3 +33,8 @@ class Allocations(TorchDispatchMode):
         made: Dict[int, Tensor] = {tensor.data_ptr(): tensor for tensor in tensors_of(result)}
         self.bytes += sum(t.numel() * t.element_size() for at, t in made.items() if at not in known)
         return result
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that the device has no memory left."""
+    return type(error).__name__ == 'OutOfMemoryError'  # not every torch has it in the same place

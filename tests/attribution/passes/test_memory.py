@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from mmlens.attribution.passes.memory import Allocations
+from mmlens.attribution.passes.memory import Allocations, is_out_of_memory
 
 
 def test_what_a_network_makes_is_counted_and_views_are_not():
@@ -29,3 +29,8 @@ def test_results_are_the_same():
         plain = net(inputs)
         with Allocations():
             assert torch.equal(net(inputs), plain)
+
+
+def test_an_error_of_memory_is_told_from_others():
+    assert is_out_of_memory(getattr(torch, 'OutOfMemoryError', torch.cuda.OutOfMemoryError)())
+    assert not is_out_of_memory(RuntimeError('shapes do not match'))
