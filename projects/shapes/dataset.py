@@ -4,6 +4,7 @@
     python -m projects.shapes.dataset --demo                         # the few pictures of projects/shapes/pictures
 
 In addition to the usual keys, annotations of classes with a mark have ``mark``: the mark's mask as RLE.
+The evidence set (:mod:`.evidence_dataset`) is written with the same functions.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from .scenes import CLASSES, MARK_CLASSES, Scene, draw_scene
+from .scenes import CLASSES, Scene, draw_scene
 
 ROOT = Path('work_dirs/shapes')
 SPLITS = {'train': (0, range(2400)), 'held_out': (1, range(400))}
@@ -47,19 +48,27 @@ def coco_annotations(scene: Scene, image_id: int, first_id: int) -> List[Dict[st
             'iscrowd': 0,
             'segmentation': encode(scene.masks[number]),
         }
-        if label in MARK_CLASSES:
-            entry['mark'] = encode(scene.mark_masks[number])
+        for name, known in scene.evidence(number).items():
+            entry[name] = known if isinstance(known, bool) else encode(known)
         found.append(entry)
     return found
 
 
-def write_split(folder: Path, seed: int, indexes: Iterable[int]) -> Path:
+def write_split(
+    folder: Path,
+    seed: int,
+    indexes: Iterable[int],
+    draw: Callable[[int, int], Scene] = draw_scene,
+    classes: Sequence[str] = CLASSES,
+) -> Path:
     """Draw pictures into ``folder`` and write their annotations next to it.
 
     Args:
         folder: Where the pictures go: ``000000.jpg`` and so on.
         seed: Seed of the split.
         indexes: The pictures' numbers within the split.
+        draw: Draws a picture from the seed and its number.
+        classes: Names of the set's classes.
 
     Returns:
         The annotation file, ``<folder>.json``. It is written last: if it exists, the split is complete.
@@ -68,12 +77,12 @@ def write_split(folder: Path, seed: int, indexes: Iterable[int]) -> Path:
     images: List[Dict[str, Any]] = []
     objects: List[Dict[str, Any]] = []
     for index in indexes:
-        scene, name = draw_scene(seed, index), f'{index:06d}.jpg'
+        scene, name = draw(seed, index), f'{index:06d}.jpg'
         cv2.imwrite(str(folder / name), scene.picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
         height, width = scene.picture.shape[:2]
         images.append({'id': index, 'file_name': name, 'height': height, 'width': width})
         objects += coco_annotations(scene, index, len(objects) + 1)
-    categories = [{'id': label, 'name': name} for label, name in enumerate(CLASSES)]
+    categories = [{'id': label, 'name': name} for label, name in enumerate(classes)]
     info = {'description': 'shapes', 'seed': seed}
     content = {'info': info, 'images': images, 'annotations': objects, 'categories': categories}
     path = folder.with_suffix('.json')

@@ -72,6 +72,12 @@ def bar(arm: float = 0.4) -> np.ndarray:
     return rectangle(np.sqrt(0.97**2 - arm**2), arm)
 
 
+def house() -> np.ndarray:
+    """A wall under a gable with eaves, within the square of side 1 around the origin, shape (7, 2)."""
+    right = np.array([[0.5, -0.08], [0.4, -0.08], [0.4, 0.5]])
+    return np.concatenate([[[0, -0.5]], right, right[::-1] * (-1, 1)])
+
+
 MARKS: Dict[str, List[np.ndarray]] = {
     'dot': [circle(0.97)],
     'cross': [cross()],
@@ -79,6 +85,15 @@ MARKS: Dict[str, List[np.ndarray]] = {
     'bar': [bar()],
 }
 """The ink of each mark, within a disc of radius 1: its footprint."""
+
+SIGNS: Dict[str, List[np.ndarray]] = {
+    'flag': [np.array([[-0.1, -0.9], [0.1, -0.9], [0.85, -0.4], [0.1, 0.1], [0.1, 0.96], [-0.1, 0.96]])],
+    'lamp': [np.array([[-0.1, 0.2], [-0.1, 0.96], [0.1, 0.96], [0.1, 0.2]]), circle(0.55) - (0, 0.36)],
+}
+"""What stands beside an object, within a disc of radius 1."""
+
+STAMP = [star(0.45) * 0.97]
+"""The ink of a watermark, within a disc of radius 1."""
 
 
 def place(points: np.ndarray, centre: np.ndarray, scale: float, angle: float) -> np.ndarray:

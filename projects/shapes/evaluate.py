@@ -1,4 +1,4 @@
-"""Measure a model on the held-out pictures of the shapes set with mmdet's CocoMetric or mmpretrain's Accuracy.
+"""Measure a model on the held-out pictures of its set with mmdet's CocoMetric or mmpretrain's Accuracy.
 
     python -m projects.shapes.evaluate shapes_rtmdet
     python -m projects.shapes.evaluate shapes_classifier
@@ -12,12 +12,10 @@ import argparse
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
-from . import crops, dataset
-from .scenes import CLASSES
-from .train import CLASSIFIERS, HERE, NAMES, load_config
+from .train import CLASSIFIERS, EVIDENCE, HERE, NAMES, load_config, set_of
 
 
-def evaluate(name: str, checkpoint: Path, data_root: Path = dataset.ROOT) -> Dict[str, Any]:
+def evaluate(name: str, checkpoint: Path, data_root: Path) -> Dict[str, Any]:
     """Run the test loop of a config.
 
     Args:
@@ -43,19 +41,21 @@ def evaluate(name: str, checkpoint: Path, data_root: Path = dataset.ROOT) -> Dic
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description='Measure a model on the held-out shapes.')
-    parser.add_argument('name', choices=NAMES + CLASSIFIERS)
+    parser.add_argument('name', choices=NAMES + EVIDENCE + CLASSIFIERS)
     parser.add_argument('--checkpoint', type=Path, help='default: the one in the repository')
-    parser.add_argument('--data-root', type=Path, default=dataset.ROOT, help='default: %(default)s')
+    parser.add_argument('--data-root', type=Path, help="default: the set's own folder in work_dirs")
     wishes = parser.parse_args(arguments)
-    (crops if wishes.name in CLASSIFIERS else dataset).make(wishes.data_root, ['held_out'])
+    pictures = set_of(wishes.name)
+    data_root = wishes.data_root or pictures.ROOT
+    pictures.make(data_root, ['held_out'])
     checkpoint = wishes.checkpoint or HERE / 'checkpoints' / f'{wishes.name}.pth'
-    figures = evaluate(wishes.name, checkpoint, wishes.data_root)
+    figures = evaluate(wishes.name, checkpoint, data_root)
     if wishes.name in CLASSIFIERS:
         print(f'{wishes.name}: top-1 accuracy {figures["accuracy/top1"]:.1f} %')
         return
     print(f'{wishes.name}: mAP50 {figures["coco/bbox_mAP_50"]:.3f}, mAP {figures["coco/bbox_mAP"]:.3f}')
-    for name in CLASSES:
-        print(f'  {name:12} AP {figures[f"coco/{name}_precision"]:.3f}')
+    for name in load_config(wishes.name).test_dataloader.dataset.metainfo.classes:
+        print(f'  {name:15} AP {figures[f"coco/{name}_precision"]:.3f}')
 
 
 if __name__ == '__main__':

@@ -8,12 +8,11 @@ and every other random choice is independent of it: swap the marks of a scene
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple, Union
 
-import cv2
 import numpy as np
 
-from . import drawing
+from . import composing, drawing
 
 CLASSES = ('coin_dot', 'coin_cross', 'crate_ring', 'crate_bar', 'star', 'triangle')
 """Class names; the label of a class is its index."""
@@ -27,9 +26,7 @@ PALETTE = ((255, 122, 89), (88, 134, 255), (54, 200, 146), (240, 190, 40), (190,
 MARK_RADIUS = 0.15
 """Radius of a mark's footprint, as a share of the object's side."""
 
-ASPECTS = ((1.0, 0.7), (0.7, 1.0), (1.0, 0.8), (0.8, 1.0), (1.0, 1.0))
 SIZES = (0.18, 0.48)
-MOST_OCCLUDED = 0.35
 
 
 @dataclass
@@ -51,6 +48,10 @@ class Scene:
     labels: np.ndarray
     masks: np.ndarray
     mark_masks: np.ndarray
+
+    def evidence(self, number: int) -> Dict[str, Union[np.ndarray, bool]]:
+        """What is known about the evidence for one object, by name: masks (H, W), and facts."""
+        return {'mark': self.mark_masks[number]} if self.mark_masks[number].any() else {}
 
 
 @dataclass
@@ -88,36 +89,12 @@ def _plan(rng: np.random.Generator, height: int, width: int) -> _Plan:
     return _Plan(body, drawing.place(shape, centre, size, angle), size, mark)
 
 
-def _mask(polygons: List[np.ndarray], height: int, width: int, least: float = 0.5) -> np.ndarray:
-    """Pixels that are covered by at least a given share, shape (height, width), bool."""
-    return drawing.coverage(polygons, (0, 0, width, height)) >= least
-
-
-def _fits(mask: np.ndarray, wholes: List[np.ndarray], masks: List[np.ndarray], marks: List[np.ndarray]) -> bool:
-    """Whether a new mask in front leaves every mark and enough of every object visible."""
-    near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-    if any((near & mark).any() for mark in marks):
-        return False
-    return all((m & ~mask).sum() >= (1 - MOST_OCCLUDED) * w.sum() for m, w in zip(masks, wholes))
-
-
-def _draw_stick(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Outline of a thin bar anywhere in the picture, shape (4, 2)."""
-    longest = max(height, width)
-    shape = drawing.rectangle(rng.uniform(0.1, 0.3), rng.uniform(0.008, 0.02))
-    return drawing.place(shape, rng.uniform((0, 0), (width, height)), longest, rng.uniform(0, np.pi))
-
-
 def _paint_mark(rng: np.random.Generator, picture: np.ndarray, plan: _Plan, kind: str, base: np.ndarray) -> np.ndarray:
-    """Paint a mark in place, dark on a light body and light on a dark one; return its footprint's mask."""
-    height, width = picture.shape[:2]
+    """Paint a mark in place; return its footprint's mask."""
     assert plan.mark is not None
     centre, radius, angle = plan.mark
-    ink = np.float32(rng.uniform(5, 40)) if base.mean() > 125 else np.float32(rng.uniform(215, 250))
-    polygons = [drawing.place(p, centre, radius, angle) for p in drawing.MARKS[kind]]
-    window = drawing.window_of(np.concatenate(polygons), height, width)
-    drawing.blend(picture, window, drawing.coverage(polygons, window), np.full(3, ink))
-    return _mask([drawing.place(drawing.circle(), centre, radius, 0)], height, width, least=1e-6)
+    composing.paint_mark(rng, picture, [drawing.place(p, centre, radius, angle) for p in drawing.MARKS[kind]], base)
+    return composing.footprint(centre, radius, *picture.shape[:2])
 
 
 def draw_scene(seed: int, index: int, swap_marks: bool = False, long_side: int = 320) -> Scene:
@@ -137,51 +114,32 @@ def draw_scene(seed: int, index: int, swap_marks: bool = False, long_side: int =
         >>> [CLASSES[label] for label in scene.labels]
     """
     rng = np.random.default_rng([seed, index])
-    aspect = ASPECTS[rng.integers(len(ASPECTS))]
-    height, width = (int(round(long_side * side)) for side in aspect)
-    picture = drawing.background(rng, height, width)
-    drawing.draw_clutter(rng, picture, long_side)
+    scene = composing.ground(rng, long_side)
+    height, width = scene.picture.shape[:2]
     labels: List[int] = []
-    wholes: List[np.ndarray] = []
-    masks: List[np.ndarray] = []
     marks: List[np.ndarray] = []
     wanted = rng.integers(2, 6)
     for _ in range(40):
         if len(labels) == wanted:
             break
         plan, second = _plan(rng, height, width), bool(rng.integers(2))
-        whole = _mask([plan.outline], height, width)
-        if not _fits(whole, wholes, masks, marks):
+        whole = composing.mask_of([plan.outline], height, width)
+        if not scene.fits(whole):
             continue
-        base = drawing.draw_body(rng, picture, plan.outline, plan.size)
+        base = drawing.draw_body(rng, scene.picture, plan.outline, plan.size)
         if plan.mark is None:
             labels.append(CLASSES.index(plan.body))
-            mark = np.zeros_like(whole)
+            marks.append(np.zeros_like(whole))
         else:
             pair = PAIRS[('coin', 'crate').index(plan.body)]
             labels.append(pair[second != swap_marks])
-            mark = _paint_mark(rng, picture, plan, CLASSES[labels[-1]].split('_')[1], base)
-        masks = [m & ~whole for m in masks] + [whole]
-        wholes, marks = wholes + [whole], marks + [mark]
-    for _ in range(rng.integers(0, 5)):
-        stick = _draw_stick(rng, height, width)
-        mask = _mask([stick], height, width, least=1e-6)
-        if mask.any() and _fits(mask, wholes, masks, marks):
-            drawing.draw_body(rng, picture, stick, long_side * 0.1)
-            masks = [m & ~mask for m in masks]
-    return _finish(picture, labels, masks, marks)
-
-
-def _finish(picture: np.ndarray, labels: List[int], masks: List[np.ndarray], marks: List[np.ndarray]) -> Scene:
-    """Round the picture to 8 bits and measure the boxes."""
-    boxes = []
-    for mask in masks:
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        boxes.append([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+            marks.append(_paint_mark(rng, scene.picture, plan, CLASSES[labels[-1]].split('_')[1], base))
+        scene.put(whole, marks[-1])
+    scene.put_sticks(rng, long_side)
     return Scene(
-        picture=np.clip(np.round(picture), 0, 255).astype(np.uint8),
-        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        picture=scene.rounded(),
+        boxes=scene.boxes(),
         labels=np.array(labels, np.int64),
-        masks=np.array(masks, bool).reshape(-1, *picture.shape[:2]),
-        mark_masks=np.array(marks, bool).reshape(-1, *picture.shape[:2]),
+        masks=scene.stack(scene.masks),
+        mark_masks=scene.stack(marks),
     )

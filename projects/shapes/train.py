@@ -1,4 +1,4 @@
-"""Train one of the two detectors or the classifier on the shapes set, and write its slim checkpoint.
+"""Train a detector or the classifier on the set of its name, and write its slim checkpoint.
 
     python -m projects.shapes.train shapes_rtmdet [--cfg-options train_cfg.max_epochs=1]
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Dict, Optional, Sequence
 
 import torch
@@ -18,16 +19,24 @@ from mmengine.config import Config, DictAction
 
 from mmlens.compat import prepare
 
-from . import crops, dataset
+from . import crops, dataset, evidence_dataset
 
 HERE = Path(__file__).resolve().parent
 NAMES = ('shapes_rtmdet', 'shapes_yolov5')
 CLASSIFIERS = ('shapes_classifier',)
+EVIDENCE = ('evidence_rtmdet', 'evidence_yolov5')
 WATCHED = ('shapes_rtmdet_watched',)
 
 
+def set_of(name: str) -> ModuleType:
+    """The module that writes a model's pictures (``make``) and says where they are (``ROOT``)."""
+    if name in CLASSIFIERS:
+        return crops
+    return evidence_dataset if name in EVIDENCE else dataset
+
+
 def load_config(name: str, options: Optional[Dict[str, Any]] = None) -> Config:
-    """The config of that name, with changes, ready for a Runner once :func:`dataset.make` has run."""
+    """The config of that name, with changes, ready for a Runner once its set's pictures exist."""
     prepare(*(['mmyolo'] if 'yolov5' in name else []), *(['mmpretrain'] if name in CLASSIFIERS else []))
     config = Config.fromfile(str(HERE / 'configs' / f'{name}.py'))
     config.work_dir = str(Path('work_dirs') / name)
@@ -56,12 +65,12 @@ def slim(checkpoint: Path, target: Path) -> None:
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description='Train a model on the shapes set.')
-    parser.add_argument('name', choices=NAMES + CLASSIFIERS + WATCHED)
+    parser = argparse.ArgumentParser(description='Train a model on the set of its name.')
+    parser.add_argument('name', choices=NAMES + EVIDENCE + CLASSIFIERS + WATCHED)
     parser.add_argument('--publish', action='store_true', help='replace the checkpoint in the repository')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes to the config: key=value ...')
     wishes = parser.parse_args(arguments)
-    crops.make() if wishes.name in CLASSIFIERS else dataset.make()
+    set_of(wishes.name).make()
     config = load_config(wishes.name, wishes.cfg_options)
 
     from mmengine.runner import Runner

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from projects.shapes import drawing
-from projects.shapes.scenes import CLASSES, MARK_CLASSES, MOST_OCCLUDED, PAIRS, draw_scene
+from projects.shapes.composing import MOST_OCCLUDED
+from projects.shapes.scenes import CLASSES, MARK_CLASSES, PAIRS, draw_scene
 
 INDEXES = range(24)
 
