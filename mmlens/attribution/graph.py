@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
+from .class_scores import ClassScores
 from .windows import WINDOWED
 
 _DETACH = {torch.detach, Tensor.detach, Tensor.detach_, Tensor.data.__get__}  # type: ignore[attr-defined]
@@ -44,7 +45,14 @@ class live_graph(TorchFunctionMode):
 
     The derivative of a root at 0 is infinite: other scores of 0, such as that of a padded class, would turn
     the gradient into NaN. Here, what receives no gradient passes none on.
+
+    Args:
+        scores: Keeps what heads turn into class scores; ``None`` keeps nothing.
     """
+
+    def __init__(self, scores: Optional[ClassScores] = None) -> None:
+        super().__init__()
+        self._scores = scores
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -63,6 +71,8 @@ class live_graph(TorchFunctionMode):
     ) -> Any:
         """Called by torch in place of each of its functions."""
         kwargs = kwargs or {}
+        if self._scores is not None and self._scores.wants(function, args, kwargs):
+            return self._scores.call(function, args, kwargs)
         if function not in _HANDLED:
             return function(*args, **kwargs)
         if function in WINDOWED:
