@@ -117,13 +117,27 @@ def altered_pictures(picture: np.ndarray, values: np.ndarray, alteration: str, s
     start, end = ends_of(picture, alteration)
     if np.shape(values) != picture.shape[:2]:
         raise MmlensError(f'The map {np.shape(values)} does not have the size of the picture {picture.shape[:2]}.')
-    order = order_of(values, seed)
-    rank = np.empty(order.size, np.int64)
-    rank[order] = np.arange(order.size)
-    rank = rank.reshape(picture.shape[:2])
+    yield from altered_in_order(start, end, order_of(values, seed))
+
+
+def altered_in_order(start: np.ndarray, end: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
+    """Turn one picture into another, pixel by pixel.
+
+    Args:
+        start, end: Shape (H, W, 3), uint8; see :func:`ends_of`.
+        order: Shape (H * W,): positions of the pixels, the first ones first; see :func:`~mmlens.metrics.order_of`.
+
+    Yields:
+        New pictures (H, W, 3), uint8, with :data:`SHARES` of the pixels altered.
+    """
+    altered, target = start.reshape(len(order), -1).copy(), end.reshape(len(order), -1)
+    done = 0
     for step in range(STEPS + 1):
-        altered = (rank < order.size * step**2 // STEPS**2)[..., None]
-        yield np.where(altered, end, start)
+        until = len(order) * step**2 // STEPS**2
+        now = order[done:until]
+        altered[now] = target[now]
+        done = until
+        yield altered.reshape(start.shape).copy()
 
 
 def ends_of(picture: np.ndarray, alteration: str) -> Tuple[np.ndarray, np.ndarray]:

@@ -32,6 +32,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'version',
     },
     'engine': {'attribution', 'errors', 'explain', 'files', 'models', 'registry', 'rendering', 'results'},
+    'evaluation': {'attribution', 'errors', 'explain', 'files', 'metrics', 'models', 'samples', 'version'},
     'explain': {'attribution', 'choices', 'compat', 'errors', 'metrics', 'models', 'pipelines', 'results'},
     'samples': {'choices', 'compat', 'errors', 'models', 'pipelines', 'results'},
     'histories': {'errors', 'files', 'rendering'},

@@ -1,0 +1,160 @@
+"""Measures the maps of a detector on many pictures, and can go on where it was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from ..attribution.methods import get_method
+from ..errors import MmlensError, OutputError
+from ..explain.box_targets import BoxTargets
+from ..explain.job import Job
+from ..metrics import ALTERATIONS
+from ..models.detector import Detector
+from ..version import __version__
+from .cases import Case
+from .measuring import INNER, boxes_of, detect, measure
+from .rows import Row, check_names
+from .table import ProgressFile, Table, record_of
+
+PROGRESS = 'progress.jsonl'
+_TRIED = 5
+
+
+def evaluate_cases(
+    detector: Detector,
+    cases: Sequence[Case],
+    rows: Sequence[Row],
+    *,
+    score_thr: float = 0.3,
+    batch_size: Optional[int] = None,
+    maps_only: bool = False,
+    folder: Optional[Path] = None,
+    resume: bool = False,
+    settings: Optional[Dict[str, Any]] = None,
+    progress: Callable[[int, int], Any] = lambda done, total: None,
+) -> Table:
+    """Measure the maps of all rows on all pictures.
+
+    Args:
+        detector: The detector; given back as it was.
+        cases: The pictures.
+        rows: What is compared.
+        score_thr: Detections below are left out.
+        batch_size: How many altered pictures run at a time; it changes figures by no more than rounding.
+        maps_only: Leave out deletion, insertion and OA, which take altered passes.
+        folder: Where each picture's figures are kept as soon as they are there; nowhere if there is none.
+        resume: Whether to go on with what the folder holds.
+        settings: More of what the figures depend on, such as the config's name.
+        progress: Called with the number of pictures done and in all.
+
+    Returns:
+        The figures of every box.
+
+    Raises:
+        MmlensError: If a row cannot be computed, the folder holds other work, or no box is over the threshold.
+    """
+    check_rows(detector, rows, cases)
+    table = Table([row.name for row in rows], [row.name for row in rows if row.baseline])
+    file = None
+    if folder is not None:
+        started_with = settings_of(
+            detector, cases, rows, score_thr=score_thr, batch_size=batch_size, maps_only=maps_only, **(settings or {})
+        )
+        file = _opened(folder / PROGRESS, started_with, resume, table)
+    progress(table.total, len(cases))
+    for case in cases[table.total :]:
+        record = record_of(measure(detector, case, rows, score_thr, batch_size, maps_only))
+        if file is not None:
+            file.add(record)
+        table.add(record)
+        progress(table.total, len(cases))
+    if not len(table):
+        raise MmlensError(
+            f'None of the {len(cases)} pictures has a detection that scores at least {score_thr:g}: lower `score_thr`.'
+        )
+    return table
+
+
+def check_rows(detector: Detector, rows: Sequence[Row], cases: Sequence[Case]) -> None:
+    """Check what can be known about the rows before anything is measured: their names, methods and layers.
+
+    Raises:
+        MmlensError: If one cannot be computed; the sentence names it.
+    """
+    check_names(rows)
+    if not cases:
+        raise MmlensError('There are no pictures to measure on.')
+    picture, _ = cases[0].read()
+    for row in rows:
+        settings = row.settings
+        if row.draw is not None or not settings:
+            continue
+        try:
+            targets = BoxTargets(detector, picture, 'score', lambda found: [])
+            Job.settle(targets, get_method(settings.get('method', 'gradcam')), None, settings.get('layers'))
+        except MmlensError as error:
+            raise type(error)(f"The row '{row.name}' cannot be computed: {error}") from error
+
+
+def settings_of(detector: Detector, cases: Sequence[Case], rows: Sequence[Row], **others: Any) -> Dict[str, Any]:
+    """What figures depend on, as JSON gives it back."""
+    weights = hashlib.sha256()
+    for tensor in detector.model.state_dict().values():
+        weights.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    names = hashlib.sha256('\n'.join(case.name for case in cases).encode())
+    described: List[List[Any]] = [[row.name, sorted(row.settings.items())] for row in rows]
+    return dict(
+        version=__version__,
+        weights=weights.hexdigest(),
+        pictures=names.hexdigest(),
+        methods=[[name, [list(pair) for pair in pairs]] for name, pairs in described],
+        **others,
+    )
+
+
+def _opened(path: Path, settings: Dict[str, Any], resume: bool, table: Table) -> ProgressFile:
+    file = ProgressFile(path)
+    if not path.is_file():
+        file.start(settings)
+        return file
+    if not resume:
+        raise OutputError(f'{path.parent} holds an evaluation already: go on with it by `resume`, or name another.')
+    known = file.settings()
+    other = [name for name in {**known, **settings} if known.get(name) != settings.get(name)]
+    if other:
+        raise MmlensError(
+            f'{path} was started with other settings ({", ".join(other)}): use the same, or another folder.'
+        )
+    file.read_into(table)
+    return file
+
+
+def cost_of(detector: Detector, cases: Sequence[Case], rows: Sequence[Row], score_thr: float) -> Dict[str, float]:
+    """Estimate what an evaluation costs from plain inferences on its first pictures.
+
+    Returns:
+        ``pictures``; ``boxes`` (estimated); ``passes`` of the network on altered pictures (estimated; those of methods
+        that run the network many times come on top); ``seconds`` of one plain inference; and ``passes_a_box``.
+    """
+    tried = cases[:_TRIED]
+    counts, seconds = [], []
+    for case in tried:
+        picture, _ = case.read()
+        found, _, plain = detect(detector, picture)
+        counts.append(len(boxes_of(detector, found, None, score_thr)))
+        seconds.append(plain)
+    with_boxes = sum(number > 0 for number in counts) / max(len(tried), 1) * len(cases)
+    boxes = sum(counts) / max(len(tried), 1) * len(cases)
+    apart = {row.options if row.draw is None else row.name for row in rows if row.name not in ('random', 'edges')}
+    together = len({row.name for row in rows} & {'random', 'edges'})
+    each = INNER * len(ALTERATIONS)
+    passes = with_boxes * (len(ALTERATIONS) + 1 + together * each) + boxes * len(apart) * each
+    return dict(
+        pictures=len(cases),
+        boxes=boxes,
+        passes=passes,
+        seconds=sorted(seconds)[len(seconds) // 2] if seconds else 0.0,
+        passes_a_box=passes / boxes if boxes else 0.0,
+    )

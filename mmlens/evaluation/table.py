@@ -1,0 +1,202 @@
+"""The figures of every box of every row, in arrays; and the files they are written to."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+import numpy as np
+
+from ..files import write_atomically
+from ..metrics import ALTERATIONS, SHARES
+from .figures import FIGURES
+from .measuring import Measured
+
+# COCO's sizes: a name, and the area from which on it no longer holds.
+SIZES = {'small': 32**2, 'medium': 96**2, 'large': math.inf}
+
+Record = Dict[str, Any]
+
+
+def record_of(measured: Measured) -> Record:
+    """What was measured on a picture, ready for JSON; NaN becomes ``None``."""
+    boxes = [
+        dict(
+            box=[round(float(edge), 3) for edge in box.box],
+            label=box.label,
+            class_name=box.class_name,
+            score=round(box.score, 6),
+            truth=box.truth,
+            error=box.error,
+            area=round(box.area, 3),
+            figures={
+                row: [_json(figures[number][name]) for name in FIGURES] for row, figures in measured.figures.items()
+            },
+            curves={row: _curves(curves[number]) for row, curves in measured.curves.items()},
+        )
+        for number, box in enumerate(measured.boxes)
+    ]
+    return dict(
+        picture=measured.name,
+        boxes=boxes,
+        passes=measured.passes,
+        seconds={row: round(seconds, 6) for row, seconds in measured.seconds.items()},
+        plain=round(measured.plain, 6),
+    )
+
+
+def _json(value: float) -> Any:
+    return None if math.isnan(value) else round(value, 9)
+
+
+def _curves(curves: Dict[str, List[float]]) -> Dict[str, List[Any]]:
+    return {name: [_json(round(score, 6)) for score in scores] for name, scores in curves.items()}
+
+
+class Table:
+    """The figures of B boxes in R rows.
+
+    Attributes:
+        rows: Names of the rows.
+        baselines: Which of them are baselines.
+        pictures: B: the picture of each box.
+        boxes: B records: ``box``, ``label``, ``class_name``, ``score``, ``truth``, ``error``, ``area``.
+        total: How many pictures were measured, with boxes or without.
+
+    Args:
+        rows: Names of the rows.
+        baselines: Which of them are baselines.
+    """
+
+    def __init__(self, rows: Sequence[str], baselines: Sequence[str] = ()) -> None:
+        self.rows, self.baselines = list(rows), list(baselines)
+        self.pictures: List[str] = []
+        self.boxes: List[Record] = []
+        self.total = 0
+        self.plain: List[float] = []
+        self._figures: List[np.ndarray] = []
+        self._curves: List[np.ndarray] = []
+        self._passes: Dict[str, int] = dict.fromkeys(rows, 0)
+        self._seconds: Dict[str, float] = dict.fromkeys(rows, 0.0)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def add(self, record: Record) -> None:
+        """Add what :func:`record_of` returned for a picture."""
+        self.total += 1
+        self.plain.append(record['plain'])
+        for row in self.rows:
+            self._passes[row] += record['passes'].get(row, 0)
+            self._seconds[row] += record['seconds'].get(row, 0.0)
+        empty = [None] * len(SHARES)
+        for each in record['boxes']:
+            self.pictures.append(record['picture'])
+            self.boxes.append({key: value for key, value in each.items() if key not in ('figures', 'curves')})
+            self._figures.append(np.array([each['figures'][row] for row in self.rows], np.float64))
+            curves = [[each['curves'][row].get(name, empty) for name in ALTERATIONS] for row in self.rows]
+            self._curves.append(np.array(curves, np.float32))
+
+    def figures(self, row: str, figure: str) -> np.ndarray:
+        """A figure of all boxes in a row: shape (B,), NaN where a box has none."""
+        number, column = self.rows.index(row), list(FIGURES).index(figure)
+        return np.array([each[number, column] for each in self._figures], np.float64)
+
+    def curves(self, row: str, alteration: str) -> np.ndarray:
+        """Relative scores of all boxes at each share: shape (B, 11), float32."""
+        number, which = self.rows.index(row), ALTERATIONS.index(alteration)
+        return np.array([each[number, which] for each in self._curves], np.float32).reshape(-1, len(SHARES))
+
+    def known(self) -> List[str]:
+        """The figures that at least one box has; ``blank`` only if a map is."""
+        return [name for name in FIGURES if any(self._says_something(row, name) for row in self.rows)]
+
+    def _says_something(self, row: str, figure: str) -> bool:
+        values = self.figures(row, figure)
+        return bool((values > 0).any() if figure == 'blank' else (~np.isnan(values)).any())
+
+    def sizes(self) -> List[str]:
+        """COCO's size of each box."""
+        return [next(name for name, end in SIZES.items() if box['area'] < end) for box in self.boxes]
+
+    def cost(self, row: str) -> Dict[str, float]:
+        """What the maps of a row cost: ``seconds`` and ``passes`` a box, and ``ratio``: a box to a plain inference.
+
+        The passes are those of the altered network; one forward pass a picture comes on top.
+        """
+        number = max(len(self), 1)
+        plain = float(np.median(self.plain)) if self.plain else math.nan
+        seconds = self._seconds[row] / number
+        return dict(seconds=seconds, passes=self._passes[row] / number, ratio=seconds / plain)
+
+    def write_boxes(self, path: Path) -> None:
+        """Write a line for each box and row: ``boxes.csv``.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        columns = ['picture', 'x1', 'y1', 'x2', 'y2', 'class', 'score', 'truth', 'error', 'size', 'method', *FIGURES]
+        with write_atomically(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
+            writer = csv.writer(file, lineterminator='\n')
+            writer.writerow(columns)
+            for picture, box, figures, size in zip(self.pictures, self.boxes, self._figures, self.sizes()):
+                known = [picture, *box['box'], box['class_name'], box['score'], _cell(box['truth'])]
+                error = '' if box['error'] is None else box['error'] or 'none'
+                for row, values in zip(self.rows, figures):
+                    writer.writerow([*known, error, size, row, *(_cell(_json(value)) for value in values.tolist())])
+
+
+def _cell(value: Any) -> Any:
+    return '' if value is None else value
+
+
+class ProgressFile:
+    """What was measured so far, a line of JSON a picture; a broken last line is cut off.
+
+    Attributes:
+        path: The file.
+        records: How many pictures it holds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records = 0
+
+    def settings(self) -> Record:
+        """What the file was started with; empty if there is no file."""
+        if not self.path.is_file():
+            return {}
+        try:
+            with self.path.open(encoding='utf-8') as file:
+                return json.loads(file.readline())['settings']
+        except (ValueError, KeyError, TypeError):
+            return {}
+
+    def start(self, settings: Record) -> None:
+        """Begin a new file."""
+        self.records = 0
+        with write_atomically(self.path) as temporary:
+            Path(temporary).write_text(json.dumps(dict(settings=settings)) + '\n', encoding='utf-8')
+
+    def read_into(self, table: Table) -> None:
+        """Add what the file holds to a table, and cut off what was not written whole."""
+        whole = 0
+        with self.path.open('rb') as file:
+            for number, line in enumerate(file):
+                if not line.endswith(b'\n'):
+                    break
+                whole += len(line)
+                if number:
+                    table.add(json.loads(line.decode('utf-8')))
+                    self.records += 1
+        with self.path.open('r+b') as file:
+            file.truncate(whole)
+
+    def add(self, record: Record) -> None:
+        """Add a picture; it is on the disk when this returns."""
+        with self.path.open('a', encoding='utf-8') as file:
+            file.write(json.dumps(record) + '\n')
+        self.records += 1

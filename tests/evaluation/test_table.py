@@ -1,0 +1,85 @@
+"""The figures of every box in arrays, and the files they go to and come from."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+
+from mmlens.evaluation.figures import FIGURES, Box
+from mmlens.evaluation.measuring import Measured
+from mmlens.evaluation.table import ProgressFile, Table, record_of
+
+
+def measured(name='a.jpg', boxes=2, start=0.0):
+    """Two rows; the figures of box n are start + n, those of the second row 10 more; no mask and no mark."""
+    found = Measured(name, plain=0.5, passes=dict(one=4, two=0), seconds=dict(one=2.0, two=0.1))
+    for number in range(boxes):
+        edges = np.array([0.0, 0, 40 * (number + 1), 40])
+        found.boxes.append(Box(edges, number, f'c{number}', 0.9, edges, truth=None if number else 3, error=''))
+    for row, more in (('one', 0), ('two', 10)):
+        figures = {key: math.nan if 'mask' in key or 'evidence' in key else 0.0 for key in FIGURES}
+        found.figures[row] = [dict(figures, deletion=start + n + more) for n in range(boxes)]
+        curve = dict(deletion=list(np.linspace(1, 0, 11)), insertion=[0.5] * 11)
+        found.curves[row] = [curve if n == 0 else {} for n in range(boxes)]
+    return found
+
+
+@pytest.fixture
+def table():
+    table = Table(['one', 'two'], ['two'])
+    for number, name in enumerate(('a.jpg', 'b.jpg')):
+        table.add(json.loads(json.dumps(record_of(measured(name, start=number * 0.1)))))
+    table.add(record_of(measured('empty.jpg', 0)))
+    return table
+
+
+def test_figures_and_curves_come_back(table):
+    assert len(table) == 4 and table.total == 3 and table.pictures == ['a.jpg', 'a.jpg', 'b.jpg', 'b.jpg']
+    assert table.figures('one', 'deletion').tolist() == [0, 1, 0.1, 1.1]
+    assert table.figures('two', 'deletion').tolist() == [10, 11, 10.1, 11.1]
+    assert np.isnan(table.figures('one', 'epg_mask')).all()
+    assert table.curves('one', 'deletion').shape == (4, 11) and np.isnan(table.curves('one', 'deletion')[1]).all()
+    assert table.curves('two', 'insertion')[0].tolist() == [0.5] * 11
+    assert table.known() == ['deletion', 'insertion', 'oa', 'pointing', 'epg', 'compactness', 'odi']
+    assert table.sizes() == ['medium', 'medium'] * 2
+
+
+def test_the_cost_of_a_row_is_that_of_a_box(table):
+    assert table.cost('one') == dict(seconds=1.5, passes=3, ratio=3)
+
+
+def test_the_table_of_boxes(table, tmp_path):
+    table.write_boxes(tmp_path / 'boxes.csv')
+    with open(tmp_path / 'boxes.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8 and set(FIGURES) < set(rows[0])
+    first, third = rows[0], rows[2]
+    assert (first['picture'], first['x2'], first['class'], first['truth'], first['error']) == (
+        'a.jpg', '40.0', 'c0', '3', 'none'
+    )  # fmt: skip
+    assert (first['method'], first['deletion'], first['epg_mask']) == ('one', '0.0', '')
+    assert (third['truth'], third['method'], third['deletion']) == ('', 'one', '1.0')
+
+
+def test_progress_is_read_back_and_a_broken_line_cut_off(tmp_path):
+    file = ProgressFile(tmp_path / 'progress.jsonl')
+    assert file.settings() == {}
+    file.start(dict(score_thr=0.5))
+    for name in ('a.jpg', 'b.jpg'):
+        file.add(record_of(measured(name)))
+    whole = file.path.read_bytes()
+    file.path.write_bytes(whole + b'{"picture": "c.jp')
+    again, table = ProgressFile(file.path), Table(['one', 'two'])
+    assert again.settings() == dict(score_thr=0.5)
+    again.read_into(table)
+    assert again.records == table.total == 2 and file.path.read_bytes() == whole
+    again.add(record_of(measured('c.jpg')))
+    assert len(file.path.read_bytes().splitlines()) == 4
+
+
+@pytest.mark.parametrize('text', ['', 'no json\n', '{}\n', '[1]\n'])
+def test_a_file_of_something_else_has_no_settings(tmp_path, text):
+    (tmp_path / 'progress.jsonl').write_text(text)
+    assert ProgressFile(tmp_path / 'progress.jsonl').settings() == {}
