@@ -14,7 +14,7 @@ MIM_DATA = ('configs', 'demo', 'tools', 'model-index.yml')
 # The two families of OpenMMLab's packages install the same import names, and pip lets one overwrite the other
 # silently: mmlens requires neither, nor torch. Whoever has a working environment installs mmlens without an extra.
 # OpenCV, under one of its two names, comes with either family.
-COMMON = ['torch>=2.0', 'torchvision>=0.15', 'mmyolo>=0.6.0', 'grad-cam>=1.4.6']
+COMMON = ['torch>=2.0', 'torchvision>=0.15', 'mmyolo>=0.6.0', 'grad-cam>=1.4.6', 'scikit-image>=0.19']
 EXTRAS = {
     'onedl': [
         *COMMON,

@@ -58,13 +58,16 @@ def box_target(name: str) -> BoxTarget:
     return BOX_TARGETS[name]
 
 
-def box_measure(name: str, boxes: Tensor, logits: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
+def box_measure(
+    name: str, boxes: Tensor, logits: bool = False, overlap: bool = False
+) -> Callable[[Tensor, Tensor], Tensor]:
     """The same targets as plain numbers, for many detections in altered passes.
 
     Args:
         name: Name of a box target.
         boxes: Shape (N, 4): the unaltered boxes, whose sizes are the unit of the altered ones' extent.
         logits: Measure a score as its logit; otherwise as a probability, of which a share can be taken.
+        overlap: Add the logarithm of a box's overlap with the unaltered one, which is at least 0.001.
 
     Returns:
         ``(scores (N,), boxes (N, 4)) -> values (N,)``.
@@ -75,6 +78,15 @@ def box_measure(name: str, boxes: Tensor, logits: bool = False) -> Callable[[Ten
     def measure(scores: Tensor, altered: Tensor) -> Tensor:
         score = torch.logit(scores, eps=torch.finfo(scores.dtype).eps) if logits else scores
         extent = ((altered[:, 2:] - altered[:, :2]) / sizes).sum(1)
-        return {'score': score, 'box': extent, 'both': score + extent}[name]
+        value = {'score': score, 'box': extent, 'both': score + extent}[name]
+        return value + _overlaps(boxes, altered).clamp_min(1e-3).log() if overlap else value
 
     return measure
+
+
+def _overlaps(boxes: Tensor, others: Tensor) -> Tensor:
+    """Intersection over union of boxes (N, 4), each with the other of its row: (N,)."""
+    sides = torch.minimum(boxes[:, 2:], others[:, 2:]) - torch.maximum(boxes[:, :2], others[:, :2])
+    shared = sides.clamp_min(0).prod(1)
+    areas = [(each[:, 2:] - each[:, :2]).prod(1) for each in (boxes, others)]
+    return shared / (areas[0] + areas[1] - shared).clamp_min(1e-9)

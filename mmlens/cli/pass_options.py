@@ -11,7 +11,7 @@ from .arguments import Parser, positive, rank, share
 from .guard import say
 from .sources import Source
 
-PASS_METHODS = ('ablationcam', 'drise', 'reciprocam', 'scorecam')
+PASS_METHODS = ('ablationcam', 'drise', 'precisionsearch', 'reciprocam', 'scorecam')
 # Option -> the methods that have it. The methods know this themselves, but asking them takes torch: a test compares.
 CONCERNED: Dict[str, Tuple[str, ...]] = {
     'batch_size': PASS_METHODS,
@@ -20,12 +20,14 @@ CONCERNED: Dict[str, Tuple[str, ...]] = {
     'ablated': ('ablationcam',),
     'num_masks': ('drise',),
     'seed': ('drise',),
-    'resume': ('drise',),
+    'passes': ('precisionsearch',),
+    'regions': ('precisionsearch',),
+    'resume': ('drise', 'precisionsearch'),
 }
 
 
 def add_pass_options(parser: Parser) -> None:
-    """Add the options that only AblationCAM, ScoreCAM, ReciproCAM and D-RISE have."""
+    """Add the options that only methods of many passes have."""
     group = parser.add_argument_group('methods that run the network, or the part after the layers, many times')
     group.add_argument(
         '--batch-size',
@@ -51,7 +53,15 @@ def add_pass_options(parser: Parser) -> None:
     )
     group.add_argument('--seed', type=rank, metavar='N', help="seed of D-RISE's masks (default: 0)")
     group.add_argument(
-        '--resume', metavar='FILE', help='.npz file in which D-RISE saves its progress, and from which it resumes'
+        '--passes', type=positive, metavar='N', help='passes that precisionsearch may take for a box (default: 160)'
+    )
+    group.add_argument(
+        '--regions', type=positive, metavar='N', help='regions that precisionsearch cuts the input into (default: 800)'
+    )
+    group.add_argument(
+        '--resume',
+        metavar='FILE',
+        help='.npz file in which D-RISE and precisionsearch save their progress, and from which they resume',
     )
 
 
@@ -78,7 +88,7 @@ def check_resume(args: argparse.Namespace, sources: Sequence[Source]) -> None:
 
 
 def check_resume_place(args: argparse.Namespace, places: Sequence[Optional[Path]]) -> None:
-    """Check that no result overwrites the file in which D-RISE saves its progress.
+    """Check that no result overwrites the file in which progress is saved.
 
     Raises:
         MmlensError: If one would be.

@@ -43,7 +43,7 @@ PROVIDERS = {
 IN_EXTRAS = ('mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'mmseg')
 
 # Packages that pip knows by another name than the one they are imported by.
-OTHER_NAMES = {'cv2': 'opencv-python-headless', 'PIL': 'pillow', 'yaml': 'pyyaml'}
+OTHER_NAMES = {'cv2': 'opencv-python-headless', 'PIL': 'pillow', 'skimage': 'scikit-image', 'yaml': 'pyyaml'}
 
 Distribution = importlib.metadata.Distribution
 
@@ -198,7 +198,7 @@ def _install(name: str) -> str:
     if name == 'mmrotate' and family == 'openmmlab':
         return '`pip install "mmrotate>=1.0.0rc1"`'  # the last release is for mmdet 2
     if name not in IN_EXTRAS:
-        return f'`pip install {PROVIDERS.get(name, (name,))[0]}`'
+        return f'`pip install {PROVIDERS.get(name, (OTHER_NAMES.get(name, name),))[0]}`'
     other = 'openmmlab' if family == 'onedl' else 'onedl'
     return f'`pip install "mmlens[{family}]"` (or `"mmlens[{other}]"`, never both)'
 

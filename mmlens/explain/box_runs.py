@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
+from ..attribution.graph import live_graph
 from ..attribution.passes.altering import batch_axis
 from ..attribution.passes.memory import Allocations, is_out_of_memory
 from ..attribution.passes.replay import Replay
-from ..attribution.passes.runs import Runs, fitting, place_of
+from ..attribution.passes.runs import Runs, fitting, keeping_graph, place_of
 from ..attribution.passes.selection import Diverged, Selection
 from ..attribution.tap import Level
 from ..models.detector import Detector
@@ -105,6 +106,12 @@ class BoxRuns(Runs):
     def at_input(self, altered: Tensor) -> Tensor:
         """See :class:`Runs`."""
         return self._measured(None, altered)
+
+    def with_graph(self, altered: Tensor) -> Tensor:
+        """See :class:`Runs`."""
+        self.batch_size()  # choices are recorded without a graph
+        with keeping_graph(self.detector.model), live_graph():
+            return self._measured(None, altered)
 
     def similarity(self, altered: Tensor) -> Tensor:
         """See :class:`Runs`: the best product of overlap and score within the class.

@@ -90,7 +90,7 @@ class BoxTargets(Targets):
         self.found, self.ranks = runs.found, self._select(runs.found)
         if not self.ranks:
             return None
-        runs.choose(self.ranks, box_measure(self._target, runs.boxes_of(self.ranks), method.logits))
+        runs.choose(self.ranks, box_measure(self._target, runs.boxes_of(self.ranks), method.logits, method.overlap))
         return runs
 
     def as_in_runs(self, known: List[Known], levels: int) -> List[Known]:

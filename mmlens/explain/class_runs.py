@@ -10,7 +10,7 @@ from torch import Tensor
 from ..attribution.passes.altering import batch_axis
 from ..attribution.passes.memory import Allocations
 from ..attribution.passes.replay import Replay
-from ..attribution.passes.runs import Runs, fitting, place_of
+from ..attribution.passes.runs import Runs, fitting, keeping_graph, place_of
 from ..attribution.tap import Level
 from ..models.classifier import Classifier
 
@@ -75,6 +75,12 @@ class ClassRuns(Runs):
     def at_input(self, altered: Tensor) -> Tensor:
         """See :class:`Runs`."""
         return self._of_classes(self._logits(altered))
+
+    def with_graph(self, altered: Tensor) -> Tensor:
+        """See :class:`Runs`."""
+        self.batch_size()  # measured without a graph
+        with keeping_graph(self.classifier.model):
+            return self.at_input(altered)
 
     def similarity(self, altered: Tensor) -> Tensor:
         """See :class:`Runs`: the confidences in the classes."""

@@ -115,7 +115,8 @@ class Targets:
     def why_nothing(self, method: Method, layers: Sequence[str]) -> str:
         """Why a map is blank after many passes, and what to try."""
         if not method.uses_layers:
-            return f'{method.name} finds no part of the picture that matters; try more `num_masks` or another method'
+            more = 'passes' if 'passes' in method.complete(None) else 'num_masks'
+            return f'{method.name} finds no part of the picture that matters; try more `{more}` or another method'
         return f'{method.name} is nowhere positive at {quoted(layers)}; choose another layer or method'
 
 

@@ -132,6 +132,12 @@ def test_saturated_scores_are_measured_finitely(scores):
     )
 
 
+def test_the_overlap_with_the_unaltered_box_counts_as_its_logarithm():
+    altered = torch.tensor([[10.0, 20.0, 30.0, 45.0], [0.0, 0.0, 10.0, 5.0], [50.0, 50.0, 60.0, 60.0]])
+    added = box_measure('score', BOXES, overlap=True)(SCORES, altered) - SCORES
+    assert added.exp().tolist() == pytest.approx([0.5, 0.5, 0.001])  # half as high, twice as wide, elsewhere
+
+
 def test_an_unknown_measure_is_answered_too():
     with pytest.raises(MmlensError, match="Unknown target 'loss'"):
         box_measure('loss', BOXES)

@@ -11,6 +11,7 @@ from torchvision.ops import box_iou
 
 from mmlens import explain_boxes
 from mmlens.attribution import windows
+from mmlens.attribution.graph import live_graph
 from mmlens.attribution.layers import resolve_layer
 from mmlens.attribution.passes.altering import batch_axis
 from mmlens.attribution.passes.memory import Allocations
@@ -251,6 +252,39 @@ def test_batches_of_any_size_measure_the_same(detector, picture):
     for others in measured[1:]:
         torch.testing.assert_close(others, measured[0], rtol=1e-4, atol=1e-5)
     assert (measured[0] - runs.reference).abs().max() > 1e-3 * runs.reference.max()
+
+
+@every_kind
+def test_gradients_at_the_input_are_those_of_the_whole_detector(detector, picture):
+    with following(detector, picture, logits=True) as runs:
+        inputs = runs.prepared.batch['inputs'].clone().requires_grad_()
+        values = runs.with_graph(inputs)
+        assert not runs.by_overlap and values.shape == (1, len(runs.found)) and runs.passes == 1
+        wanted = torch.zeros_like(values)
+        wanted[0, 1] = 1
+        (found,) = torch.autograd.grad(values, inputs, wanted)
+        with torch.enable_grad(), live_graph():
+            scores = detector.in_picture(runs.prepared, *detector.samples(runs.prepared, 1, inputs)).scores
+            (expected,) = torch.autograd.grad(scores[1].logit(), inputs)
+    assert expected.any() and all(parameter.grad is None for parameter in detector.model.parameters())
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize('detector', ['yolox', 'yolov5'], indirect=True)
+def test_gradients_at_altered_inputs_are_what_small_steps_change(detector, picture):
+    """Of a batch of two, whose second input is faint; these two detectors are smooth everywhere."""
+    with following(detector, picture, target='both', logits=True, batch_size=2) as runs:
+        plain = runs.prepared.batch['inputs']
+        altered = torch.cat([plain, 0.3 * plain + 0.7 * plain.mean()]).requires_grad_()
+        values = runs.with_graph(altered)
+        torch.testing.assert_close(values.detach(), runs.at_input(altered.detach()), rtol=1e-3, atol=1e-3)
+        wanted = torch.zeros_like(values)
+        wanted[1, 0] = 1
+        (gradient,) = torch.autograd.grad(values, altered, wanted)
+        step = gradient / gradient.norm() * 0.1
+        higher, lower = (runs.at_input(altered.detach() + sign * step)[1, 0] for sign in (1, -1))
+        assert not gradient[0].any()
+        assert float(higher - lower) == pytest.approx(0.2 * float(gradient.norm()), rel=0.05)
 
 
 def test_no_more_copies_are_run_than_there_are_alterations(yolox, picture):

@@ -83,6 +83,19 @@ def test_altered_inputs_are_whole_passes(running, classifier):
     assert runs.passes == 6
 
 
+def test_gradients_at_the_input_are_those_of_the_whole_classifier(running, classifier):
+    runs, _ = running()
+    altered = runs.inputs.clone().requires_grad_()
+    measured = runs.with_graph(altered)
+    torch.testing.assert_close(measured[0], runs.reference, rtol=1e-4, atol=1e-5)
+    (found,) = torch.autograd.grad(measured, altered, torch.tensor([[1.0, -2.0]]))
+    assert all(parameter.grad is None for parameter in classifier.model.parameters())
+    with torch.enable_grad():
+        logits = classifier.logits_of(altered)[0]
+        (expected,) = torch.autograd.grad(logits[CATEGORIES[0]] - 2 * logits[CATEGORIES[1]], altered)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_memory_is_measured_and_kept_to(running):
     runs, _ = running()
     (level,) = runs.replay.levels((64, 64))

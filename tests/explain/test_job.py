@@ -220,6 +220,9 @@ def test_a_family_says_what_is_its_own(yolox, picture):
     assert targets.why_nothing(drise, []) == (
         'drise finds no part of the picture that matters; try more `num_masks` or another method'
     )
+    assert targets.why_nothing(get_method('precisionsearch'), []) == (
+        'precisionsearch finds no part of the picture that matters; try more `passes` or another method'
+    )
     assert targets.why_nothing(ablation, ['neck', 'backbone']) == (
         "ablationcam is nowhere positive at 'neck', 'backbone'; choose another layer or method"
     )

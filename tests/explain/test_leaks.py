@@ -105,12 +105,15 @@ def raise_in(module):
     module.forward = forward
 
 
+BLACK_BOX = {'drise': dict(num_masks=3), 'precisionsearch': dict(passes=8, regions=20)}
+
+
 def options_of(method):
-    return dict(num_masks=3) if method == 'drise' else None
+    return BLACK_BOX.get(method)
 
 
 def normal(model, picture, method):
-    layers = None if method == 'drise' else ['neck', 'backbone']
+    layers = None if method in BLACK_BOX else ['neck', 'backbone']
     options = options_of(method)
     explanation = explain_boxes(
         model, picture, method=method, score_thr=0.1, topk=3, layers=layers, method_options=options

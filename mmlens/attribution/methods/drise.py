@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
-from pathlib import Path
 from typing import List, Sequence, Tuple
 
 import numpy as np
@@ -12,12 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...errors import MethodError, OutputError
-from ...files import write_atomically
+from ...errors import MethodError
+from .kept import KeptFile
 from .multi_pass import Maps, PassJob
 from .registry import register_pass_method
 
-_SAVE_EVERY = 1.0  # seconds: a slow disk must not hold up each pass
 _MASKS_AT_A_TIME = 16
 
 
@@ -95,53 +91,22 @@ class _Weights:
     """
 
     def __init__(self, job: PassJob, count: int) -> None:
-        self.values = torch.zeros(0, len(job.runs.reference), dtype=torch.float64)
-        self._path = Path(job.options['resume']) if job.options['resume'] else None
-        self._made_for = _made_for(job)
-        if self._path is not None and self._path.is_file():
-            known = self._load(self._path)
-            if len(known) >= count:
-                self.values, self._path = known[:count], None  # nothing new to keep
-            else:
-                # Rounding may depend on which masks share a batch: one that was not full is run again.
-                self.values = known[: len(known) - len(known) % job.runs.batch_size()]
+        self._file = KeptFile(job, 'D-RISE', 'weights', [job.options[name] for name in ('grid', 'keep', 'seed')])
+        known = self._file.load()
+        if known is None:
+            self.values = torch.zeros(0, len(job.runs.reference), dtype=torch.float64)
+        elif len(known) >= count:
+            self.values, self._file.path = known[:count], None  # nothing new to keep
+        else:
+            # Rounding may depend on which masks share a batch: one that was not full is run again.
+            self.values = known[: len(known) - len(known) % job.runs.batch_size()]
         self.save()  # before any work: it may be a place that cannot be written to
-
-    def _load(self, path: Path) -> Tensor:
-        try:
-            with np.load(path) as kept:
-                values, made_for = torch.from_numpy(kept['weights']), str(kept['made_for'])
-        except Exception as error:  # whatever is wrong with the user's file
-            raise MethodError(
-                f'{path} holds no progress of D-RISE: delete it, or name another file with `resume`.'
-            ) from error
-        if made_for != self._made_for:
-            raise MethodError(
-                f'{path} was started with another picture, other boxes or other options: delete it, or name another '
-                'file with `resume`.'
-            )
-        return values
 
     def add(self, weights: Tensor) -> None:
         """Add those of a batch of masks: (B, N)."""
         self.values = torch.cat([self.values, weights.double().cpu()])
-        if time.monotonic() - self._saved > _SAVE_EVERY:
-            self.save()
+        self._file.save_now_and_then(self.values)
 
     def save(self) -> None:
         """Write the file, if one was named."""
-        if self._path is not None:
-            try:
-                with write_atomically(self._path, suffix='.npz') as temporary:
-                    np.savez(temporary, weights=self.values.numpy(), made_for=np.array(self._made_for))
-            except OutputError as error:
-                raise OutputError(f'Cannot write {self._path}: name another file with `resume`.') from error
-        self._saved = time.monotonic()
-
-
-def _made_for(job: PassJob) -> str:
-    """What the weights depend on: the input, the boxes and the options, but for the number of masks."""
-    inputs = hashlib.sha256(job.inputs.detach().float().cpu().numpy().tobytes()).hexdigest()
-    options = [job.options[name] for name in ('grid', 'keep', 'seed')]
-    parts = [inputs, job.runs.identity, options, job.runs.batch_size()]
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+        self._file.save(self.values)

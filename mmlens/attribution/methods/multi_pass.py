@@ -124,6 +124,7 @@ class PassMethod(Method):
         uses_gradients: Whether it asks for the gradients of one plain pass of a detector too.
         uses_layers: Whether it looks at layers; else the network is a black box.
         logits: Whether a box's score is measured as its logit.
+        overlap: Whether the logarithm of the box's overlap with the unaltered one is added to it.
         options: Its options with their defaults.
         shows: One line for people: what the map shows.
     """
@@ -133,6 +134,7 @@ class PassMethod(Method):
     uses_gradients: bool = True
     uses_layers: bool = True
     logits: bool = False
+    overlap: bool = False
     options: Dict[str, Any] = field(default_factory=dict)
     shows: str = ''
 

@@ -43,6 +43,7 @@ def register_pass_method(
     uses_gradients: bool = True,
     uses_layers: bool = True,
     logits: bool = False,
+    overlap: bool = False,
     shows: str = '',
     **options: Any,
 ) -> Callable[[Explain], Explain]:
@@ -53,6 +54,7 @@ def register_pass_method(
         uses_gradients: See :class:`~mmlens.attribution.methods.multi_pass.PassMethod`.
         uses_layers: See there.
         logits: See there.
+        overlap: See there.
         shows: See there.
         **options: Its options with their defaults, in addition to ``batch_size`` (passes per batch)
             and ``memory`` (how many MB a batch may take).
@@ -76,7 +78,7 @@ def register_pass_method(
 
     def decorate(explain: Explain) -> Explain:
         defaults = {'batch_size': None, 'memory': None, **options}
-        _register(PassMethod(name.lower(), explain, uses_gradients, uses_layers, logits, defaults, shows))
+        _register(PassMethod(name.lower(), explain, uses_gradients, uses_layers, logits, overlap, defaults, shows))
         return explain
 
     return decorate

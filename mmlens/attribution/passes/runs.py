@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..tap import Level
 
@@ -59,12 +60,31 @@ class Runs:
         """Shape (B, N): the targets on B altered inputs (B, 3, H, W)."""
         raise NotImplementedError
 
+    def with_graph(self, altered: Tensor) -> Tensor:
+        """Shape (B, N): the targets on B altered inputs (B, 3, H, W), with a graph that begins at these.
+
+        B is at most :meth:`batch_size`: each pass that is kept for its gradient takes memory.
+        """
+        raise NotImplementedError
+
     def similarity(self, altered: Tensor) -> Tensor:
         """Shape (B, N), in [0, 1]: how much of what was found is found again on B altered inputs (B, 3, H, W).
 
         For this the network is a black box: an object found may come from any candidate.
         """
         raise NotImplementedError
+
+
+@contextlib.contextmanager
+def keeping_graph(model: nn.Module) -> Iterator[None]:
+    """Keep the graph of what a model computes from its inputs, but not from its parameters.
+
+    For a model that is given back as it was later, as :class:`~mmlens.attribution.passes.replay.Replay` does.
+    """
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    with torch.enable_grad():
+        yield
 
 
 # Bytes of activations that a batch may take where nothing else was asked for. On a CPU more saves no time.

@@ -63,7 +63,8 @@ def _add_method(parser: Parser) -> None:
         default='gradcam',
         type=str.lower,
         help='gradcam (default), gradcam++, layercam, hirescam, xgradcam, eigencam, eigengradcam, ablationcam, '
-        'scorecam, reciprocam, drise, or a class of pytorch_grad_cam that needs only activations and gradients',
+        'scorecam, reciprocam, drise, precisionsearch, or a class of pytorch_grad_cam that needs only activations and '
+        'gradients',
     )
     parser.add_argument(
         '--target',

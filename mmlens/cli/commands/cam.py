@@ -67,7 +67,7 @@ def _add_what(parser: Parser) -> None:
         '--method',
         default='GradCAM',
         help='GradCAM (default), GradCAM++, XGradCAM, EigenCAM, EigenGradCAM, LayerCAM, HiResCAM, AblationCAM, '
-        'ScoreCAM, ReciproCAM, DRISE, or another class of pytorch_grad_cam; case-insensitive',
+        'ScoreCAM, ReciproCAM, DRISE, PrecisionSearch, or another class of pytorch_grad_cam; case-insensitive',
     )
     group.add_argument(
         '--target-category',

@@ -140,9 +140,9 @@ def test_an_early_end_gives_the_estimate_so_far(made):
 
 def test_weights_are_kept_when_a_pass_is_stopped(made, tmp_path, monkeypatch):
     """Ctrl-C at any moment: what was written now and then is there."""
-    from mmlens.attribution.methods import drise as module
+    from mmlens.attribution.methods import kept
 
-    monkeypatch.setattr(module, '_SAVE_EVERY', 0.0)
+    monkeypatch.setattr(kept, '_SAVE_EVERY', 0.0)
     file = str(tmp_path / 'masks.npz')
     of_input, calls = made.of_input, []
 

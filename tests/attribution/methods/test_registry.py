@@ -10,7 +10,7 @@ from mmlens.attribution.methods import PassMethod, available_methods, get_method
 from mmlens.attribution.methods import registry as registry_of_methods
 from mmlens.errors import MethodError
 
-BY_PASSES = ['ablationcam', 'drise', 'reciprocam', 'scorecam']
+BY_PASSES = ['ablationcam', 'drise', 'precisionsearch', 'reciprocam', 'scorecam']
 BUILT_IN = ['eigencam', 'eigengradcam', 'gradcam', 'gradcam++', 'hirescam', 'layercam', 'xgradcam']
 
 

@@ -214,3 +214,13 @@ def test_drise_goes_on_where_it_was(model, pictures, capsys):
     whole, half, both = [np.load(f'{folder}/a.npz')['raw'] for folder in ('whole', 'half', 'both')]
     np.testing.assert_allclose(both, whole, atol=1e-5)
     assert np.abs(half - whole).max() > 1e-3
+
+
+def test_precision_search_goes_on_where_it_was(model, pictures, capsys):
+    words = ['pics/a.png', *model, '--method', 'precisionsearch', '--score-thr', '0.01', '--topk', '2', '--save-maps']
+    words += ['--passes', '24', '--regions', '50', '--resume', 'search.npz']
+    assert main([*words, '--out-dir', 'whole']) == 0
+    assert main([*words, '--out-dir', 'again']) == 0
+    whole, again = [np.load(f'{folder}/a.npz') for folder in ('whole', 'again')]
+    assert np.array_equal(whole['raw'], again['raw']) and whole['raw'].shape[0] == 2
+    assert 2 < whole['passes'] <= 2 * 24 + 2 == again['passes'] + 2 * 24
