@@ -56,7 +56,7 @@ def photographs(paths: Sequence[Path]) -> List[evaluation.Case]:
     for path in paths:
         found = sorted(each for each in path.iterdir() if each.suffix.lower() in ENDINGS) if path.is_dir() else [path]
         files += found
-    return [evaluation.Case(file.name, lambda file=file: (file, None)) for file in files]
+    return [evaluation.bare_case(file.name, file) for file in files]
 
 
 def measured(

@@ -108,6 +108,12 @@ def add_picture(parser: Parser, kinds: str = 'picture or video') -> None:
 
 
 def add_model(parser: Parser) -> None:
+    """Add ``config``, ``checkpoint`` and the options that change how they are loaded, whatever the family."""
+    add_weights(parser)
+    add_network(parser)
+
+
+def add_weights(parser: Parser) -> None:
     """Add ``config``, ``checkpoint`` and the options that change how they are loaded."""
     parser.add_argument(
         'config', help='config file, or one of an installed package: mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
@@ -120,7 +126,6 @@ def add_model(parser: Parser) -> None:
         action='store_true',
         help="replace letterbox, keep-ratio and pad in the config's test pipeline with a plain resize",
     )
-    add_network(parser)
 
 
 def add_network(parser: Parser) -> None:

@@ -11,11 +11,11 @@ Example:
 
 from __future__ import annotations
 
-from .cases import Case, Truth, sample
+from .cases import Case, Truth, bare_case, sample
 from .coco import CocoFile, test_set
 from .rows import Row, baselines, read_row
-from .run import PROGRESS, cost_of, evaluate_cases
-from .summary import Mean, grid, markdown, means_of, pairs_of, write_means, write_pairs
+from .run import PROGRESS, check_rows, cost_of, evaluate_cases
+from .summary import Mean, draw_means, grid, markdown, means_of, pairs_of, report, write_means, write_pairs
 from .table import Table
 
 __all__ = [
@@ -26,14 +26,18 @@ __all__ = [
     'Row',
     'Table',
     'Truth',
+    'bare_case',
     'baselines',
+    'check_rows',
     'cost_of',
+    'draw_means',
     'evaluate_cases',
     'grid',
     'markdown',
     'means_of',
     'pairs_of',
     'read_row',
+    'report',
     'sample',
     'test_set',
     'write_means',

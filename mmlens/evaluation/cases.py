@@ -53,6 +53,11 @@ class Case:
     read: Callable[[], Tuple[Picture, Optional[Truth]]]
 
 
+def bare_case(name: str, picture: Picture) -> Case:
+    """A picture that nothing is known about."""
+    return Case(name, lambda: (picture, None))
+
+
 def sample(cases: Sequence[Case], number: Optional[int], seed: int) -> List[Case]:
     """Draw some of the cases, in their own order; all if there are not more than ``number``."""
     if number is None or number >= len(cases):

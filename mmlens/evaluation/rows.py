@@ -41,7 +41,10 @@ class Row:
     @property
     def settings(self) -> Dict[str, Any]:
         """The options as arguments."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in self.options}
+        settings = {key: list(value) if isinstance(value, tuple) else value for key, value in self.options}
+        if len(settings.get('against', ())) == 1:
+            settings['against'] = settings['against'][0]  # 'auto' stands alone
+        return settings
 
 
 def read_row(text: str, **shared: Any) -> Row:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from ..attribution.methods import get_method
-from ..errors import MmlensError, OutputError
+from ..errors import MmlensError, OutputError, count
 from ..explain.box_targets import BoxTargets
 from ..explain.job import Job
 from ..metrics import ALTERATIONS
@@ -71,9 +71,8 @@ def evaluate_cases(
         table.add(record)
         progress(table.total, len(cases))
     if not len(table):
-        raise MmlensError(
-            f'None of the {len(cases)} pictures has a detection that scores at least {score_thr:g}: lower `score_thr`.'
-        )
+        where = count(len(cases), 'picture')
+        raise MmlensError(f'No detection on {where} scores at least {score_thr:g}: lower `score_thr`.')
     return table
 
 

@@ -12,7 +12,7 @@ from typing import Dict, Iterable, List, Sequence, Tuple
 import numpy as np
 
 from ..files import write_atomically
-from ..metrics import Interval, bootstrap, paired_difference
+from ..metrics import ALTERATIONS, SHARES, Interval, bootstrap, paired_difference
 from .figures import FIGURES, LOWER_IS_BETTER
 from .table import SIZES, Table
 
@@ -73,8 +73,17 @@ def pairs_of(table: Table) -> List[Tuple[str, str, str, Interval]]:
     return found
 
 
-def markdown(table: Table, means: Sequence[Mean], kind: str = 'all', group: str = '') -> str:
-    """The means of a group as a table of Markdown, a row a method, baselines last; the best of a column is bold."""
+def markdown(table: Table, means: Sequence[Mean], kind: str = 'all', group: str = '', **columns: bool) -> str:
+    """The means of a group as a table of Markdown, a row a method, baselines last; the best of a column is bold.
+
+    Args:
+        table: What was measured.
+        means: What :func:`means_of` returned.
+        kind, group: Which of them.
+        **columns: ``cost``: whether the last column is the time of a box's map, in plain inferences; ``intervals``:
+            whether they follow the means. Both default to ``True``.
+    """
+    cost, intervals = columns.get('cost', True), columns.get('intervals', True)
     of_cell = {(mean.row, mean.figure): mean.interval for mean in means if (mean.kind, mean.group) == (kind, group)}
     figures = [name for name in FIGURES if any(figure == name for _, figure in of_cell)]
     best = {name: _best(name, {row: of_cell[row, name].mean for row in table.rows}) for name in figures}
@@ -82,12 +91,12 @@ def markdown(table: Table, means: Sequence[Mean], kind: str = 'all', group: str 
     lines = [
         [
             f'*{row}*' if row in table.baselines else row,
-            *(_shown(of_cell[row, name], row in best[name]) for name in figures),
-            _cost(table, row),
+            *(_shown(of_cell[row, name], row in best[name], intervals) for name in figures),
+            *([_cost(table, row)] if cost else []),
         ]
         for row in rows
     ]
-    return grid(['method', *(FIGURES[name] for name in figures), 'cost'], lines)
+    return grid(['method', *(FIGURES[name] for name in figures), *(['cost'] if cost else [])], lines)
 
 
 def _best(figure: str, means: Dict[str, float]) -> List[str]:
@@ -99,11 +108,12 @@ def _best(figure: str, means: Dict[str, float]) -> List[str]:
     return [row for row, mean in shown.items() if mean == wanted]
 
 
-def _shown(interval: Interval, best: bool) -> str:
+def _shown(interval: Interval, best: bool, with_interval: bool) -> str:
     if math.isnan(interval.mean):
         return '-'
     mean = f'{interval.mean:.3f}'
-    return f'{f"**{mean}**" if best else mean} [{interval.low:.3f}, {interval.high:.3f}]'
+    mean = f'**{mean}**' if best else mean
+    return f'{mean} [{interval.low:.3f}, {interval.high:.3f}]' if with_interval else mean
 
 
 def _cost(table: Table, row: str) -> str:
@@ -115,6 +125,33 @@ def grid(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A table of Markdown."""
     rows = [list(headings), ['---'] * len(headings), *map(list, lines)]
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+
+
+def report(table: Table, means: Sequence[Mean]) -> str:
+    """All tables as a page of Markdown: over all boxes, a table a class and a table a size. It holds no times."""
+    parts = [f'{len(table)} boxes on {table.total} pictures. In brackets: 95 % intervals; in italics: baselines.']
+    for kind, group in dict.fromkeys((mean.kind, mean.group) for mean in means):
+        heading = f'{kind}: {group} ({len(groups_of(table)[kind, group])})' if group else kind
+        parts.append(f'## {heading}\n\n{markdown(table, means, kind, group, cost=False)}')
+    return '\n\n'.join(parts) + '\n'
+
+
+def draw_means(table: Table, means: Sequence[Mean]) -> np.ndarray:
+    """Draw the means over all boxes with their intervals, and the curves of deletion and insertion.
+
+    Returns:
+        Shape (H, W, 3), uint8, BGR.
+    """
+    from ..rendering.evaluation import draw_evaluation
+
+    shown: Dict[str, Dict[str, Tuple[float, float, float]]] = {}
+    for mean in means:
+        if mean.kind == 'all':
+            interval = mean.interval
+            shown.setdefault(FIGURES[mean.figure], {})[mean.row] = (interval.mean, interval.low, interval.high)
+    curves = {name: {row: table.curves(row, name) for row in table.rows} for name in ALTERATIONS}
+    known = {name: of_rows for name, of_rows in curves.items() if name in table.known()}
+    return draw_evaluation(shown, known, SHARES, table.baselines)
 
 
 def write_means(means: Sequence[Mean], path: Path) -> None:

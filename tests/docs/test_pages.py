@@ -15,7 +15,7 @@ import pytest
 
 import mmlens
 from mmlens.attribution.targets import BOX_TARGETS
-from mmlens.cli.commands import boxam, cam, featmap, history, layers, lr, pipeline
+from mmlens.cli.commands import boxam, cam, evaluate, featmap, history, layers, lr, pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, PICTURES = ROOT / 'docs', ROOT / 'docs' / 'pictures'
@@ -99,6 +99,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
     known = (
         options_of(boxam)
         | options_of(cam)
+        | options_of(evaluate)
         | options_of(featmap)
         | options_of(history)
         | options_of(layers)
@@ -121,11 +122,14 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         ('lr.md', lr),
         ('pipeline.md', pipeline),
         ('training.md', history),
+        ('truth.md', evaluate),
     ],
 )
 def test_what_only_one_command_has_is_on_its_page(page, module):
     others = [
-        options_of(other) for other in (boxam, cam, featmap, history, layers, lr, pipeline) if other is not module
+        options_of(other)
+        for other in (boxam, cam, evaluate, featmap, history, layers, lr, pipeline)
+        if other is not module
     ]
     for option in options_of(module) - set.union(*others):
         assert f'`{option}' in text_of(DOCS / page) or f' {option} ' in text_of(DOCS / page)

@@ -14,6 +14,7 @@ def test_a_row_is_read_part_by_part():
     assert (row.name, row.baseline, row.draw) == ('fine', False, None)
     assert row.settings == dict(method='layercam', layers=['backbone.stage1', 'neck'], fusion='product')
     assert read_row('why: gradcam///cat+dog').settings == dict(method='gradcam', against=['cat', 'dog'])
+    assert read_row('why: gradcam///auto').settings['against'] == 'auto'
     assert read_row('plain:').settings == {} == read_row('default').settings
     assert read_row('gradcam', layers=('neck',), fusion=None).settings == dict(method='gradcam', layers=['neck'])
 

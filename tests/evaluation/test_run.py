@@ -61,7 +61,7 @@ def test_rows_that_cannot_be_computed_are_refused_before_the_first_pass(yolox, c
 
 
 def test_no_box_over_the_threshold(yolox, cases, rows):
-    with pytest.raises(MmlensError, match='None of the 3 pictures has a detection that scores at least 1: lower'):
+    with pytest.raises(MmlensError, match='No detection on 3 pictures scores at least 1: lower'):
         evaluate_cases(yolox, cases, rows, score_thr=1.0)
     with pytest.raises(MmlensError, match='no pictures to measure on'):
         evaluate_cases(yolox, [], rows)

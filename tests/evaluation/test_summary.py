@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmlens import metrics
-from mmlens.evaluation import Table, grid, markdown, means_of, pairs_of, write_means, write_pairs
+from mmlens.evaluation import Table, draw_means, grid, markdown, means_of, pairs_of, report, write_means, write_pairs
 from mmlens.evaluation.figures import FIGURES
 from mmlens.evaluation.summary import groups_of
 
@@ -69,6 +69,21 @@ def test_the_table_marks_the_best_and_the_baselines(table):
     assert lines[2].endswith('| 1.000 [1.000, 1.000] | 0.500 [0.500, 0.500] | 1.00 |')  # as good as the other
     assert lines[3].startswith('| *bad* | ') and '**' not in lines[3]
     assert markdown(table, means_of(table), 'class', 'ant').count('\n') == 3
+    short = markdown(table, means_of(table), cost=False, intervals=False).splitlines()
+    assert short[0] == '| method | deletion | pointing | EPG |'
+    assert short[2] == f'| good | **{mean:.3f}** | 1.000 | 0.500 |'
+
+
+def test_the_report_has_a_table_a_group_and_no_times(table):
+    text = report(table, means_of(table))
+    headings = [line for line in text.splitlines() if line.startswith('## ')]
+    assert headings == ['## all', '## class: ant (3)', '## class: bee (3)', '## size: small (3)', '## size: large (3)']
+    assert text.startswith('6 boxes on 3 pictures.') and 'cost' not in text and text.count('| good |') == 5
+
+
+def test_the_means_are_drawn(table):
+    drawn = draw_means(table, means_of(table))
+    assert drawn.dtype == np.uint8 and drawn.ndim == 3 and drawn.std() > 10
 
 
 def test_a_grid():

@@ -20,6 +20,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'choices',
         'compat',
         'errors',
+        'evaluation',
         'explain',
         'files',
         'histories',
@@ -32,7 +33,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'version',
     },
     'engine': {'attribution', 'errors', 'explain', 'files', 'models', 'registry', 'rendering', 'results'},
-    'evaluation': {'attribution', 'errors', 'explain', 'files', 'metrics', 'models', 'samples', 'version'},
+    'evaluation': {'attribution', 'errors', 'explain', 'files', 'metrics', 'models', 'rendering', 'samples', 'version'},
     'explain': {'attribution', 'choices', 'compat', 'errors', 'metrics', 'models', 'pipelines', 'results'},
     'samples': {'choices', 'compat', 'errors', 'models', 'pipelines', 'results'},
     'histories': {'errors', 'files', 'rendering'},
@@ -53,7 +54,8 @@ MAY_IMPORT: Dict[str, Set[str]] = {
 # Of these, the ones that are imported only when something is drawn or saved, or a command starts to work.
 ONLY_WHEN_CALLED: Dict[str, Set[str]] = {
     'mmlens': {'compat'},
-    'cli': {'compat', 'explain', 'models', 'pipelines', 'rendering', 'results', 'samples', 'schedules'},
+    'cli': {'compat', 'evaluation', 'explain', 'models', 'pipelines', 'rendering', 'results', 'samples', 'schedules'},
+    'evaluation': {'rendering'},
     'histories': {'rendering'},
     'results': {'rendering'},
 }

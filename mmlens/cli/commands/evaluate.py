@@ -1,0 +1,211 @@
+"""``mmlens evaluate``: measures how true the maps of a detector are, on a test set, beside baselines."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+from ...errors import MmlensError, count
+from ...files import write_atomically, write_picture
+from ..arguments import Parser, add_weights, fraction, parse, positive, rank, read_cfg_options
+from ..guard import DONE, guarded, quiet
+from ..outputs import check_writable
+from ..progress import progress_bar
+from ..sources import find_sources
+
+if TYPE_CHECKING:
+    from ...evaluation import Case, CocoFile, Row, Table
+    from ...models.detector import Detector
+
+DEFAULT_FOLDER = './output/evaluation'
+
+
+def build_parser() -> Parser:
+    """Build the parser of ``mmlens evaluate``."""
+    parser = Parser(
+        prog='mmlens evaluate',
+        parameters={'layers': 'target_layers'},
+        description='Measure how true the maps of a detector are: every box of every method and baseline, by deletion, '
+        'insertion, pointing, energy and more, with 95 %% intervals.',
+    )
+    add_weights(parser)
+    _add_pictures(parser)
+    _add_methods(parser)
+    _add_run(parser)
+    return parser
+
+
+def _add_pictures(parser: Parser) -> None:
+    group = parser.add_argument_group('pictures')
+    group.add_argument(
+        '--ann', metavar='FILE', help="annotations in COCO's format (default: the config's own test set)"
+    )
+    group.add_argument(
+        '--images', metavar='DIR', help='folder of their pictures; without --ann, of pictures without annotations'
+    )
+    group.add_argument('--number', type=positive, metavar='N', help='measure on N pictures, drawn at random')
+    group.add_argument('--seed', type=rank, default=0, metavar='S', help='which ones (default: 0)')
+
+
+def _add_methods(parser: Parser) -> None:
+    group = parser.add_argument_group('what is compared')
+    group.add_argument(
+        '--methods',
+        nargs='+',
+        default=['default'],
+        metavar='ROW',
+        help='methods, or "NAME: METHOD/LAYERS/FUSION/AGAINST" with layers joined by + (default: the default method)',
+    )
+    group.add_argument('--target-layers', nargs='+', metavar='LAYER', help='layers of methods that stand alone')
+    group.add_argument('--fusion', help='fusion of methods that stand alone')
+    group.add_argument('--against', nargs='+', metavar='CLASS', help='contrast of methods that stand alone')
+    group.add_argument('--score-thr', type=fraction, default=0.3, help='ignore boxes with a lower score (default: 0.3)')
+    group.add_argument(
+        '--maps-only', action='store_true', help='leave out deletion and insertion, which take many passes'
+    )
+
+
+def _add_run(parser: Parser) -> None:
+    group = parser.add_argument_group('the run')
+    group.add_argument('--batch-size', type=positive, metavar='B', help='altered pictures that run at a time')
+    group.add_argument('--out-dir', default=DEFAULT_FOLDER, help='folder for the results (default: %(default)s)')
+    group.add_argument('--resume', action='store_true', help='go on with what --out-dir holds')
+    group.add_argument('--dry-run', action='store_true', help='tell how many passes it takes, and stop')
+
+
+def read_annotations(args: argparse.Namespace) -> Optional[CocoFile]:
+    """Read the annotation file that was named, before a model is loaded; ``None`` if there is none.
+
+    Raises:
+        MmlensError: If it is of other pictures, or its folder was not named.
+    """
+    if not args.ann:
+        return None
+    if not args.images:
+        raise MmlensError('--ann needs --images, the folder of its pictures.')
+    from ...evaluation import CocoFile
+
+    return CocoFile(Path(args.ann), Path(args.images))
+
+
+def cases_of(args: argparse.Namespace, file: Optional[CocoFile], detector: Detector) -> List[Case]:
+    """The pictures to measure on.
+
+    Raises:
+        MmlensError: If there are none, or their classes are not the detector's.
+    """
+    from ...evaluation import bare_case, sample, test_set
+
+    if file is not None:
+        cases = file.cases(detector.class_names)
+    elif args.images:
+        sources = [source for source in find_sources(args.images, Path(args.out_dir)) if not source.is_video]
+        cases = [bare_case(source.name, source.path) for source in sources]
+    else:
+        with quiet():
+            cases = test_set(detector.cfg)
+    return sample(cases, args.number, args.seed)
+
+
+def rows_of(args: argparse.Namespace, detector: Detector) -> List[Row]:
+    """What is compared: the methods that were asked for, and the baselines."""
+    from ...evaluation import baselines, read_row
+
+    layers, against = (tuple(given) if given else None for given in (args.target_layers, args.against))
+    methods = [read_row(text, layers=layers, fusion=args.fusion, against=against) for text in args.methods]
+    return methods + baselines(detector)
+
+
+def load(args: argparse.Namespace) -> Detector:
+    """Open the detector that the arguments name."""
+    with quiet():
+        from ...explain.networks import open_detector
+
+        detector = open_detector(
+            args.config,
+            args.checkpoint,
+            device=args.device,
+            cfg_options=read_cfg_options(args.cfg_options),
+            resize_only=args.resize_only,
+        )
+    if not args.checkpoint and not detector.cfg.get('load_from'):
+        raise MmlensError(f'No checkpoint was given, and {args.config} has no load_from: name one after the config.')
+    if detector.needs_words:
+        raise MmlensError(f'{detector.name} looks for words: `mmlens evaluate` measures detectors of fixed classes.')
+    return detector
+
+
+def tell_cost(detector: Detector, cases: List[Case], rows: List[Row], args: argparse.Namespace) -> None:
+    """Print what the run will take, by the first few pictures."""
+    from ...evaluation import cost_of
+
+    cost = cost_of(detector, cases, rows, args.score_thr)
+    boxes = round(cost['boxes'])
+    passes = 0 if args.maps_only else round(cost['passes'])
+    each = f', {passes / boxes:.0f} a box' if boxes else ''
+    minutes = passes * cost['seconds'] / 60
+    print(
+        f'{count(len(cases), "picture")}, about {count(boxes, "box")}, {count(len(rows), "row")}: about '
+        f'{passes:,} passes on altered pictures{each}, {minutes:.1f} minutes at {cost["seconds"]:.3f} s a pass; '
+        "the methods' own passes come on top."
+    )
+
+
+@guarded
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run ``mmlens evaluate``. See :func:`mmlens.cli.main.main`."""
+    args = parse(build_parser(), argv)
+    folder = Path(args.out_dir)
+    check_writable(folder)
+    with quiet():
+        from ... import evaluation
+
+        file = read_annotations(args)
+    detector = load(args)
+    cases, rows = cases_of(args, file, detector), rows_of(args, detector)
+    evaluation.check_rows(detector, rows, cases)
+    tell_cost(detector, cases, rows, args)
+    if args.dry_run:
+        return DONE
+    with progress_bar(len(cases)) as bar:
+        task = bar.add_task('pictures', total=len(cases))
+        try:
+            table = evaluation.evaluate_cases(
+                detector,
+                cases,
+                rows,
+                score_thr=args.score_thr,
+                batch_size=args.batch_size,
+                maps_only=args.maps_only,
+                folder=folder,
+                resume=args.resume,
+                settings=_settings(args),
+                progress=lambda done, total: bar.update(task, completed=done),
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f'what was measured is kept in {folder}; go on with --resume.') from None
+    write_results(table, folder)
+    return DONE
+
+
+def _settings(args: argparse.Namespace) -> Dict[str, Any]:
+    """What figures depend on and the pictures' names do not tell."""
+    annotations = hashlib.sha256(Path(args.ann).read_bytes()).hexdigest() if args.ann else ''
+    return dict(config=args.config, cfg_options=args.cfg_options, resize_only=args.resize_only, annotations=annotations)
+
+
+def write_results(table: Table, folder: Path) -> None:
+    """Write all files, and print the table over all boxes."""
+    from ...evaluation import draw_means, markdown, means_of, pairs_of, report, write_means, write_pairs
+
+    means = means_of(table)
+    table.write_boxes(folder / 'boxes.csv')
+    write_means(means, folder / 'summary.csv')
+    write_pairs(pairs_of(table), folder / 'pairs.csv')
+    with write_atomically(folder / 'tables.md') as temporary:
+        Path(temporary).write_text(report(table, means), encoding='utf-8')
+    write_picture(folder / 'figures.png', draw_means(table, means))
+    print(markdown(table, means, intervals=False))
+    print(f'{count(len(table), "box")} -> {folder}: boxes.csv, summary.csv, pairs.csv, tables.md, figures.png')
