@@ -23,7 +23,7 @@ from benchmark_runs import Clock, Outcome, Run, mmlens_run
 from torch import Tensor, nn
 
 from mmlens.attribution import windows
-from mmlens.attribution.fuse import fuse_levels
+from mmlens.attribution.fusion import LevelMap, add_levels
 from mmlens.attribution.gradcam_engine import borrowed
 from mmlens.attribution.graph import live_graph
 from mmlens.attribution.tap import Tap
@@ -275,7 +275,9 @@ def vmap_run(subject: Subject, cell: Cell, name: str) -> Run:
             )
             for number in range(len(scores)):
                 maps = [method(x.activation, g[number], True)[0] for x, g in zip(levels, gradients) if g is not None]
-                prepared.geometry.map_to_picture(fuse_levels(maps, prepared.input_size).detach().cpu().numpy())
+                prepared.geometry.map_to_picture(
+                    add_levels([LevelMap.of('neck', each) for each in maps], prepared.input_size).detach().cpu().numpy()
+                )
         return Outcome(len(scores), len(scores))
 
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 FAMILIES = ('detector', 'classifier', 'segmentor', 'pose', 'network')  # of networks; the last takes any
+FUSIONS = ('sum', 'max', 'product', 'mean')  # of the maps of levels and layers; users may register more
 LAYOUTS = ('overlay', 'panels')  # of box maps
 CLASS_LAYOUTS = ('overlay', 'sheet')
 FRAMES = ('picture', 'input')  # what class maps are laid over

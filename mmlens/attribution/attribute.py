@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 import torch
 from torch import Tensor
 
-from .fuse import Size, fuse_levels
+from .fusion import Fusion, LevelMap, Size, add_levels
 from .graph import depends_on
 from .methods import OnePassMethod
 from .tap import Level
@@ -21,6 +21,7 @@ class Attribution:
     Attributes:
         raw: Shape (H, W), float32 >= 0, on the input's grid.
         blank: Why the map is empty and what to try; ``None`` if it is not.
+        counter: The map of what speaks against the target, of the same kind; ``None`` if it was not asked for.
         extra_tokens_only: Whether it is empty because the target depends on the layers' extra tokens
             (class, distillation) and on none of the cells.
     """
@@ -28,6 +29,7 @@ class Attribution:
     raw: Tensor
     blank: Optional[str] = None
     extra_tokens_only: bool = False
+    counter: Optional[Tensor] = None
 
 
 def attribute(
@@ -39,7 +41,8 @@ def attribute(
     spatial: bool = True,
     max_shape: Optional[Size] = None,
     keep_graph: bool = False,
-    fuse: Optional[Callable[[Sequence[Tensor], Size], Tensor]] = None,
+    fuse: Fusion = add_levels,
+    both_ways: bool = False,
 ) -> Attribution:
     """Explain one scalar by the levels it was computed from.
 
@@ -50,25 +53,29 @@ def attribute(
         input_size: ``(H, W)`` of the network's input.
         spatial: Keep the gradients' positions where the method would average them over the map;
             right for boxes, not for classes.
-        max_shape: See :func:`~mmlens.attribution.fuse.fuse_levels`.
+        max_shape: See :meth:`~mmlens.attribution.fusion.LevelMap.of`.
         keep_graph: Whether another target of the same graph follows.
-        fuse: Makes one map of the levels' maps. Defaults to
-            :func:`~mmlens.attribution.fuse.fuse_levels`.
+        fuse: Makes one map of the levels' maps.
+        both_ways: Whether to explain the negative of the scalar too, from the same gradients.
     """
     at_tensors = _gradients(target, levels, keep_graph) if method.uses_gradients else [None] * len(levels)
     gradients = [_at_cells(level, gradient) for level, gradient in zip(levels, at_tensors)]
-    maps: List[Tensor] = []
-    with torch.no_grad():
+
+    def explained(sign: int) -> Tensor:
+        maps: List[LevelMap] = []
         for level, gradient in zip(levels, gradients):
             if gradient is None and method.uses_gradients:
                 continue
-            signed = method(_finite(level.activation), None if gradient is None else _finite(gradient), spatial)
-            maps.append(_finite(signed[0]))
-        raw = (fuse(maps, input_size) if fuse else fuse_levels(maps, input_size, max_shape)).to(target.device)
-        if bool((raw > 0).any()):
-            return Attribution(raw)
-        extra_only = all(g is None for g in gradients) and any(g is not None for g in at_tensors)
-        return Attribution(raw, _why_blank(target, levels, gradients, method), extra_only)
+            signed = method(_finite(level.activation), None if gradient is None else sign * _finite(gradient), spatial)
+            maps.append(LevelMap.of(level.layer, _finite(signed[0]), max_shape))
+        return fuse(maps, input_size).to(target.device)
+
+    with torch.no_grad():
+        found = Attribution(explained(1), counter=explained(-1) if both_ways else None)
+        if not bool((found.raw > 0).any()):
+            found.blank = _why_blank(target, levels, gradients, method)
+            found.extra_tokens_only = all(g is None for g in gradients) and any(g is not None for g in at_tensors)
+        return found
 
 
 def gradients_at(target: Tensor, levels: Sequence[Level], keep_graph: bool = False) -> List[Optional[Tensor]]:

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
 
-from ..choices import FAMILIES
+from ..choices import FAMILIES, FUSIONS
 from ..errors import MmlensError
 from .guard import FAILED
 from .wording import use_options_of
@@ -125,6 +125,15 @@ def add_weights(parser: Parser) -> None:
         '--resize-only',
         action='store_true',
         help="replace letterbox, keep-ratio and pad in the config's test pipeline with a plain resize",
+    )
+
+
+def add_fusion(parser: Parser, default: str) -> None:
+    """Add ``--fusion``; ``default`` says what it is without one."""
+    parser.add_argument(
+        '--fusion',
+        metavar='{' + ','.join(FUSIONS) + '}',
+        help=f'how the maps of levels and layers become one (default: {default})',
     )
 
 

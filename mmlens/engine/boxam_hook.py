@@ -22,7 +22,7 @@ class BoxAMVisHook(VisHook):
     """Draw, for every box of a detector, the evidence for that box, epoch by epoch.
 
     Args:
-        method, method_options, layers, target, score_thr, classes, norm_in_bbox: See
+        method, method_options, layers, fusion, target, against, score_thr, classes, norm_in_bbox: See
             :func:`mmlens.explain_boxes`.
         max_boxes: How many boxes to explain at most, best first; -1 takes all. Defaults to 10.
         layout, colormap, alpha: See :func:`mmlens.rendering.draw_box_maps`.
@@ -37,9 +37,11 @@ class BoxAMVisHook(VisHook):
 
     def __init__(
         self,
-        method: str = 'gradcam',
+        method: str = 'evidencecam',
         layers: Optional[Sequence[str]] = None,
+        fusion: Optional[str] = None,
         target: str = 'score',
+        against: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
         score_thr: float = 0.3,
         classes: Optional[Sequence[Union[str, int]]] = None,
         max_boxes: int = 10,
@@ -52,7 +54,9 @@ class BoxAMVisHook(VisHook):
         **options: Any,
     ) -> None:
         super().__init__(tag, **options)
-        check_method(method, method_options, layers)
+        check_method(method, method_options, layers, fusion)
+        if against is not None:
+            listed('against', against, (str, Integral), 'a class')
         check('score_thr', score_thr, Real, 'a number')
         if classes is not None:
             listed('classes', classes, (str, Integral), 'a class')
@@ -61,7 +65,9 @@ class BoxAMVisHook(VisHook):
         self.explaining: Dict[str, Any] = dict(
             method=method,
             layers=layers,
+            fusion=fusion,
             target=target,
+            against=against,
             score_thr=score_thr,
             classes=classes,
             topk=max_boxes,

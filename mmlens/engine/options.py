@@ -48,8 +48,8 @@ def is_whole(number: Any, least: int) -> bool:
     return isinstance(number, Integral) and not isinstance(number, bool) and number >= least  # type: ignore[operator]
 
 
-def check_method(method: Any, method_options: Any, layers: Any) -> None:
-    """Make sure that a method and its layers are names, and its options a dict.
+def check_method(method: Any, method_options: Any, layers: Any, fusion: Any = None) -> None:
+    """Make sure that a method, its layers and fusion are names, and its options a dict.
 
     Raises:
         MmlensError: If they are not.
@@ -59,6 +59,8 @@ def check_method(method: Any, method_options: Any, layers: Any) -> None:
         check('method_options', method_options, Mapping, 'a dict')
     if layers is not None:
         listed('layers', layers, str, 'a layer')
+    if fusion is not None:
+        check('fusion', fusion, str, 'a name')
 
 
 def check_places(tag: Any, out_dir: Optional[Any]) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
+from ..attribution.class_scores import watching
 from ..attribution.graph import live_graph
 from ..attribution.passes.altering import batch_axis
 from ..attribution.passes.memory import Allocations, is_out_of_memory
@@ -15,12 +16,16 @@ from ..attribution.passes.replay import Replay
 from ..attribution.passes.runs import Runs, fitting, keeping_graph, place_of
 from ..attribution.passes.selection import Diverged, Selection
 from ..attribution.tap import Level
+from ..errors import MethodError
 from ..models.detector import Detector
 from ..models.network import Prepared
+from .candidates import Candidates
 from .post_processing import following_post_processing, lowered_thresholds, settings_of
 
 # (scores (N,), boxes (N, 4)) -> values (N,)
 Measure = Callable[[Tensor, Tensor], Tensor]
+# (logits (n,) of the candidate of each of N targets) -> values (N,)
+MeasureOfLogits = Callable[[Sequence[Optional[Tensor]]], Tensor]
 _SAME_IOU = 0.9
 
 
@@ -58,6 +63,8 @@ class BoxRuns(Runs):
         self._counts: List[int] = []  # how many detections each copy returns
         self._settled: Optional[Tuple[str, int]] = None  # what the batch size was found for
         self._size = 1
+        self._candidates: Optional[Candidates] = None
+        self._measure_of_logits: Optional[MeasureOfLogits] = None
 
     def boxes_of(self, ranks: Sequence[int]) -> Tensor:
         """Boxes (N, 4) of detections of the unaltered picture, in picture pixels."""
@@ -68,9 +75,15 @@ class BoxRuns(Runs):
         self._wanted = self.found.subset(ranks)
         self._measure = measure
 
+    def follow(self, candidates: Candidates, measure: MeasureOfLogits) -> None:
+        """Measure the class logits of the detections' candidates instead."""
+        self._candidates, self._measure_of_logits = candidates, measure
+
     @property
     def reference(self) -> Tensor:
         """Shape (N,): what is measured on the unaltered picture."""
+        if self._candidates is not None and self._measure_of_logits is not None:
+            return self._measure_of_logits(self._candidates.rows)
         return self._measure(self._wanted.scores, self._wanted.boxes)
 
     @property
@@ -137,6 +150,12 @@ class BoxRuns(Runs):
         return torch.cat([self._one_batch(level, part, axis) for part in parts])
 
     def _samples(self, level: Optional[Level], values: Tensor) -> List[Any]:
+        if self._candidates is None:
+            return self._run(level, values)
+        with watching(self._candidates.renew()):
+            return self._run(level, values)
+
+    def _run(self, level: Optional[Level], values: Tensor) -> List[Any]:
         if level is not None:
             return self.replay(level, values)
         return self.replay.whole(lambda: self.detector.samples(self.prepared, len(values), values))
@@ -162,7 +181,7 @@ class BoxRuns(Runs):
                 raise
             self.by_overlap = True
             return self._one_batch(level, part, axis)
-        return torch.stack([self._values(sample, self._of_copies[i]) for i, sample in enumerate(samples[:number])])
+        return torch.stack([self._values(sample, copy) for copy, sample in enumerate(samples[:number])])
 
     def _settle(self, level: Optional[Level], recorded: bool, items: Optional[int]) -> None:
         """Find how many passes to run at a time, and record the choices made for as many unaltered copies.
@@ -198,6 +217,8 @@ class BoxRuns(Runs):
                 samples = self._samples(level, torch.cat([plain] * self._size, axis))
             self._of_copies = [self._positions(sample) for sample in samples]
             self._counts = [len(sample.pred_instances) for sample in samples]
+            if self._candidates is not None and not self._candidates.settle(self._size):
+                raise _NotTheSame
         except (RuntimeError, IndexError, ValueError, AssertionError, _NotTheSame) as error:
             if is_out_of_memory(error):
                 raise
@@ -224,11 +245,18 @@ class BoxRuns(Runs):
             raise _NotTheSame
         return found.positions[overlap.argmax(1)]
 
-    def _values(self, sample: Any, positions: Tensor) -> Tensor:
-        now = self.detector.in_picture(self.prepared, sample, positions)
+    def _values(self, sample: Any, copy: int) -> Tensor:
+        if self._candidates is not None and self._measure_of_logits is not None:
+            return torch.nan_to_num(self._measure_of_logits(self._candidates.logits(copy)))
+        now = self.detector.in_picture(self.prepared, sample, self._of_copies[copy])
         return torch.nan_to_num(self._measure(now.scores, now.boxes))
 
     def _by_overlap(self, sample: Any) -> Tensor:
+        if self._candidates is not None:
+            raise MethodError(
+                f'The candidates of {type(self.detector.model).__name__} cannot be followed in altered passes: leave '
+                'out `against`, or use a method of one pass, such as evidencecam.'
+            )
         found = self.detector.in_picture(self.prepared, sample)
         wanted = self._wanted
         lost = self._measure(torch.zeros_like(wanted.scores), torch.zeros_like(wanted.boxes))

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
+import torch
 from torch import Tensor
 
-from ..attribution.fuse import Size, fuse_levels
+from ..attribution.attribute import Attribution
+from ..attribution.class_scores import Candidate, ClassScores
+from ..attribution.contrast import AUTO, BACKGROUND, Against, contrast, contrasted
 from ..attribution.graph import live_graph
-from ..attribution.methods import Method, PassMethod
+from ..attribution.methods import Method, OnePassMethod, PassMethod
 from ..attribution.passes.replay import Replay
 from ..attribution.passes.runs import Runs
 from ..attribution.tap import Tap
 from ..attribution.targets import box_measure, box_target
-from ..errors import MethodError, PictureError
+from ..errors import MethodError, MmlensError, PictureError
 from ..models.detector import Detector
 from ..models.inputs import Picture
 from ..models.predictions import Predictions
 from .box_runs import BoxRuns
+from .candidates import Candidates
 from .job import Known, Targets
 
+Classes = Union[str, int, Sequence[Union[str, int]]]
 Select = Callable[[Predictions], Sequence[int]]
 
 
@@ -29,13 +34,15 @@ class BoxTargets(Targets):
     Attributes:
         found: All that the detector found, once it has run.
         ranks: Which of them are explained.
+        others: The classes that each of these is contrasted with, as indexes into its candidate's logits; ``None``
+            where there is nothing to contrast with.
 
     Args:
         detector: The detector.
         picture: File name, or (H, W, 3) uint8 BGR.
         target: Name of a box target; see :func:`mmlens.explain_boxes`.
         select: Tells the ranks of the detections to explain.
-        max_shape: See :func:`mmlens.explain_boxes`.
+        against: What the class of each is contrasted with; see :func:`mmlens.explain_boxes`.
         **words: See :class:`Targets`.
 
     Raises:
@@ -45,6 +52,7 @@ class BoxTargets(Targets):
     network: Detector
     found: Predictions
     ranks: Sequence[int] = ()
+    others: Sequence[Optional[List[int]]] = ()
 
     def __init__(
         self,
@@ -52,20 +60,29 @@ class BoxTargets(Targets):
         picture: Picture,
         target: str,
         select: Select,
-        max_shape: Optional[Tuple[int, int]] = None,
+        against: Optional[Classes] = None,
         **words: Any,
     ) -> None:
         super().__init__(detector, picture, **words)
         self._target, self._scalar_of = target, box_target(target)
         self._select = select
-        self._max_shape = max_shape
+        self._against = against
+        self.needs_gradients = against is not None
         self._asked: Optional[Predictions] = None  # of the pass with gradients
+        self._candidates: List[Optional[Candidate]] = []
+        self._scores: Optional[ClassScores] = None
+        if against is not None and target != 'score':
+            raise MmlensError("`against` contrasts the scores of classes: leave `target` at 'score'.")
 
     def check(self, method: Method) -> None:
         """See :class:`Targets`."""
         super().check(method)
         if not method.uses_layers and self._target != 'score':
             raise MethodError(f"Method '{method.name}' knows scores and overlaps only: leave `target` at 'score'.")
+        if not method.uses_layers and self._against is not None:
+            raise MethodError(
+                f"Method '{method.name}' follows no candidate, whose classes could be contrasted: leave out `against`."
+            )
 
     def default_layers(self) -> Sequence[str]:
         """The neck where there is one, else the backbone."""
@@ -74,11 +91,64 @@ class BoxTargets(Targets):
     def scalars(self, tap: Tap) -> List[Tensor]:
         """See :class:`Targets`."""
         prepared = self.prepared
-        with live_graph() as graph, tap.before_layers(graph.paused):
+        self._scores = None if self._against is None else ClassScores(self._number_of_classes())
+        with live_graph(self._scores) as graph, tap.before_layers(graph.paused):
             self.found = found = self.network.predict(prepared)
         self.ranks = self._select(found)
         self._asked = found.subset(self.ranks)
-        return [self._scalar_of(found.scores[rank], found.boxes[rank]) for rank in self.ranks]
+        if self._scores is None:
+            return [self._scalar_of(found.scores[rank], found.boxes[rank]) for rank in self.ranks]
+        return self._contrasts(self._scores)
+
+    def _number_of_classes(self) -> int:
+        number = self.network.num_classes
+        return len(self.network.names(self.prepared)) if number is None else number
+
+    def _contrasts(self, scores: ClassScores) -> List[Tensor]:
+        """The contrast of each box; 0 without a graph where there is none."""
+        found, labels = self.found, self.found.labels.tolist()
+        self._candidates = [scores.candidate(found.scores[rank], int(labels[rank])) for rank in self.ranks]
+        against = self._classes_against()
+        others: List[Optional[List[int]]] = []
+        contrasts = []
+        for rank, candidate in zip(self.ranks, self._candidates):
+            label, nothing = int(labels[rank]), found.scores.new_zeros(())
+            logits = None if candidate is None else candidate.logits(scores.seen)
+            chosen = None
+            if candidate is not None and logits is not None:
+                chosen = contrasted(against, logits, label, scores.classes, candidate.has_background)
+            others.append(chosen)
+            contrasts.append(nothing if chosen is None or logits is None else contrast(logits, label, chosen))
+        self.others = others
+        return contrasts
+
+    def _classes_against(self) -> Against:
+        against = self._against
+        if isinstance(against, str) and against in (AUTO, BACKGROUND):
+            return against
+        return self.network.class_indexes(against, self.prepared) or []
+
+    def why_blank(
+        self, found: Attribution, method: OnePassMethod, layers: Sequence[str], position: int
+    ) -> Optional[str]:
+        """See :class:`Targets`."""
+        if self._scores is None or self.others[position] is not None:
+            return found.blank
+        if self._candidates[position] is None:
+            return 'its score comes from no single sigmoid or softmax over the classes; leave out `against`'
+        return 'it is of the only class that it would be contrasted with'
+
+    def name_against(self, position: int) -> str:
+        """What a box was contrasted with, as people read it; empty where it was not."""
+        chosen = self.others[position] if self._scores is not None else None
+        if self._scores is None or chosen is None:
+            return ''
+        background = self._scores.classes
+        names = [
+            BACKGROUND if index == background else self.network.class_name(index, self.prepared)
+            for index in chosen or [background]
+        ]
+        return ', '.join(names)
 
     def run(self, copies: int) -> List[Any]:
         """See :class:`Targets`: a data sample a copy."""
@@ -91,7 +161,28 @@ class BoxTargets(Targets):
         if not self.ranks:
             return None
         runs.choose(self.ranks, box_measure(self._target, runs.boxes_of(self.ranks), method.logits, method.overlap))
+        if self._scores is not None:
+            self._contrast_in(runs, method.logits)
         return runs
+
+    def _contrast_in(self, runs: BoxRuns, logits: bool) -> None:
+        assert self._asked is not None and self._scores is not None
+        wanted = self.found.subset(self.ranks)
+        positions, labels = self._asked.match(wanted), [int(label) for label in wanted.labels.tolist()]
+        self.others = [None if position < 0 else self.others[position] for position in positions]
+        self._candidates = [
+            None if other is None else self._candidates[position] for position, other in zip(positions, self.others)
+        ]
+
+        def measure(rows: Sequence[Optional[Tensor]]) -> Tensor:
+            values = [
+                wanted.scores.new_zeros(()) if row is None or other is None else contrast(row, label, other)
+                for row, label, other in zip(rows, labels, self.others)
+            ]
+            # Methods that take shares of a score need one: that of the class against the others.
+            return torch.stack(values) if logits else torch.stack(values).sigmoid()
+
+        runs.follow(Candidates(self._candidates, self._scores.seen, self._scores.classes), measure)
 
     def as_in_runs(self, known: List[Known], levels: int) -> List[Known]:
         """See :class:`Targets`.
@@ -103,10 +194,6 @@ class BoxTargets(Targets):
         unknown: Known = [None] * levels
         ranks = self._asked.match(self.found.subset(self.ranks))
         return [unknown if rank < 0 else known[rank] for rank in ranks]
-
-    def fuse(self, maps: Sequence[Tensor], size: Size) -> Tensor:
-        """The levels' maps added up; see :func:`~mmlens.attribution.fuse.fuse_levels`."""
-        return fuse_levels(maps, size, self._max_shape)
 
 
 def select_detections(

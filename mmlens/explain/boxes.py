@@ -8,14 +8,14 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from ..attribution.attribute import Attribution
-from ..attribution.fuse import normalise, normalise_in_box
 from ..attribution.methods import Method, OnePassMethod, Progress, get_method
+from ..attribution.normalise import normalise, normalise_in_box
 from ..errors import MmlensError
 from ..models.inputs import Picture
 from ..models.predictions import Predictions
 from ..models.words import Text
 from ..results.boxes import BoxExplanation, BoxMap
-from .box_targets import BoxTargets, select_detections
+from .box_targets import BoxTargets, Classes, select_detections
 from .job import Job
 from .networks import NetworkLike, installed_versions, open_detector
 
@@ -29,9 +29,12 @@ def explain_boxes(
     cfg_options: Optional[Dict[str, Any]] = None,
     resize_only: bool = False,
     family: Optional[str] = None,
-    method: str = 'gradcam',
+    method: str = 'evidencecam',
     layers: Optional[Sequence[str]] = None,
+    fusion: Optional[str] = None,
     target: str = 'score',
+    against: Optional[Classes] = None,
+    signed: bool = False,
     score_thr: float = 0.3,
     classes: Optional[Sequence[Union[str, int]]] = None,
     instances: Optional[Sequence[int]] = None,
@@ -53,10 +56,19 @@ def explain_boxes(
         picture: File name, or (H, W, 3) uint8 BGR.
         checkpoint, device, cfg_options, resize_only: See :func:`open_network`; only for a config.
         family: See :func:`open_network`.
-        method: Name of a method, case-insensitive.
-        layers: Names of the layers to look at. Defaults to the neck, or the backbone if there is none.
+        method: Name of a method, case-insensitive. ``'gradcam'`` is what MMYOLO draws.
+        layers: Names of the layers to look at; ``'auto'`` for the last layer of every stride, from the finest to the
+            neck. Defaults to those that the method is made for: ``'auto'`` for ``'evidencecam'``; for the others the
+            neck, or the backbone if there is none.
+        fusion: How the maps of levels and layers become one: ``'sum'``, ``'max'``, ``'product'`` or another of
+            :func:`mmlens.available_fusions`. Defaults to ``'product'`` for ``'evidencecam'``, to ``'sum'`` for others.
         target: What is explained: ``'score'`` (the logit of the box's own confidence), ``'box'``
             (its edges) or ``'both'``.
+        against: Explain why the box is of its class and not of another: the class's logit minus the other's, of the
+            same candidate. A class by name or index; ``'auto'``, the one that scores second there; ``'background'``;
+            or several classes, weighted by how likely they are as in Finer-CAM. A box of one of these classes is
+            contrasted with the others.
+        signed: Compute what speaks against each score too; with ``against`` that is always done.
         score_thr: Detections below are left out.
         classes: Only these, by name or index.
         instances: Only these, by rank among the detections over ``score_thr``, from 0.
@@ -100,13 +112,19 @@ def explain_boxes(
         wanted = detector.class_indexes(classes, targets.prepared)
         return select_detections(found, score_thr, wanted, instances, topk)
 
-    targets = BoxTargets(detector, picture, target, select, max_shape, text=text, custom_entities=custom_entities)
-    job = Job.settle(targets, chosen, method_options, layers, progress)
+    targets = BoxTargets(detector, picture, target, select, against, text=text, custom_entities=custom_entities)
+    both_ways = signed or against is not None
+    job = Job.settle(
+        targets, chosen, method_options, layers, fusion, max_shape=max_shape, progress=progress, both_ways=both_ways
+    )
     explained = job.run()
     names = detector.names_of(targets.prepared, targets.found)
     result = BoxExplanation(
         targets.prepared.picture,
-        [_box_map(targets, rank, names[rank], one, norm_in_bbox) for rank, one in zip(targets.ranks, explained.maps)],
+        [
+            _box_map(targets, position, names[targets.ranks[position]], one, norm_in_bbox)
+            for position, one in enumerate(explained.maps)
+        ],
         tuple(job.layers),
         chosen.name,
         target,
@@ -118,12 +136,18 @@ def explain_boxes(
     return result
 
 
-def _box_map(targets: BoxTargets, rank: int, name: str, attribution: Attribution, norm_in_bbox: bool) -> BoxMap:
-    found = targets.found
+def _box_map(targets: BoxTargets, position: int, name: str, attribution: Attribution, norm_in_bbox: bool) -> BoxMap:
+    found, rank = targets.found, targets.ranks[position]
     box = found.boxes[rank].detach().float().cpu().numpy()
     label = int(found.labels[rank])
-    laid = targets.prepared.geometry.map_to_picture(attribution.raw.cpu().numpy())
-    normalised = normalise_in_box(laid, box) if norm_in_bbox else normalise(laid)
+
+    def normal(laid: np.ndarray) -> np.ndarray:
+        return normalise_in_box(laid, box) if norm_in_bbox else normalise(laid)
+
+    to_picture = targets.prepared.geometry.map_to_picture
+    laid = to_picture(attribution.raw.cpu().numpy())
+    normalised = normal(laid)
+    counter = attribution.counter
     return BoxMap(
         index=rank,
         box=box,
@@ -133,6 +157,8 @@ def _box_map(targets: BoxTargets, rank: int, name: str, attribution: Attribution
         raw=laid,
         normalised=normalised,
         blank=attribution.blank if attribution.blank or normalised.any() else _why_nothing_shows(laid),
+        against=targets.name_against(position),
+        counter=None if counter is None else normal(to_picture(counter.cpu().numpy())),
         mask=None if found.masks is None else found.masks[rank].detach().cpu().numpy().astype(bool),
     )
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from ..attribution.attribute import Attribution
 from ..attribution.default_layer import find_default_layer
-from ..attribution.fuse import Size, fuse_layers
 from ..attribution.gradcam_engine import map_by_engine
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, PassMethod
 from ..attribution.passes.replay import Replay
@@ -42,6 +41,7 @@ class ClassTargets(Targets):
 
     network: Classifier
     spatial = False
+    fusion = 'mean'
     logits: Tensor
     categories: List[int]
 
@@ -127,11 +127,9 @@ class ClassTargets(Targets):
             for category in self.categories
         ]
 
-    def fuse(self, maps: Sequence[Tensor], size: Size) -> Tensor:
-        """The mean of the layers' maps; see :func:`~mmlens.attribution.fuse.fuse_layers`."""
-        return fuse_layers(maps, size)
-
-    def why_blank(self, found: Attribution, method: OnePassMethod, layers: Sequence[str]) -> Optional[str]:
+    def why_blank(
+        self, found: Attribution, method: OnePassMethod, layers: Sequence[str], position: int
+    ) -> Optional[str]:
         """See :class:`Targets`."""
         logits = self.logits
         if method.uses_gradients and len(logits) > 1 and bool((logits == logits[0]).all()):

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..attribution.attribute import Attribution
-from ..attribution.fuse import stretch
 from ..attribution.gradcam_engine import guided_gradients
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, Progress, get_method
+from ..attribution.normalise import stretch
 from ..attribution.smoothing import augmented_mean
 from ..errors import MethodError, MmlensError
 from ..models.inputs import Picture
@@ -34,6 +34,7 @@ def explain_classes(
     family: Optional[str] = None,
     method: str = 'gradcam',
     layers: Optional[Sequence[str]] = None,
+    fusion: Optional[str] = None,
     classes: Optional[Classes] = None,
     eigen_smooth: bool = False,
     aug_smooth: bool = False,
@@ -55,8 +56,10 @@ def explain_classes(
         checkpoint, device, cfg_options: See :func:`open_network`; only for a config.
         family: See :func:`open_network`.
         method: Name of a method, case-insensitive; those of the installed pytorch-grad-cam too.
-        layers: Names of the layers to look at; the mean of their maps is shown. Defaults to the one
+        layers: Names of the layers to look at, or ``'auto'``; see :func:`mmlens.explain_boxes`. Defaults to the one
             that :func:`~mmlens.attribution.default_layer.find_default_layer` finds.
+        fusion: How the maps of several layers become one: ``'mean'`` (the default), or another of
+            :func:`mmlens.available_fusions`.
         classes: Classes to explain, by name or index. Defaults to the one predicted.
         eigen_smooth: Take the first principal component of the weighted activations.
         aug_smooth: Take the mean over the picture mirrored and brightened: six times the work.
@@ -88,7 +91,7 @@ def explain_classes(
         raise MmlensError(f'`num_extra_tokens` must be 0 or more, not {num_extra_tokens}.')
     chosen = get_method(method)
     targets = ClassTargets(classifier, picture, classes, num_extra_tokens)
-    job = Job.settle(targets, chosen, method_options, layers, progress, eigen_smooth)
+    job = Job.settle(targets, chosen, method_options, layers, fusion, progress=progress, eigen_smooth=eigen_smooth)
     explained = _augmented(job) if aug_smooth else job.run()
     prepared = targets.prepared
     result = ClassExplanation(

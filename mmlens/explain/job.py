@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
 from torch import Tensor, nn
 
 from ..attribution.attribute import Attribution, attribute, gradients_at
-from ..attribution.fuse import Size
+from ..attribution.fusion import Fusion, LevelMap, Size, add_levels, get_fusion
+from ..attribution.gates import held_gates
+from ..attribution.layer_sets import AUTO
 from ..attribution.layers import resolve_layers
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, PassJob, PassMethod, Progress, available_methods
 from ..attribution.methods.activation import first_component
@@ -16,12 +19,12 @@ from ..attribution.methods.multi_pass import Dependence, dependences
 from ..attribution.passes.replay import Replay
 from ..attribution.passes.runs import Runs, note_of_memory
 from ..attribution.smoothing import eigen_smoothed
-from ..attribution.tap import Tap
+from ..attribution.tap import Level, Tap
 from ..errors import LayerError, MethodError
 from ..models.inputs import Picture
 from ..models.network import Network
 from ..models.prepared import Prepared
-from .layers import named_layers
+from .layers import auto_layers, named_layers
 
 # What a target's gradient says about each level.
 Known = List[Optional[Dependence]]
@@ -33,6 +36,8 @@ class Targets:
     Attributes:
         network: The network.
         spatial: Whether targets are objects at places, whose gradients keep their positions, and not classes.
+        fusion: Name of the fusion of methods that have none of their own.
+        needs_gradients: Whether a pass with gradients has to come before those of a method of many passes.
         extra_tokens: How many tokens stand before those of the picture; see :meth:`Tap.levels`.
 
     Args:
@@ -42,6 +47,8 @@ class Targets:
     """
 
     spatial = True
+    fusion = 'sum'
+    needs_gradients = False
     extra_tokens: Optional[int] = None
 
     def __init__(self, network: Network, picture: Picture, **words: Any) -> None:
@@ -72,6 +79,21 @@ class Targets:
     def default_layers(self) -> Sequence[str]:
         """Names of the layers to look at where none is named."""
         raise NotImplementedError
+
+    def named_layers(self, layers: Sequence[str]) -> List[str]:
+        """Names of layers, with the names of sets of layers replaced by theirs.
+
+        Raises:
+            MmlensError: If there is none.
+        """
+        found: List[str] = []
+        for name in named_layers(layers):
+            found.extend(self.auto_layers() if name == AUTO else [self.network.own_layer(name)])
+        return found
+
+    def auto_layers(self) -> Sequence[str]:
+        """The layers that ``auto`` stands for; see :func:`~mmlens.explain.layers.auto_layers`."""
+        return auto_layers(self.network, self.prepared, self.extra_tokens)
 
     def scalars(self, tap: Tap) -> List[Tensor]:
         """Run the network within a tap: the N targets, with a graph that begins at the tapped layers."""
@@ -104,12 +126,10 @@ class Targets:
         """Maps (H, W) of all targets by pytorch-grad-cam's own engine."""
         raise NotImplementedError
 
-    def fuse(self, maps: Sequence[Tensor], size: Size) -> Tensor:
-        """One map (H, W) of the levels' maps (h, w)."""
-        raise NotImplementedError
-
-    def why_blank(self, found: Attribution, method: OnePassMethod, layers: Sequence[str]) -> Optional[str]:
-        """Why a map is blank after one pass, and what to try."""
+    def why_blank(
+        self, found: Attribution, method: OnePassMethod, layers: Sequence[str], position: int
+    ) -> Optional[str]:
+        """Why the map of the target at a position is blank after one pass, and what to try."""
         return found.blank
 
     def why_nothing(self, method: Method, layers: Sequence[str]) -> str:
@@ -146,8 +166,11 @@ class Job:
         method: Of any kind that the targets take.
         options: All options of the method.
         layers: The layers, by the names that errors will show.
+        fuse: Makes one map of those of the levels.
+        max_shape: See :func:`mmlens.explain_boxes`.
         progress: See :func:`mmlens.explain_boxes`.
         eigen_smooth: Take the first principal component of the weighted activations instead of their sum.
+        both_ways: Explain the negative of each target too: what speaks against it.
 
     Raises:
         MethodError: If the method cannot answer what is asked.
@@ -157,8 +180,11 @@ class Job:
     method: Method
     options: Dict[str, Any] = field(default_factory=dict)
     layers: Dict[str, nn.Module] = field(default_factory=dict)
+    fuse: Fusion = add_levels
+    max_shape: Optional[Size] = None
     progress: Optional[Progress] = None
     eigen_smooth: bool = False
+    both_ways: bool = False
 
     @classmethod
     def settle(
@@ -167,8 +193,8 @@ class Job:
         method: Method,
         options: Optional[Dict[str, Any]],
         layers: Optional[Sequence[str]],
-        progress: Optional[Progress] = None,
-        eigen_smooth: bool = False,
+        fusion: Optional[str] = None,
+        **others: Any,
     ) -> Job:
         """Make a job of what the user asked for.
 
@@ -176,22 +202,26 @@ class Job:
             targets: What is asked.
             method: The method.
             options: Those that the user gave.
-            layers: Names of layers. Defaults to those of the targets.
-            progress, eigen_smooth: See the class.
+            layers: Names of layers, or of sets of layers. Defaults to those of the method, or else of the targets.
+            fusion: Name of a fusion, with the same default.
+            **others: ``max_shape``, ``progress``, ``eigen_smooth`` and ``both_ways``; see the class.
 
         Raises:
-            MethodError: If the method cannot answer what is asked, or has no such option.
+            MethodError: If the method cannot answer what is asked, or has no such option, or there is no such fusion.
             LayerError: If there is no such layer, or the method takes none.
         """
         targets.check(method)
         complete = method.complete(options)
+        fuse = get_fusion(fusion or method.fusion or targets.fusion)
         if not method.uses_layers:
-            _check_no_layers(method, layers)
-            return cls(targets, method, complete, {}, progress, eigen_smooth)
+            _check_no_layers(method, layers, fusion)
+            return cls(targets, method, complete, {}, fuse, **others)
+        if isinstance(method, EngineMethod) and fusion:
+            raise MethodError(f"Method '{method.name}' fuses its layers by itself: leave out `fusion`.")
+        named = [method.layers] if layers is None and method.layers else layers
         network = targets.network
-        names = targets.default_layers() if layers is None else map(network.own_layer, named_layers(layers))
-        tapped = resolve_layers(network.model, list(names))
-        return cls(targets, method, complete, tapped, progress, eigen_smooth)
+        names = targets.default_layers() if named is None else targets.named_layers(named)
+        return cls(targets, method, complete, resolve_layers(network.model, list(names)), fuse, **others)
 
     def run(self) -> Attributions:
         """Explain the targets; the network is given back as it was."""
@@ -205,24 +235,35 @@ class Job:
     def _by_one_pass(self, method: OnePassMethod) -> Attributions:
         formula = eigen_smoothed(method) if self.eigen_smooth else method
         targets, found = self.targets, Attributions()
+        gates = held_gates() if method.holds_gates else contextlib.nullcontext()
         with Tap(targets.network.model, self.layers) as tap:
-            scalars = targets.scalars(tap)
+            with gates:
+                scalars = targets.scalars(tap)
             size = targets.prepared.input_size
             levels = tap.levels(size, targets.extra_tokens)
             for position, scalar in enumerate(scalars):
                 keep = position < len(scalars) - 1
                 one = attribute(
-                    scalar, levels, formula, size, spatial=targets.spatial, keep_graph=keep, fuse=targets.fuse
+                    scalar,
+                    levels,
+                    formula,
+                    size,
+                    spatial=targets.spatial,
+                    max_shape=self.max_shape,
+                    keep_graph=keep,
+                    fuse=self.fuse,
+                    both_ways=self.both_ways and method.uses_gradients,
                 )
                 if one.blank:
-                    one.blank = targets.why_blank(one, method, list(self.layers))
+                    one.blank = targets.why_blank(one, method, list(self.layers), position)
                 found.maps.append(one)
         return found
 
     def _by_passes(self, method: PassMethod) -> Attributions:
         targets = self.targets
         layers = self.layers if method.uses_layers else {}
-        known = self._dependences(layers if method.uses_gradients and targets.spatial else {})
+        needed = (method.uses_gradients and targets.spatial) or targets.needs_gradients
+        known = self._dependences(layers if needed else {})
         with Replay(targets.network.model, layers, targets.run) as replay:
             runs = targets.runs(replay, method, self.options)
             if runs is None:
@@ -237,13 +278,18 @@ class Job:
             maps = method.explain(job)
         found = Attributions([], note_of_memory(self.options, runs), runs.passes, job.interrupted)
         for position, of_target in enumerate(maps):
-            raw = targets.fuse([each for each in of_target if each is not None], size)
+            raw = self.fuse(self._level_maps(levels, of_target), size)
             blank = None if bool((raw > 0).any()) else self._why_nothing(job, position)
             found.maps.append(Attribution(raw, blank))
         if job.interrupted:
             found.notes.append(f'Ended early: the maps are those after {job.done} of {job.total} passes.')
         found.notes += runs.notes
         return found
+
+    def _level_maps(self, levels: Sequence[Level], maps: Sequence[Optional[Tensor]]) -> List[LevelMap]:
+        # A method without layers returns the one map of its alterations of the input.
+        names = [level.layer for level in levels] if levels else [''] * len(maps)
+        return [LevelMap.of(name, each, self.max_shape) for name, each in zip(names, maps) if each is not None]
 
     def _dependences(self, layers: Dict[str, nn.Module]) -> Optional[List[Known]]:
         """What each target depends on at each level of the layers; ``None`` without layers."""
@@ -273,12 +319,13 @@ class Job:
         return self.targets.why_nothing(method, names)
 
 
-def _check_no_layers(method: Method, layers: Optional[Sequence[str]]) -> None:
-    if layers is None:
+def _check_no_layers(method: Method, layers: Optional[Sequence[str]], fusion: Optional[str]) -> None:
+    if layers is None and fusion is None:
         return
+    leave = 'leave out `fusion`' if layers is None else 'leave out `layers`'
     if isinstance(method, EngineMethod):
-        raise LayerError(f'{method.cam_class.__name__} finds its layers by itself: leave out `layers`.')
-    raise LayerError(f"Method '{method.name}' takes the network as a black box, without layers: leave out `layers`.")
+        raise LayerError(f'{method.cam_class.__name__} finds its layers by itself: {leave}.')
+    raise LayerError(f"Method '{method.name}' takes the network as a black box, without layers: {leave}.")
 
 
 def quoted(names: Sequence[str]) -> str:

@@ -7,9 +7,12 @@ from typing import List, Optional, Sequence, Tuple
 from torch import nn
 
 from ..attribution import layers as layer_names
+from ..attribution.layer_sets import last_of_strides
 from ..attribution.layers import LayerInfo
 from ..errors import MmlensError
 from ..models.inputs import Picture
+from ..models.network import Network
+from ..models.prepared import Prepared
 from ..models.words import Text
 from .networks import NetworkLike, open_network
 
@@ -48,6 +51,32 @@ def list_layers(
         network.run(network.prepare(picture, text=text, custom_entities=custom_entities))
 
     return layer_names.list_layers(network.model, run)
+
+
+def auto_layers(network: Network, prepared: Prepared, extra_tokens: Optional[int] = None) -> Tuple[str, ...]:
+    """The layers that ``auto`` stands for, found once a network in one traced pass.
+
+    They are the last layer of every stride of the backbone, from the finest on, and then what the head reads: the neck,
+    and the encoder of a DETR. The backbone's coarsest stride is left out where a neck follows, which has its features.
+
+    Args:
+        network: The network.
+        prepared: A picture.
+        extra_tokens: See :meth:`~mmlens.attribution.tap.Tap.levels`.
+    """
+    if network.auto_layers is None:
+        network.auto_layers = _find_auto_layers(network, prepared, extra_tokens)
+    return network.auto_layers
+
+
+def _find_auto_layers(network: Network, prepared: Prepared, extra_tokens: Optional[int]) -> Tuple[str, ...]:
+    model = network.model
+    reads = [name for name in ('neck', 'encoder') if isinstance(getattr(model, name, None), nn.Module)]
+    if getattr(model, 'backbone', None) is None:
+        return network.default_layers
+    found = last_of_strides(model, 'backbone', lambda: network.run(prepared), prepared.input_size, extra_tokens)
+    names = [layer.name for layer in (found[:-1] if reads and len(found) > 1 else found)]
+    return (*names, *reads)
 
 
 def named_layers(layers: Sequence[str]) -> Tuple[str, ...]:

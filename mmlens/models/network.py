@@ -38,6 +38,7 @@ class Network:
         cfg: The whole config.
         part: Where that part lies in the wrapper, such as ``'detector'``; ``''`` if the model is not a wrapper.
         notes: Sentences that belong to every result of this network.
+        auto_layers: The layers of the set ``auto``, once they were looked for.
 
     Args:
         model: With ``cfg``, and ``dataset_meta`` if the class names are known.
@@ -54,6 +55,7 @@ class Network:
     builder = 'the function of its library that loads models'
     # Settings of the model's test_cfg while it runs: a layer that runs several times has no single map.
     one_pass: ClassVar[Dict[str, Any]] = {}
+    auto_layers: Optional[Tuple[str, ...]] = None
 
     def __init__(
         self, model: nn.Module, cfg: Optional[Config] = None, dataset_meta: Optional[Dict[str, Any]] = None
@@ -160,7 +162,7 @@ class Network:
             label: Index of the class.
             prepared: The picture, if its words are the classes.
         """
-        names = self._names(prepared)
+        names = self.names(prepared)
         return str(names[label]) if 0 <= label < len(names) else str(label)
 
     def names_of(self, prepared: Prepared, found: Predictions) -> List[str]:
@@ -169,7 +171,8 @@ class Network:
             return found.names
         return [self.class_name(int(label), prepared) for label in found.labels.tolist()]  # CrowdDet has floats
 
-    def _names(self, prepared: Optional[Prepared]) -> List[str]:
+    def names(self, prepared: Optional[Prepared]) -> List[str]:
+        """The names of all classes; those of a picture's words where these are the classes."""
         return self.class_names if prepared is None or prepared.words is None else prepared.words.names
 
     def class_indexes(
@@ -188,7 +191,7 @@ class Network:
         """
         if classes is None:
             return None
-        known = self._names(prepared)
+        known = self.names(prepared)
         wanted = classes if isinstance(classes, Iterable) and not isinstance(classes, str) else [classes]
         return [_index_of(one, known) for one in wanted]
 

@@ -29,6 +29,9 @@ class BoxMap(Record):
             the map is blank. With ``norm_in_bbox`` it is rescaled within the box and zero outside.
         blank: Why the map is empty and what to try; ``None`` for a map that is not.
         mask: Shape (H, W), bool: the detector's instance mask, where it predicts one.
+        against: What the class was contrasted with, as text; empty if it was not.
+        counter: Shape (H, W), float32 in [0, 1]: what speaks against the score or, with ``against``, for the other
+            class; its maximum is 1 too. ``None`` where it was not asked for.
     """
 
     index: int
@@ -40,6 +43,8 @@ class BoxMap(Record):
     normalised: np.ndarray
     blank: Optional[str] = None
     mask: Optional[np.ndarray] = None
+    against: str = ''
+    counter: Optional[np.ndarray] = None
 
     def __repr__(self) -> str:
         box = ', '.join(f'{edge:.1f}' for edge in self.box)
@@ -104,8 +109,8 @@ class BoxExplanation(Explanation[BoxMap]):
         Returns:
             ``raw`` and ``normalised`` (N, H, W) float32; ``boxes`` (N, 4) float32, picture pixels;
             ``labels``, ``indices`` (N,) int64; ``scores`` (N,) float32, ``exact_scores`` float64;
-            ``classes``, ``blank`` (N,) text; ``target`` text; ``passes`` int64; where boxes have masks,
-            ``masks`` (M, H, W) bool and ``has_masks`` (N,) bool; and what
+            ``classes``, ``blank``, ``against`` (N,) text; ``target`` text; ``passes`` int64; where boxes have masks,
+            ``masks`` (M, H, W) bool and ``has_masks`` (N,) bool; likewise ``counters`` float32; and what
             :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
         """
         height, width = self.picture.shape[:2]
@@ -122,7 +127,9 @@ class BoxExplanation(Explanation[BoxMap]):
             'blank': texts([b.blank or '' for b in boxes]),
             'target': np.array(self.target),
             'passes': np.array(self.passes),
+            'against': texts([b.against for b in boxes]),
             **optional('masks', [b.mask for b in boxes], bool),
+            **optional('counters', [b.counter for b in boxes], np.float32),
             **super().arrays(),
         }
 
@@ -138,6 +145,8 @@ class BoxExplanation(Explanation[BoxMap]):
             saved['normalised'],
             [why or None for why in saved['blank'].tolist()],
             from_optional(saved, 'masks', len(saved['boxes'])),
+            saved['against'].tolist() if 'against' in saved else [''] * len(saved['boxes']),
+            from_optional(saved, 'counters', len(saved['boxes'])),
         )
         return cls(
             boxes=[BoxMap(*column) for column in columns],

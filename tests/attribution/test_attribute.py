@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmlens.attribution.attribute import attribute
-from mmlens.attribution.fuse import fuse_levels
+from mmlens.attribution.fusion import LevelMap, add_levels
 from mmlens.attribution.graph import live_graph
 from mmlens.attribution.methods import OnePassMethod, available_methods, get_method
 from mmlens.attribution.tap import Level, Tap
@@ -48,13 +48,13 @@ def test_levels_are_added_on_the_inputs_grid():
     target = (fine.tensor**2).sum() + 5 * coarse.tensor.sum()
     found = attribute(target, [fine, coarse], get_method('gradcam'), (16, 16))
     maps = [(2 * fine.activation**2).sum(1)[0], (5 * coarse.activation).sum(1)[0]]
-    torch.testing.assert_close(found.raw, fuse_levels(maps, (16, 16)))
+    torch.testing.assert_close(found.raw, add_levels([LevelMap.of('neck', each) for each in maps], (16, 16)))
 
 
 def test_max_shape_reaches_the_fusion():
     one = level(torch.rand(1, 1, 8, 8))
     found = attribute(one.tensor.sum(), [one], get_method('gradcam'), SIZE, max_shape=(2, 2))
-    torch.testing.assert_close(found.raw, fuse_levels([one.activation[0, 0]], SIZE, (2, 2)))
+    torch.testing.assert_close(found.raw, add_levels([LevelMap.of('neck', one.activation[0, 0], (2, 2))], SIZE))
 
 
 def test_spatial_reaches_the_method(good):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmlens import explain_boxes, feature_maps, load_detector
-from mmlens.attribution.fuse import fuse_levels
+from mmlens.attribution.fusion import LevelMap, add_levels
 from mmlens.errors import LayerError, MethodError, MmlensError, PictureError
 
 THRESHOLD = 0.14
@@ -58,7 +58,7 @@ def reference_map(prepared, levels, scalar):
     maps = [
         (gradient * level).sum(1)[0].clamp_min(0) for gradient, level in zip(gradients, levels) if gradient is not None
     ]
-    fused = fuse_levels([one.detach().float() for one in maps], prepared.input_size)
+    fused = add_levels([LevelMap.of('neck', one.detach()) for one in maps], prepared.input_size)
     return prepared.geometry.map_to_picture(fused.numpy())
 
 

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from mmlens import explain_classes, load_classifier
-from mmlens.attribution.fuse import fuse_layers, stretch
+from mmlens.attribution.fusion import LevelMap, average_layers
 from mmlens.attribution.layers import resolve_layer
 from mmlens.attribution.methods import get_method
+from mmlens.attribution.normalise import stretch
 from mmlens.compat.gradcam import cam_classes
 from mmlens.errors import LayerError, MethodError, MmlensError, ModelError
 from mmlens.explain.class_targets import ClassTargets
@@ -460,7 +461,7 @@ def test_reciprocam_is_the_logit_with_one_cell_left(classifiers, square, kind):
     nothing, cells = logit_with(None)
     gains = torch.tensor([logit_with(cell)[0] - nothing for cell in range(cells)])
     side = round(cells**0.5)
-    expected = stretch(fuse_layers([gains.reshape(side, side)], (SIDE, SIDE)))
+    expected = stretch(average_layers([LevelMap.of('', gains.reshape(side, side))], (SIDE, SIDE)))
     np.testing.assert_allclose(found.normalised, expected, rtol=1e-3, atol=1e-4)
 
 

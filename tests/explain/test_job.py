@@ -232,7 +232,6 @@ def test_a_family_says_what_is_its_own(yolox, picture):
         lambda: targets.run(1),
         lambda: targets.runs(None, ablation, {}),
         lambda: targets.by_engine(None, {}, False),
-        lambda: targets.fuse([], (1, 1)),
     ):
         with pytest.raises(NotImplementedError):
             ask()

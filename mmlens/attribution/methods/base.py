@@ -23,12 +23,19 @@ class Method:
             map for every target.
         uses_layers: Whether it looks at the layers that the user names.
         shows: One line for people: what the map shows.
+        layers: The layers that it looks at by default; ``None`` for those that the family of networks has.
+        fusion: The fusion that it takes by default; ``None`` likewise.
+        holds_gates: Whether its gradients hold the gates of activation functions; see
+            :class:`~mmlens.attribution.gates.held_gates`.
     """
 
     name: str
     uses_gradients: bool
     uses_layers: bool
     shows: str
+    layers: Optional[str] = None
+    fusion: Optional[str] = None
+    holds_gates: bool = False
 
     def complete(self, options: Optional[Dict[str, Any]]) -> Dict[str, Any]:
         """The method's options, the given ones before the defaults; by default it has none.
@@ -55,6 +62,7 @@ class OnePassMethod(Method):
         uses_gradients: Whether the formula needs gradients. One that does not shows the same map
             for every box and class.
         shows: One line for people: what the map shows.
+        layers, fusion, holds_gates: See :class:`Method`.
     """
 
     name: str
@@ -62,6 +70,9 @@ class OnePassMethod(Method):
     uses_gradients: bool = True
     shows: str = ''
     uses_layers: bool = True
+    layers: Optional[str] = None
+    fusion: Optional[str] = None
+    holds_gates: bool = False
 
     def __call__(self, activation: Tensor, gradient: Optional[Tensor], spatial: bool = True) -> Tensor:
         """Apply the formula. Shapes as in the class's docstring."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ..layer_sets import AUTO
 from .registry import register_method
 
 
@@ -44,6 +45,26 @@ def layercam(activation: Tensor, gradient: Tensor, spatial: bool) -> Tensor:
     Source: Jiang et al. 2021, eq. 6 and 7; https://ieeexplore.ieee.org/document/9462463.
     """
     return (gradient.clamp_min(0) * activation).sum(1)
+
+
+@register_method(
+    'evidencecam',
+    shows='the evidence: what all layers from the finest to the neck agree on',
+    layers=AUTO,
+    fusion='product',
+    holds_gates=True,
+)
+def evidencecam(activation: Tensor, gradient: Tensor, spatial: bool) -> Tensor:
+    """EvidenceCAM: LayerCAM's ``sum_c relu(G) A`` at the last layer of every stride, multiplied.
+
+    The product keeps what the fine layers see as sharply as they do, and from the coarse ones whose evidence it
+    is. ``G`` is the gradient with the gates of activation functions held
+    (:class:`~mmlens.attribution.gates.held_gates`), so that ``G A`` says what the score was put together from.
+
+    Sources: LayerCAM as above; the product and its floor: :func:`~mmlens.attribution.fusion.multiply_layers`. Chosen by
+    measurement: docs/truth.md.
+    """
+    return layercam(activation, gradient, spatial)
 
 
 @register_method('hirescam', shows='evidence, gradient times activation; faithful for a linear rest of the network')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ...errors import MethodError
 from .base import Formula, Method, OnePassMethod
@@ -13,13 +13,21 @@ from .multi_pass import Explain, PassMethod
 _METHODS: Dict[str, Method] = {}
 
 
-def register_method(name: str, *, uses_gradients: bool = True, shows: str = '') -> Callable[[Formula], Formula]:
+def register_method(
+    name: str,
+    *,
+    uses_gradients: bool = True,
+    shows: str = '',
+    layers: Optional[str] = None,
+    fusion: Optional[str] = None,
+    holds_gates: bool = False,
+) -> Callable[[Formula], Formula]:
     """Register a formula under a name; then every command and function takes it.
 
     Args:
         name: Case-insensitive; looked up in lower case.
         uses_gradients: See :class:`~mmlens.attribution.methods.base.OnePassMethod`.
-        shows: See there.
+        shows, layers, fusion, holds_gates: See there.
 
     Raises:
         MethodError: If the name is taken by another formula.
@@ -31,7 +39,7 @@ def register_method(name: str, *, uses_gradients: bool = True, shows: str = '') 
     """
 
     def decorate(formula: Formula) -> Formula:
-        _register(OnePassMethod(name.lower(), formula, uses_gradients, shows))
+        _register(OnePassMethod(name.lower(), formula, uses_gradients, shows, True, layers, fusion, holds_gates))
         return formula
 
     return decorate

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Tuple, Union
 
 from ...choices import LAYOUTS
 from ...errors import MmlensError, count
 from ..arguments import (
     Parser,
+    add_fusion,
     add_inspection,
     add_model,
     add_outputs,
@@ -47,7 +48,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         '--save-maps', action='store_true', help='also write the maps as arrays: an .npz file next to each picture'
     )
-    add_inspection(parser, default_layers='the neck, else the backbone')
+    add_inspection(parser, default_layers='what the method is made for: auto for evidencecam, else the neck')
     _add_method(parser)
     _add_boxes(parser)
     parser.add_argument(
@@ -60,11 +61,19 @@ def build_parser() -> Parser:
 def _add_method(parser: Parser) -> None:
     parser.add_argument(
         '--method',
-        default='gradcam',
+        default='evidencecam',
         type=str.lower,
-        help='gradcam (default), gradcam++, layercam, hirescam, xgradcam, eigencam, eigengradcam, ablationcam, '
-        'scorecam, reciprocam, drise, precisionsearch, or a class of pytorch_grad_cam that needs only activations and '
-        'gradients',
+        help="evidencecam (default), gradcam (MMYOLO's), gradcam++, layercam, hirescam, xgradcam, eigencam, "
+        'eigengradcam, ablationcam, scorecam, reciprocam, drise, precisionsearch, or a class of pytorch_grad_cam that '
+        'needs only activations and gradients',
+    )
+    add_fusion(parser, 'product for evidencecam, else sum')
+    parser.add_argument(
+        '--against',
+        nargs='+',
+        metavar='CLASS',
+        help="explain why each box is of its class and not of this one: a class's name, several, auto (the class that "
+        'scores second there) or background',
     )
     parser.add_argument(
         '--target',
@@ -105,6 +114,12 @@ def _add_boxes(parser: Parser) -> None:
         metavar='I',
         help='explain only the boxes with these ranks by score, from 0',
     )
+
+
+def against(args: argparse.Namespace) -> Optional[Union[str, List[str]]]:
+    """The value of ``--against``; ``auto`` and ``background`` stand alone."""
+    given: Optional[List[str]] = args.against
+    return given[0] if given is not None and given[0] in ('auto', 'background') and len(given) == 1 else given
 
 
 def settle_shape(max_shape: Optional[List[int]]) -> Optional[Tuple[int, int]]:
@@ -211,7 +226,9 @@ def main(argv: Optional[List[str]] = None) -> int:
                 picture,
                 method=args.method,
                 layers=args.target_layers,
+                fusion=args.fusion,
                 target=args.target,
+                against=against(args),
                 score_thr=args.score_thr,
                 classes=args.classes,
                 instances=args.instances,

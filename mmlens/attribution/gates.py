@@ -1,0 +1,71 @@
+"""Gradients that hold the gates of activation functions."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+_GATED = {F.silu, F.gelu, F.mish, F.hardswish}
+_SIGMOIDS = {torch.sigmoid, Tensor.sigmoid}
+_PRODUCTS = {torch.mul, Tensor.mul, Tensor.__mul__, Tensor.mul_, Tensor.__imul__}
+# Inputs closer to 0 have the gate that this one has.
+_NEAR_ZERO = 1e-6
+
+
+class held_gates(TorchFunctionMode):
+    """Let gradients pass activation functions of the kind ``f(x) = x g(x)`` as if their gate ``g(x)`` were constant.
+
+    SiLU, GELU, Mish and Hardswish multiply their input by a gate. The slope of such a function is also that of its
+    gate: it is negative or over 1 in places, and says how the output would change, not what it is made of. With the
+    gate held, gradient times activation distributes the output over the inputs exactly as it was put together
+    (``g(x) x = f(x)``). ReLU is the same either way. A SiLU that is written out, ``x * sigmoid(x)``, is one too.
+
+    Source: the identity rule for element-wise functions of layer-wise relevance propagation, as AttnLRP states it
+    (Achtibat et al. 2024, https://arxiv.org/abs/2402.05602).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gate: Tuple[Optional[Tensor], Optional[Tensor]] = (None, None)  # input and output of the last sigmoid
+
+    def __torch_function__(
+        self, function: Callable, types: Iterable, args: Tuple = (), kwargs: Optional[Dict[str, Any]] = None
+    ) -> Any:
+        """Called by torch in place of each of its functions."""
+        kwargs = kwargs or {}
+        if function in _GATED:
+            tensor = args[0] if args else kwargs['input']
+            if tensor.requires_grad:
+                options = {name: value for name, value in kwargs.items() if name not in ('input', 'inplace')}
+                return _Held.apply(tensor, lambda values: function(values, **options))
+        elif function in _PRODUCTS and self._is_gated(args):
+            return _Held.apply(self._gate[0], F.silu)
+        result = function(*args, **kwargs)
+        if function in _SIGMOIDS and isinstance(result, Tensor) and result.requires_grad:
+            self._gate = (args[0] if args else kwargs['input'], result)
+        return result
+
+    def _is_gated(self, factors: Tuple) -> bool:
+        """Whether the factors of a product are the input and the output of the last sigmoid."""
+        given, gate = self._gate
+        if gate is None or len(factors) != 2:
+            return False
+        return (factors[0] is given and factors[1] is gate) or (factors[0] is gate and factors[1] is given)
+
+
+class _Held(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:  # type: ignore[override]
+        returned = function(values)
+        at_zero = function(values.new_tensor(_NEAR_ZERO)) / _NEAR_ZERO
+        ctx.save_for_backward(torch.where(values.abs() < _NEAR_ZERO, at_zero, returned / values))
+        return returned
+
+    @staticmethod
+    def backward(ctx: Any, *sent: Tensor) -> Tuple[Tensor, None]:  # type: ignore[override]
+        (gate,) = ctx.saved_tensors
+        return sent[0] * gate, None

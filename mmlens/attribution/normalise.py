@@ -1,0 +1,49 @@
+"""Raw maps -> normalised maps."""
+
+from __future__ import annotations
+
+import math
+from typing import Sequence, Tuple, Union
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def stretch(raw: Tensor) -> Tensor:
+    """Scale a map so that its minimum is 0 and its maximum 1, as published for classes; a flat map becomes zero."""
+    low, high = raw.min(), raw.max()
+    return (raw - low) / (high - low) if bool(high > low) else torch.zeros_like(raw)
+
+
+def normalise(raw: np.ndarray) -> np.ndarray:
+    """Scale a map >= 0 so that its maximum is 1; an all-zero map stays zero."""
+    peak = float(raw.max()) if raw.size else 0.0
+    return (raw / peak).astype(np.float32, copy=False) if peak > 0 else np.zeros_like(raw, dtype=np.float32)
+
+
+def normalise_in_box(raw: np.ndarray, box: Union[np.ndarray, Sequence[float]]) -> np.ndarray:
+    """Rescale a map to [0, 1] within a box; zero outside (MMYOLO's ``norm_in_bbox``).
+
+    Args:
+        raw: Shape (H, W), >= 0.
+        box: ``x1, y1, x2, y2`` in the map's pixels; clipped to the map. A pixel lies within it if its
+            centre does; in a box narrower than a pixel, if it is touched.
+    """
+    height, width = raw.shape
+    box = np.nan_to_num(box)  # a broken box has no inside
+    x1, x2 = _pixels_between(box[0], box[2], width)
+    y1, y2 = _pixels_between(box[1], box[3], height)
+    result = np.zeros_like(raw, dtype=np.float32)
+    inside = raw[y1:y2, x1:x2]
+    if inside.size and inside.max() > 0:
+        low = inside.min() if inside.min() < inside.max() else 0.0
+        result[y1:y2, x1:x2] = (inside - low) / (inside.max() - low)
+    return result
+
+
+def _pixels_between(low: float, high: float, size: int) -> Tuple[int, int]:
+    first, last = round(low), round(high)
+    if first == last:
+        first, last = math.floor(low), math.ceil(high)
+    return min(max(first, 0), size), min(max(last, 0), size)
