@@ -9,6 +9,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from . import metrics
+    from .attribution.fusion import LevelMap, available_fusions, register_fusion
     from .attribution.methods import Method, available_methods, register_method, register_pass_method
     from .errors import MmlensError
     from .explain.box_scores import BoxScores
@@ -35,6 +36,7 @@ _HOME = {
     'ClassExplanation': 'results.classes',
     'ClassMap': 'results.classes',
     'FeatureMap': 'results.features',
+    'LevelMap': 'attribution.fusion',
     'FeatureMaps': 'results.features',
     'Method': 'attribution.methods',
     'MmlensError': 'errors',
@@ -42,6 +44,7 @@ _HOME = {
     'SampleSteps': 'results.samples',
     'Samples': 'samples',
     'Schedule': 'schedules',
+    'available_fusions': 'attribution.fusion',
     'available_methods': 'attribution.methods',
     'explain_boxes': 'explain.boxes',
     'explain_classes': 'explain.classes',
@@ -51,6 +54,7 @@ _HOME = {
     'load_classifier': 'explain.networks',
     'load_detector': 'explain.networks',
     'open_network': 'explain.networks',
+    'register_fusion': 'attribution.fusion',
     'register_method': 'attribution.methods',
     'register_pass_method': 'attribution.methods',
     'rehearse': 'schedules',
@@ -66,6 +70,7 @@ __all__ = [
     'ClassMap',
     'FeatureMap',
     'FeatureMaps',
+    'LevelMap',
     'Method',
     'MmlensError',
     'Predicted',
@@ -73,6 +78,7 @@ __all__ = [
     'Samples',
     'Schedule',
     '__version__',
+    'available_fusions',
     'available_methods',
     'explain_boxes',
     'explain_classes',
@@ -83,6 +89,7 @@ __all__ = [
     'load_detector',
     'metrics',
     'open_network',
+    'register_fusion',
     'register_method',
     'register_pass_method',
     'rehearse',

@@ -41,8 +41,8 @@ class LevelMap:
         """
         values = signed.float().clamp_min(0)
         if max_shape is not None:
-            limits = [min(n, m) if m > 0 else n for n, m in zip(values.shape, max_shape)]
-            values = F.adaptive_avg_pool2d(values[None], limits)[0]
+            height, width = (min(n, m) if m > 0 else n for n, m in zip(values.shape, max_shape))
+            values = F.adaptive_avg_pool2d(values[None], (height, width))[0]
         return cls(layer, values)
 
 

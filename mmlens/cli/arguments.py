@@ -128,7 +128,7 @@ def add_weights(parser: Parser) -> None:
     )
 
 
-def add_fusion(parser: Parser, default: str) -> None:
+def add_fusion(parser: argparse._ActionsContainer, default: str) -> None:
     """Add ``--fusion``; ``default`` says what it is without one."""
     parser.add_argument(
         '--fusion',

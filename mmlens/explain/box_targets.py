@@ -22,7 +22,7 @@ from ..models.inputs import Picture
 from ..models.predictions import Predictions
 from .box_runs import BoxRuns
 from .candidates import Candidates
-from .job import Known, Targets
+from .targets import Known, Targets
 
 Classes = Union[str, int, Sequence[Union[str, int]]]
 Select = Callable[[Predictions], Sequence[int]]

@@ -17,7 +17,7 @@ from ..attribution.tap import Tap
 from ..models.classifier import Classifier
 from ..models.inputs import Picture
 from .class_runs import ClassRuns
-from .job import Targets, quoted
+from .targets import Targets, quoted
 
 Classes = Union[str, int, Sequence[Union[str, int]]]
 

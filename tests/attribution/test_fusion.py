@@ -1,9 +1,21 @@
 """The maps of levels and layers -> one map on the input's grid."""
 
+import numpy as np
 import pytest
 import torch
 
-from mmlens.attribution.fusion import LevelMap, add_levels
+from mmlens.attribution import fusion
+from mmlens.attribution.fusion import (
+    LevelMap,
+    add_levels,
+    available_fusions,
+    get_fusion,
+    multiply_layers,
+    on_grid,
+    register_fusion,
+    strongest_level,
+)
+from mmlens.errors import MethodError
 
 
 def added(values, size, max_shape=None):
@@ -106,3 +118,109 @@ def test_max_shape_leaves_smaller_sides_alone(max_shape, expected):
     level = torch.rand(4, 4)
     reference = torch.nn.functional.adaptive_avg_pool2d(level[None], expected)[0]
     torch.testing.assert_close(added([level], (4, 4), max_shape), added([reference], (4, 4)))
+
+
+def layer(name, *values):
+    return [LevelMap.of(name, torch.as_tensor(each, dtype=torch.float32)) for each in values]
+
+
+def slow_product(layers, size):
+    """The product as its docstring states it: cell by cell, in float64, for layers of one level and one grid."""
+    weights = np.exp(-(np.arange(-3, 4) ** 2) / 2)
+    weights /= weights.sum()
+    factors = []
+    for values in layers:
+        padded = np.pad(np.asarray(values, np.float64), 3, mode='edge')
+        h, w = np.asarray(values).shape
+        blurred = np.zeros((h, w))
+        for i in range(h):
+            for j in range(w):
+                blurred[i, j] = weights @ padded[i : i + 7, j : j + 7] @ weights
+        factors.append(blurred / blurred.max())
+    assert all(factor.shape == size for factor in factors)
+    return np.prod(factors, axis=0) * factors[0] + 1e-5 * np.mean(factors, axis=0)
+
+
+def test_a_product_is_worked_out_as_stated():
+    generator = np.random.default_rng(0)
+    first, second = generator.random((9, 11)), generator.random((9, 11)) > 0.7
+    found = multiply_layers(layer('stem', first) + layer('neck', second), (9, 11))
+    np.testing.assert_allclose(found.numpy(), slow_product([first, second], (9, 11)), rtol=1e-5)
+
+
+def test_levels_of_a_layer_are_added_before_they_are_multiplied():
+    one, two = torch.rand(8, 8), torch.rand(8, 8)
+    fine = torch.rand(8, 8)
+    apart = multiply_layers(layer('stem', fine) + layer('neck', one, two), (16, 16))
+    together = multiply_layers(layer('stem', fine) + layer('neck', one + two), (16, 16))
+    torch.testing.assert_close(apart, together)
+
+
+def test_a_layer_that_a_box_does_not_use_is_no_zero_factor():
+    fine, coarse = torch.rand(8, 8), torch.rand(4, 4)
+    without = multiply_layers(layer('stem', fine) + layer('neck', coarse), (16, 16))
+    unused = layer('stem', fine) + layer('stage4', torch.zeros(2, 2)) + layer('neck', torch.zeros(8, 8), coarse)
+    torch.testing.assert_close(multiply_layers(unused, (16, 16)), without)
+
+
+def test_the_finest_layer_counts_twice_wherever_it_stands():
+    fine, coarse = torch.rand(8, 8), torch.rand(4, 4)
+    one = multiply_layers(layer('stem', fine) + layer('neck', coarse), (8, 8))
+    other = multiply_layers(layer('neck', coarse) + layer('stem', fine), (8, 8))
+    torch.testing.assert_close(one, other)
+    alone = multiply_layers(layer('stem', fine), (8, 8))
+    assert alone.max().item() == pytest.approx(1 + 1e-5, rel=1e-4)
+
+
+def test_a_product_keeps_an_order_where_a_factor_is_zero():
+    fine, coarse = torch.zeros(16, 16), torch.zeros(16, 16)
+    fine[2, 2] = 1
+    coarse[12, 12], coarse[12, 2] = 1, 0.5
+    found = multiply_layers(layer('stem', fine) + layer('neck', coarse), (16, 16))
+    assert found[12, 12] > found[12, 2] > 0
+
+
+def test_the_maximum_scales_each_level():
+    found = strongest_level(layer('neck', [[1.0, 0.5]], [[2.0, 100.0]]), (1, 2))
+    torch.testing.assert_close(found, torch.tensor([[1.0, 1.0]]))
+    found = strongest_level(layer('neck', [[4.0, 1.0]], [[0.0, 0.0]]), (1, 2))
+    torch.testing.assert_close(found, torch.tensor([[1.0, 0.25]]))
+
+
+@pytest.mark.parametrize('name', ['sum', 'max', 'product', 'mean'])
+def test_nothing_to_fuse_is_blank_and_finite(name):
+    for maps in ([], layer('neck', torch.zeros(2, 3), torch.zeros(1, 1))):
+        found = get_fusion(name)(maps, (4, 6))
+        assert found.shape == (4, 6) and found.dtype == torch.float32 and not found.any()
+
+
+@pytest.mark.parametrize('name', ['sum', 'max', 'product', 'mean'])
+def test_every_fusion_lies_where_its_maps_do(name):
+    fine, coarse = torch.zeros(16, 16), torch.zeros(4, 4)
+    fine[9, 5] = coarse[2, 1] = 3
+    found = get_fusion(name)(layer('stem', fine) + layer('neck', coarse), (64, 64))
+    row, column = divmod(int(found.argmax()), 64)
+    assert abs(row + 0.5 - 38) <= 2 and abs(column + 0.5 - 22) <= 2
+    assert bool(torch.isfinite(found).all()) and found.min() >= 0
+
+
+def test_names_are_found_whatever_their_case_and_others_are_told():
+    assert get_fusion('Product') is multiply_layers
+    assert set(available_fusions()) >= {'sum', 'max', 'product', 'mean'}
+    with pytest.raises(MethodError, match="Unknown fusion 'prodct': did you mean product"):
+        get_fusion('prodct')
+    with pytest.raises(MethodError, match="Unknown fusion '': choose one of max, mean"):
+        get_fusion('')
+
+
+def test_a_fusion_of_ones_own(monkeypatch):
+    monkeypatch.setattr(fusion, '_FUSIONS', dict(fusion._FUSIONS))
+
+    @register_fusion('Finest')
+    def finest(maps, size):
+        return on_grid(max(maps, key=lambda level: level.values.numel()).values, size)
+
+    values = torch.rand(4, 4)
+    assert torch.equal(get_fusion('finest')(layer('a', values) + layer('b', torch.rand(2, 2)), (4, 4)), values)
+    with pytest.raises(MethodError, match='is taken'):
+        register_fusion('sum')(finest)

@@ -79,7 +79,7 @@ def test_defaults_are_mmyolos(name):
 
 def test_defaults_of_boxam():
     args = parse(boxam.build_parser(), ['i', 'c'])
-    assert (args.method, args.target, args.layout, args.topk) == ('gradcam', 'score', 'overlay', -1)
+    assert (args.method, args.target, args.layout, args.topk) == ('evidencecam', 'score', 'overlay', -1)
     assert args.classes is args.instances is args.max_shape is None
 
 

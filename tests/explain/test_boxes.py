@@ -68,7 +68,7 @@ def assert_same_map(found, expected):
 
 
 def test_each_map_is_the_gradient_of_its_own_boxs_score(yolox, picture):
-    explanation = explain_boxes(yolox, picture, score_thr=THRESHOLD)
+    explanation = explain_boxes(yolox, picture, method='gradcam', score_thr=THRESHOLD)
     assert len(explanation) >= 6 and len({box.label for box in explanation}) == 3
     model, prepared, levels = neck_of(yolox, picture)
     scores = yolox_scores(model, levels)
@@ -82,8 +82,8 @@ def test_each_map_is_the_gradient_of_its_own_boxs_score(yolox, picture):
 
 
 def test_position_maps_are_the_gradient_of_the_boxs_own_edges(yolox, picture):
-    by_edges = explain_boxes(yolox, picture, target='box', score_thr=THRESHOLD)
-    both = explain_boxes(yolox, picture, target='both', score_thr=THRESHOLD)
+    by_edges = explain_boxes(yolox, picture, method='gradcam', target='box', score_thr=THRESHOLD)
+    both = explain_boxes(yolox, picture, method='gradcam', target='both', score_thr=THRESHOLD)
     model, prepared, levels = neck_of(yolox, picture)
     scores, boxes = yolox_scores(model, levels), yolox_boxes(model, levels)
     compared = 0
@@ -138,7 +138,7 @@ def whole_detectors_logit(model, prepared, levels, box):
 
 
 def test_a_two_stage_boxs_map_is_the_gradient_of_its_own_class_score(faster_rcnn, picture):
-    explanation = explain_boxes(faster_rcnn, picture, score_thr=THRESHOLD)
+    explanation = explain_boxes(faster_rcnn, picture, method='gradcam', score_thr=THRESHOLD)
     assert len(explanation) >= 4
     model, prepared, levels = neck_of(faster_rcnn, picture)
     samples = copy.deepcopy(prepared.batch['data_samples'])
@@ -223,8 +223,9 @@ def test_max_shape_makes_maps_coarser(yolox, picture):
 
 def test_layers_add_up(yolox, picture):
     """Two layers tapped at once: the second begins at the first, so gradients reach both."""
-    one, two = (explain_boxes(yolox, picture, score_thr=THRESHOLD, layers=[n]) for n in ('neck', 'backbone'))
-    both = explain_boxes(yolox, picture, score_thr=THRESHOLD, layers=['neck', 'backbone'])
+    options = dict(method='gradcam', score_thr=THRESHOLD)
+    one, two = (explain_boxes(yolox, picture, layers=[name], **options) for name in ('neck', 'backbone'))
+    both = explain_boxes(yolox, picture, layers=['neck', 'backbone'], **options)
     for a, b, sum_ in zip(one, two, both):
         np.testing.assert_allclose(sum_.raw, a.raw + b.raw, rtol=1e-3, atol=1e-5 * float(sum_.raw.max() or 1))
 
@@ -436,7 +437,7 @@ def test_a_map_without_path_to_the_box_says_so(yolox, picture):
 
 def test_evidence_in_the_padding_alone_is_said(yolox, picture):
     """The detector draws boxes wholly below the picture, in the padding."""
-    explanation = explain_boxes(yolox, picture[:40], score_thr=0.02)
+    explanation = explain_boxes(yolox, picture[:40], method='gradcam', score_thr=0.02)
     below = [box for box in explanation if not box.normalised.any()]
     assert below
     for box in below:
@@ -444,8 +445,8 @@ def test_evidence_in_the_padding_alone_is_said(yolox, picture):
 
 
 def test_evidence_outside_a_box_is_said_where_only_the_box_is_shown(yolox, picture):
-    plain = explain_boxes(yolox, picture[:40], score_thr=0.02)
-    within = explain_boxes(yolox, picture[:40], score_thr=0.02, norm_in_bbox=True)
+    plain = explain_boxes(yolox, picture[:40], method='gradcam', score_thr=0.02)
+    within = explain_boxes(yolox, picture[:40], method='gradcam', score_thr=0.02, norm_in_bbox=True)
     lost = [box for one, box in zip(plain, within) if one.normalised.any() and not box.normalised.any()]
     assert lost and all('lies outside the box; leave out `norm_in_bbox`' in box.blank for box in lost)
 
@@ -506,4 +507,5 @@ def test_explanations_are_drawn_and_saved(yolox, picture, everything, tmp_path):
         np.testing.assert_array_equal(saved['raw'], np.array([box.raw for box in everything]))
         np.testing.assert_array_equal(saved['boxes'], np.array([box.box for box in everything]))
         assert saved['classes'].tolist() == [box.class_name for box in everything]
-        assert str(saved['method']) == 'gradcam' and any(v.startswith('torch==') for v in saved['versions'].tolist())
+        assert str(saved['method']) == 'evidencecam'
+        assert any(version.startswith('torch==') for version in saved['versions'].tolist())

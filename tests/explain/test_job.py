@@ -10,7 +10,7 @@ from mmlens.attribution.passes.altering import with_cells
 from mmlens.errors import LayerError, MethodError, MmlensError
 from mmlens.explain.box_targets import BoxTargets
 from mmlens.explain.class_targets import ClassTargets
-from mmlens.explain.job import Job, Targets
+from mmlens.explain.job import Job
 
 
 @pytest.fixture(scope='module')
@@ -185,12 +185,12 @@ def test_passes_are_counted_told_and_may_be_ended(yolox, classifier, picture, fa
         boxes=(lambda: boxes(yolox, picture), 'neck'), classes=(lambda: classes(classifier, picture), 'backbone.layer4')
     )[family]
     seen = []
-    options = dict(batch_size=4)
-    whole = Job.settle(make(), get_method('ablationcam'), options, [layer], lambda *at: seen.append(at) or True).run()
+    asked = get_method('ablationcam'), dict(batch_size=4), [layer]
+    whole = Job.settle(make(), *asked, progress=lambda *at: seen.append(at) or True).run()
     total = seen[-1][1]
     assert [done for done, _ in seen] == sorted({done for done, _ in seen}) and seen[-1][0] == total
     assert not whole.unfinished and whole.passes >= total
-    stopped = Job.settle(make(), get_method('ablationcam'), options, [layer], lambda done, total: done < 8).run()
+    stopped = Job.settle(make(), *asked, progress=lambda done, total: done < 8).run()
     assert stopped.unfinished and len(stopped.maps) == len(whole.maps) == 2
     assert stopped.notes[-1] == f'Ended early: the maps are those after 8 of {total} passes.'
 
@@ -202,45 +202,9 @@ def test_nothing_to_explain_is_no_map_and_no_error(yolox, picture):
 
 
 def test_a_map_that_was_ended_at_once_says_why_it_is_blank(yolox, picture):
-    job = Job.settle(
-        boxes(yolox, picture, [0]), get_method('drise'), dict(num_masks=64, batch_size=1), None, lambda *_: False
-    )
+    options = dict(num_masks=64, batch_size=1)
+    job = Job.settle(boxes(yolox, picture, [0]), get_method('drise'), options, None, progress=lambda *_: False)
     found = job.run()
     assert found.unfinished and found.notes == ['Ended early: the maps are those after 1 of 64 passes.']
     assert not bool((found.maps[0].raw > 0).any())  # of one mask alone nothing can be told
     assert found.maps[0].blank == 'it was stopped before anything was found; let it run longer'
-
-
-def test_a_family_says_what_is_its_own(yolox, picture):
-    targets = Targets(yolox, picture)
-    assert targets.spatial and targets.extra_tokens is None
-    known = [['of a'], ['of b']]
-    assert targets.as_in_runs(known, 1) is known
-    drise, ablation = get_method('drise'), get_method('ablationcam')
-    assert targets.why_nothing(drise, []) == (
-        'drise finds no part of the picture that matters; try more `num_masks` or another method'
-    )
-    assert targets.why_nothing(get_method('precisionsearch'), []) == (
-        'precisionsearch finds no part of the picture that matters; try more `passes` or another method'
-    )
-    assert targets.why_nothing(ablation, ['neck', 'backbone']) == (
-        "ablationcam is nowhere positive at 'neck', 'backbone'; choose another layer or method"
-    )
-    for ask in (
-        targets.default_layers,
-        lambda: targets.scalars(None),
-        lambda: targets.run(1),
-        lambda: targets.runs(None, ablation, {}),
-        lambda: targets.by_engine(None, {}, False),
-    ):
-        with pytest.raises(NotImplementedError):
-            ask()
-
-
-def test_the_picture_is_prepared_once_and_when_it_is_needed(yolox, picture, monkeypatch):
-    calls = []
-    prepare = yolox.prepare
-    monkeypatch.setattr(yolox, 'prepare', lambda *given, **words: calls.append(words) or prepare(*given, **words))
-    targets = Targets(yolox, picture)
-    assert calls == []
-    assert targets.prepared is targets.prepared and len(calls) == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from ...choices import CLASS_LAYOUTS, FRAMES
 from ...errors import MmlensError, count
-from ..arguments import Parser, add_cfg_options, add_network, add_picture, fraction, parse, words
+from ..arguments import Parser, add_cfg_options, add_fusion, add_network, add_picture, fraction, parse, words
 from ..guard import guarded
 from ..job import load as open_named
 from ..job import run_job
@@ -67,8 +67,9 @@ def _add_what(parser: Parser) -> None:
         '--method',
         default='GradCAM',
         help='GradCAM (default), GradCAM++, XGradCAM, EigenCAM, EigenGradCAM, LayerCAM, HiResCAM, AblationCAM, '
-        'ScoreCAM, ReciproCAM, DRISE, PrecisionSearch, or another class of pytorch_grad_cam; case-insensitive',
+        'ScoreCAM, ReciproCAM, DRISE, PrecisionSearch, EvidenceCAM, or another class of pytorch_grad_cam; case-insensitive',
     )
+    add_fusion(group, 'mean; for boxes sum')
     group.add_argument(
         '--target-category',
         nargs='+',
@@ -248,6 +249,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             picture,
             method=args.method,
             layers=args.target_layers,
+            fusion=args.fusion,
             classes=args.target_category,
             eigen_smooth=args.eigen_smooth,
             aug_smooth=args.aug_smooth,
@@ -266,6 +268,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             picture,
             method=args.method,
             layers=args.target_layers,
+            fusion=args.fusion,
             classes=args.target_category,
             **words(args),
             method_options=method_options,

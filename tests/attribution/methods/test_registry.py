@@ -10,8 +10,8 @@ from mmlens.attribution.methods import PassMethod, available_methods, get_method
 from mmlens.attribution.methods import registry as registry_of_methods
 from mmlens.errors import MethodError
 
+BUILT_IN = ['eigencam', 'eigengradcam', 'evidencecam', 'gradcam', 'gradcam++', 'hirescam', 'layercam', 'xgradcam']
 BY_PASSES = ['ablationcam', 'drise', 'precisionsearch', 'reciprocam', 'scorecam']
-BUILT_IN = ['eigencam', 'eigengradcam', 'gradcam', 'gradcam++', 'hirescam', 'layercam', 'xgradcam']
 
 
 @pytest.fixture(autouse=True)
