@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmlens import explain_boxes, load_detector
+from mmlens import BoxScores, explain_boxes, load_detector, metrics
+from mmlens.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get('MMLENS_REAL_DATA') or ROOT.parent / 'shared' / 'real')
@@ -36,9 +37,17 @@ def explanation(detector):
 
 
 @pytest.fixture(scope='module')
-def figures(detector, explanation, tool):
-    measure = tool('measure_quality').measure
-    return [measure(detector, explanation.picture, box) for box in explanation]
+def figures(detector, explanation):
+    scores = BoxScores(detector, [box.box for box in explanation], [box.label for box in explanation])
+    return [
+        dict(
+            EPG=metrics.epg(box.raw, box.box),
+            pointing=metrics.pointing(box.raw, box.box),
+            deletion=metrics.deletion(box.raw, explanation.picture, scores.of(number)),
+            insertion=metrics.insertion(box.raw, explanation.picture, scores.of(number)),
+        )
+        for number, box in enumerate(explanation)
+    ]
 
 
 def test_the_dog_the_bicycle_and_the_car_are_found(explanation):
@@ -72,20 +81,29 @@ def test_maps_of_three_boxes_cost_less_than_1_8_inferences(detector, tool):
     pytest.fail(f'maps of three boxes take {ratios} times one inference')
 
 
-def test_the_tools_print_their_figures(capsys, tool):
-    words = [str(DOG), CONFIG, str(CHECKPOINT), '--device', 'cpu']
-    tool('measure_quality').main([*words, '--methods', 'layercam', '--score-thr', '0.85'])
+def test_the_commands_print_their_figures(capsys, tool, tmp_path):
+    options = [
+        '--images',
+        str(DOG),
+        '--out-dir',
+        str(tmp_path),
+        '--maps-only',
+        '--score-thr',
+        '0.85',
+        '--device',
+        'cpu',
+    ]
+    assert main(['evaluate', CONFIG, str(CHECKPOINT), *options, '--methods', 'layercam']) == 0
     table = capsys.readouterr().out.splitlines()
-    assert table[-3].split() == ['method', 'box', 'EPG', 'pointing', 'deletion', 'insertion']
-    assert table[-2].startswith('layercam      dog 0.86') and table[-1].startswith('layercam      mean of 1')
-    tool('measure_speed').main([*words, '--repeat', '2'])
+    assert '| method | pointing | EPG | compactness |' in table[1] and table[3].startswith('| layercam | **1.000** | ')
+    assert table[-1].startswith('1 box -> ')
+    tool('measure_speed').main([str(DOG), CONFIG, str(CHECKPOINT), '--device', 'cpu', '--repeat', '2'])
     assert 'maps of 3 boxes' in capsys.readouterr().out.splitlines()[-1]
 
 
-def test_ablation_of_every_channel_for_all_boxes_at_once(detector, tool):
-    energy = tool('measure_quality').energy_in_box
+def test_ablation_of_every_channel_for_all_boxes_at_once(detector):
     found = explain_boxes(detector, DOG, score_thr=0.5, method='ablationcam')
     assert found.passes == 2 * 64  # two of the three levels concern a box
-    assert np.mean([energy(box.normalised, box.box) for box in found]) >= 0.9
+    assert np.mean([metrics.epg(box.normalised, box.box) for box in found]) >= 0.9
     inside = explain_boxes(detector, DOG, score_thr=0.5, method='ablationcam', norm_in_bbox=True)
-    assert [round(energy(box.normalised, box.box), 4) for box in inside] == [1, 1, 1]
+    assert [round(metrics.epg(box.normalised, box.box), 4) for box in inside] == [1, 1, 1]

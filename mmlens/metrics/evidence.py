@@ -56,10 +56,22 @@ def evidence_hit(values: np.ndarray, mark: np.ndarray, box: Box, seed: int = 0) 
     mark = np.asarray(mark)
     if mark.dtype != bool or mark.shape != array.shape or not mark.any():
         raise MmlensError(f'`mark` must be a mask of bool of the size of the map {array.shape}, and not empty.')
-    width, height = sides_of(box)
-    total = array.sum()
+    size, total = size_of(box), array.sum()
     if total == 0:
         return EvidenceHit(math.inf, 0.0)
-    away = cv2.distanceTransform((~mark).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    distance = float(away[peak_of(array, seed)]) / math.sqrt(width * height)
-    return EvidenceHit(distance, float(array[mark].sum() / total))
+    return EvidenceHit(float(distance_to(mark)[peak_of(array, seed)]) / size, float(array[mark].sum() / total))
+
+
+def distance_to(mark: np.ndarray) -> np.ndarray:
+    """Distance (H, W) of every pixel to the nearest pixel of a mask, in pixels; 0 on it."""
+    return cv2.distanceTransform((~mark).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+
+def size_of(box: Box) -> float:
+    """Side of the square with the area of a box.
+
+    Raises:
+        MmlensError: If it has no area.
+    """
+    width, height = sides_of(box)
+    return math.sqrt(width * height)

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 import mmlens
+from mmlens import metrics
+from mmlens.metrics.evidence import distance_to, size_of
+from mmlens.metrics.regions import pixels_in
 
 from .scenes import MARK_CLASSES, Scene, draw_scene
 from .train import HERE, NAMES
@@ -27,7 +29,6 @@ from .train import HERE, NAMES
 METHODS = ('gradcam', 'gradcam++', 'layercam', 'hirescam', 'xgradcam', 'eigengradcam', 'eigencam')
 LAYERS = ('neck', 'backbone.stage3', 'backbone.stage2', 'backbone.stage1')
 HELD_OUT_SEED = 1
-NEAR = 0.1
 
 
 @dataclass
@@ -45,30 +46,13 @@ class Tally:
     blank: int = 0
 
 
-def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """IoU of a box (4,) with boxes (N, 4), shape (N,)."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(1)
-    return shared / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - shared)
-
-
 def object_of(box: np.ndarray, label: int, scene: Scene) -> Optional[int]:
     """The object of a scene that a detection of a mark class found; ``None`` if the detection is wrong."""
     if label not in MARK_CLASSES or not len(scene.boxes):
         return None
-    matches = np.where(scene.labels == label, overlaps(box, scene.boxes), 0)
+    matches = np.where(scene.labels == label, metrics.iou(box, scene.boxes), 0)
     best = int(matches.argmax())
     return best if matches[best] >= 0.5 else None
-
-
-def distance_to(mask: np.ndarray) -> np.ndarray:
-    """Distance of every pixel to the nearest pixel of a mask (H, W), in pixels; 0 on it."""
-    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-
-
-def size_of(box: np.ndarray) -> float:
-    """Side of the square with the area of a box."""
-    return float(np.sqrt((box[2:] - box[:2]).prod()))
 
 
 def right_maps(explanation: mmlens.BoxExplanation, scene: Scene) -> Iterator[Tuple[mmlens.BoxMap, int]]:
@@ -85,28 +69,26 @@ def tally(detector: object, scenes: Sequence[Scene], method: str, layer: str) ->
     for scene in track(scenes, f'{method} {layer}', transient=True, console=Console(stderr=True)):
         explanation = mmlens.explain_boxes(detector, scene.picture, method=method, layers=[layer], score_thr=0.5)
         for found, number in right_maps(explanation, scene):
-            mark, total = scene.mark_masks[number], float(found.raw.sum())
-            if total == 0:
-                counted.blank += 1
-                counted.peaks.append(np.inf)
-                counted.shares.append(0.0)
-                continue
-            peak = np.unravel_index(found.raw.argmax(), mark.shape)
-            counted.peaks.append(float(distance_to(mark)[peak]) / size_of(scene.boxes[number]))
-            counted.shares.append(float(found.raw[mark].sum()) / total)
+            hit = metrics.evidence_hit(found.raw, scene.mark_masks[number], scene.boxes[number])
+            counted.peaks.append(hit.distance)
+            counted.shares.append(hit.share)
+            counted.blank += bool(found.blank)
     return counted
 
 
 def chance(scenes: Sequence[Scene]) -> Tuple[float, float]:
-    """Share of a box's pixels that lie on its mark, and within :data:`NEAR` of it; mean over all marked objects."""
+    """How often a random pixel of a box lies on its mark, and within :data:`mmlens.metrics.NEAR` of it.
+
+    The mean over all marked objects, each with every pixel of its box as the peak.
+    """
     exact, near = [], []
     for scene in scenes:
         for box, mark in zip(scene.boxes, scene.mark_masks):
             if mark.any():
-                x1, y1, x2, y2 = box.astype(int)
-                inside = distance_to(mark)[y1:y2, x1:x2] / size_of(box)
+                rows, columns = pixels_in(box, mark.shape)
+                inside = distance_to(mark)[rows, columns] / size_of(box)
                 exact.append(float((inside == 0).mean()))
-                near.append(float((inside <= NEAR).mean()))
+                near.append(float((inside <= metrics.NEAR).mean()))
     return float(np.mean(exact)), float(np.mean(near))
 
 
@@ -124,7 +106,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     scenes = [draw_scene(HELD_OUT_SEED, index) for index in range(wishes.count)]
 
     table = Table(title=f'{wishes.name}: maps of mark classes, {wishes.count} held-out pictures')
-    for heading in ('method', 'layer', 'boxes', 'blank', 'peak on the mark', f'within {NEAR} of it', 'share on it'):
+    for heading in (
+        'method',
+        'layer',
+        'boxes',
+        'blank',
+        'peak on the mark',
+        f'within {metrics.NEAR} of it',
+        'share on it',
+    ):
         table.add_column(heading, justify='left' if heading in ('method', 'layer') else 'right')
     exact, near = chance(scenes)
     table.add_row('chance', 'within the box', '', '', f'{exact:.2f}', f'{near:.2f}', f'{exact:.2f}', end_section=True)
@@ -132,7 +122,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         for method in wishes.methods:
             counted = tally(detector, scenes, method, layer)
             peaks = np.array(counted.peaks)
-            figures = ((peaks == 0).mean(), (peaks <= NEAR).mean(), np.mean(counted.shares)) if len(peaks) else ()
+            figures = (
+                ((peaks == 0).mean(), (peaks <= metrics.NEAR).mean(), np.mean(counted.shares)) if len(peaks) else ()
+            )
             table.add_row(method, layer, str(len(peaks)), str(counted.blank), *(f'{figure:.2f}' for figure in figures))
         table.add_section()
     Console(width=110).print(table)

@@ -7,6 +7,7 @@ import pytest
 
 from mmlens.errors import MmlensError
 from mmlens.metrics import evidence_hit
+from mmlens.metrics.evidence import distance_to, size_of
 
 
 @pytest.fixture
@@ -29,6 +30,12 @@ def test_distances_are_in_units_of_the_object(mark):
     hit = evidence_hit(values, mark, [0, 0, 40, 90])
     assert hit.distance == pytest.approx(5 / 60) and (hit.exact, hit.near, hit.share) == (0, 1, 0)
     assert evidence_hit(values, mark, [0, 0, 40, 40]).near == 0
+
+
+def test_distance_and_size_by_hand(mark):
+    distance = distance_to(mark)
+    assert distance[6, 6] == 0 and distance[7, 11] == pytest.approx(4) and distance[10, 11] == pytest.approx(5)
+    assert size_of([10, 10, 30, 15]) == pytest.approx(10)
 
 
 def test_distance_against_a_loop(mark):

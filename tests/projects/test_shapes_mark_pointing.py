@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import mmlens
 from mmlens.results.boxes import BoxExplanation, BoxMap
-from projects.shapes.mark_pointing import chance, distance_to, object_of, overlaps, right_maps, size_of
+from projects.shapes.mark_pointing import chance, object_of, right_maps, tally
 from projects.shapes.scenes import Scene
 
 
@@ -17,11 +18,6 @@ def scene():
     masks[0, 10:30, 10:30] = masks[1, 10:30, 35:55] = True
     boxes = np.array([[10, 10, 30, 30], [35, 10, 55, 30]], np.float32)
     return Scene(np.zeros((40, 60, 3), np.uint8), boxes, np.array([0, 4]), masks, marks)
-
-
-def test_overlaps_by_hand():
-    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
-    np.testing.assert_allclose(overlaps(boxes[0], boxes), [1, 1 / 3, 0])
 
 
 @pytest.mark.parametrize(
@@ -46,10 +42,16 @@ def test_right_maps_leave_out_wrong_detections(scene):
     assert [(found.index, number) for found, number in right_maps(explanation, scene)] == [(1, 0)]
 
 
-def test_distance_and_size(scene):
-    distance = distance_to(scene.mark_masks[0])
-    assert distance[13, 12] == 0 and distance[12, 18] == pytest.approx(4) and distance[19, 17] == pytest.approx(5)
-    assert size_of(np.array([10, 10, 30, 15], np.float32)) == pytest.approx(10)
+def test_maps_are_compared_with_the_marks(scene, monkeypatch):
+    on, beside, blank = np.zeros((3, 40, 60), np.float32)
+    on[13, 12], on[30, 30], beside[12, 18] = 3, 1, 1
+    box = np.array([10, 10, 30, 30], np.float32)
+    raws = ((on, None), (beside, None), (blank, 'no'))
+    maps = [BoxMap(n, box, 0, '', 0.9, raw, raw, blank=why) for n, (raw, why) in enumerate(raws)]
+    explanation = BoxExplanation(scene.picture, maps, ('neck',), 'gradcam', 'score')
+    monkeypatch.setattr(mmlens, 'explain_boxes', lambda *arguments, **options: explanation, raising=False)
+    counted = tally(None, [scene], 'gradcam', 'neck')
+    assert counted.peaks == [0, pytest.approx(4 / 20), np.inf] and counted.shares == [0.75, 0, 0] and counted.blank == 1
 
 
 def test_chance_is_the_marks_share_of_its_box(scene):
