@@ -89,7 +89,8 @@ def baselines(detector: Detector) -> List[Row]:
         Row('random', baseline=True, draw=_random),
         Row('edges', baseline=True, draw=lambda picture, boxes, name: [sobel_map(picture)] * len(boxes)),
         Row('gaussian', baseline=True, draw=lambda picture, boxes, name: _gaussians(picture, boxes)),
-        Row.of_method('neck gradcam', True, method='gradcam', layers=last),
+        Row.of_method('neck gradcam', True, method='gradcam', layers=last, fusion='sum'),
+        Row.of_method('ultralytics', True, method='layercam', layers=last, fusion='max'),
     ]
 
 

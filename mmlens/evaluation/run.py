@@ -92,7 +92,8 @@ def check_rows(detector: Detector, rows: Sequence[Row], cases: Sequence[Case]) -
             continue
         try:
             targets = BoxTargets(detector, picture, 'score', lambda found: [])
-            Job.settle(targets, get_method(settings.get('method', 'gradcam')), None, settings.get('layers'))
+            method = get_method(settings.get('method', 'gradcam'))
+            Job.settle(targets, method, None, settings.get('layers'), settings.get('fusion'))
         except MmlensError as error:
             raise type(error)(f"The row '{row.name}' cannot be computed: {error}") from error
 

@@ -47,5 +47,7 @@ def test_baselines_of_arrays(yolox, picture):
 
 def test_baselines_of_networks_look_at_the_neck(yolox):
     settings = {row.name: row.settings for row in baselines(yolox) if row.draw is None}
-    assert settings['neck gradcam']['method'] == 'gradcam'
-    assert all(each['layers'] == ['neck'] for each in settings.values())
+    assert settings == {
+        'neck gradcam': dict(method='gradcam', layers=['neck'], fusion='sum'),
+        'ultralytics': dict(method='layercam', layers=['neck'], fusion='max'),
+    }
