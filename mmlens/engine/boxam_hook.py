@@ -24,6 +24,7 @@ class BoxAMVisHook(VisHook):
     Args:
         method, method_options, layers, fusion, target, against, score_thr, classes, norm_in_bbox: See
             :func:`mmlens.explain_boxes`.
+        signed: Draw what speaks for and against each box in one map.
         max_boxes: How many boxes to explain at most, best first; -1 takes all. Defaults to 10.
         layout, colormap, alpha: See :func:`mmlens.rendering.draw_box_maps`.
         tag: What the tags begin with. Defaults to ``'boxam'``.
@@ -42,14 +43,15 @@ class BoxAMVisHook(VisHook):
         fusion: Optional[str] = None,
         target: str = 'score',
         against: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
+        signed: bool = False,
         score_thr: float = 0.3,
         classes: Optional[Sequence[Union[str, int]]] = None,
         max_boxes: int = 10,
         norm_in_bbox: bool = False,
         method_options: Optional[Dict[str, Any]] = None,
         layout: str = 'overlay',
-        colormap: str = 'turbo',
-        alpha: float = 0.5,
+        colormap: Optional[str] = None,
+        alpha: Optional[float] = None,
         tag: str = 'boxam',
         **options: Any,
     ) -> None:
@@ -68,13 +70,14 @@ class BoxAMVisHook(VisHook):
             fusion=fusion,
             target=target,
             against=against,
+            signed=signed,
             score_thr=score_thr,
             classes=classes,
             topk=max_boxes,
             norm_in_bbox=norm_in_bbox,
             method_options=method_options,
         )
-        self.drawing: Dict[str, Any] = dict(layout=layout, colormap=colormap, alpha=alpha)
+        self.drawing: Dict[str, Any] = dict(layout=layout, colormap=colormap, alpha=alpha, signed=signed)
 
     def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture's boxes. See :meth:`VisHook.draw`."""

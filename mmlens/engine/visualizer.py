@@ -32,7 +32,7 @@ def sample_with_maps(explanation: BoxExplanation) -> DetDataSample:
         labels=torch.from_numpy(arrays['labels']),
         box_maps=torch.from_numpy(arrays['normalised']),
     )
-    meta = dict(method=explanation.method, layers=explanation.layers, target=explanation.target)
+    meta = {name: getattr(explanation, name) for name in ('method', 'layers', 'target', 'fusion')}
     return DetDataSample(pred_instances=instances, metainfo=meta)
 
 
@@ -55,8 +55,8 @@ class BoxAMVisualizer(DetLocalVisualizer):
         name: str = 'visualizer',
         *args: Any,
         layout: str = 'overlay',
-        colormap: str = 'turbo',
-        map_alpha: float = 0.5,
+        colormap: Optional[str] = None,
+        map_alpha: Optional[float] = None,
         **options: Any,
     ) -> None:
         super().__init__(name, *args, **options)
@@ -117,8 +117,8 @@ class BoxAMVisualizer(DetLocalVisualizer):
             for place, rank in enumerate(order)
         ]
         meta = sample.metainfo
-        layers = tuple(meta.get('layers', ()))
-        explanation = BoxExplanation(picture, boxes, layers, meta.get('method', ''), meta.get('target', ''))
+        words = {name: meta.get(name, '') for name in ('method', 'target', 'fusion')}
+        explanation = BoxExplanation(picture, boxes, tuple(meta.get('layers', ())), **words)
         drawing = explanation.drawing(**self.map_drawing)
         if draw_gt and 'gt_instances' in sample:
             truth = sample.gt_instances.cpu()

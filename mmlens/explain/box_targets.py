@@ -148,7 +148,7 @@ class BoxTargets(Targets):
             BACKGROUND if index == background else self.network.class_name(index, self.prepared)
             for index in chosen or [background]
         ]
-        return ', '.join(names)
+        return ' or '.join(names)
 
     def run(self, copies: int) -> List[Any]:
         """See :class:`Targets`: a data sample a copy."""

@@ -16,7 +16,7 @@ from ..models.predictions import Predictions
 from ..models.words import Text
 from ..results.boxes import BoxExplanation, BoxMap
 from .box_targets import BoxTargets, Classes, select_detections
-from .job import Job
+from .job import Job, check_signed
 from .networks import NetworkLike, installed_versions, open_detector
 
 
@@ -68,7 +68,7 @@ def explain_boxes(
             same candidate. A class by name or index; ``'auto'``, the one that scores second there; ``'background'``;
             or several classes, weighted by how likely they are as in Finer-CAM. A box of one of these classes is
             contrasted with the others.
-        signed: Compute what speaks against each score too; with ``against`` that is always done.
+        signed: Compute what speaks against each score too; with ``against``, methods of gradients always do.
         score_thr: Detections below are left out.
         classes: Only these, by name or index.
         instances: Only these, by rank among the detections over ``score_thr``, from 0.
@@ -113,6 +113,8 @@ def explain_boxes(
         return select_detections(found, score_thr, wanted, instances, topk)
 
     targets = BoxTargets(detector, picture, target, select, against, text=text, custom_entities=custom_entities)
+    if signed:
+        check_signed(chosen)
     both_ways = signed or against is not None
     job = Job.settle(
         targets, chosen, method_options, layers, fusion, max_shape=max_shape, progress=progress, both_ways=both_ways
@@ -131,6 +133,7 @@ def explain_boxes(
         versions=dict(installed_versions()),
         passes=explained.passes,
         unfinished=explained.unfinished,
+        fusion=job.fusion,
     )
     result.notes = detector.notes + explained.notes + _notes(result, chosen, score_thr, len(targets.found))
     return result

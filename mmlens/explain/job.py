@@ -50,6 +50,7 @@ class Job:
         options: All options of the method.
         layers: The layers, by the names that errors will show.
         fuse: Makes one map of those of the levels.
+        fusion: Its name; empty for a method that has nothing to fuse, or fuses by itself.
         max_shape: See :func:`mmlens.explain_boxes`.
         progress: See :func:`mmlens.explain_boxes`.
         eigen_smooth: Take the first principal component of the weighted activations instead of their sum.
@@ -68,6 +69,7 @@ class Job:
     progress: Optional[Progress] = None
     eigen_smooth: bool = False
     both_ways: bool = False
+    fusion: str = ''
 
     @classmethod
     def settle(
@@ -95,7 +97,8 @@ class Job:
         """
         targets.check(method)
         complete = method.complete(options)
-        fuse = get_fusion(fusion or method.fusion or targets.fusion)
+        name = (fusion or method.fusion or targets.fusion).lower()
+        fuse = get_fusion(name)
         if not method.uses_layers:
             _check_no_layers(method, layers, fusion)
             return cls(targets, method, complete, {}, fuse, **others)
@@ -104,7 +107,8 @@ class Job:
         named = [method.layers] if layers is None and method.layers else layers
         network = targets.network
         names = targets.default_layers() if named is None else targets.named_layers(named)
-        return cls(targets, method, complete, resolve_layers(network.model, list(names)), fuse, **others)
+        used = '' if isinstance(method, EngineMethod) else name
+        return cls(targets, method, complete, resolve_layers(network.model, list(names)), fuse, fusion=used, **others)
 
     def run(self) -> Attributions:
         """Explain the targets; the network is given back as it was."""
@@ -200,6 +204,19 @@ class Job:
                 'saturated or does not come through; choose another layer or target'
             )
         return self.targets.why_nothing(method, names)
+
+
+def check_signed(method: Method) -> None:
+    """Check that a method can tell what speaks against a target.
+
+    Raises:
+        MethodError: If it cannot.
+    """
+    if not isinstance(method, OnePassMethod) or not method.uses_gradients:
+        raise MethodError(
+            f"Method '{method.name}' shows only what speaks for a target: leave out `signed`, or use a method of "
+            'gradients, such as evidencecam.'
+        )
 
 
 def _check_no_layers(method: Method, layers: Optional[Sequence[str]], fusion: Optional[str]) -> None:

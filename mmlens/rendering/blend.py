@@ -43,7 +43,29 @@ def blend_map(picture: np.ndarray, heat: np.ndarray, colormap: str, alpha: float
         A new uint8 BGR picture of the same size.
     """
     levels = np.rint(np.clip(np.nan_to_num(heat, nan=0.0), 0, 1) * 255).astype(np.uint8)
+    return _blended(picture, levels, levels, colormap, alpha)
+
+
+def blend_signed(picture: np.ndarray, values: np.ndarray, colormap: str, alpha: float) -> np.ndarray:
+    """Lay a map with both signs over a picture, in the two halves of a colour map.
+
+    Args:
+        picture: Shape (H, W, 3), uint8, BGR.
+        values: Shape (H, W), in [-1, 1]; NaN counts as 0. Where it is 0 the picture stays as it is.
+        colormap: See :func:`blend_map`; -1 has its first colour and 1 its last.
+        alpha: Opacity in [0, 1] where the map is -1 or 1; see :func:`blend_map`.
+
+    Returns:
+        A new uint8 BGR picture of the same size.
+    """
+    clipped = np.clip(np.nan_to_num(values, nan=0.0), -1, 1)
+    levels = np.rint((clipped + 1) / 2 * 255).astype(np.uint8)
+    return _blended(picture, levels, np.rint(np.abs(clipped) * 255).astype(np.uint8), colormap, alpha)
+
+
+def _blended(picture: np.ndarray, levels: np.ndarray, strengths: np.ndarray, colormap: str, alpha: float) -> np.ndarray:
+    """Colours by levels and opacity by strengths (H, W), both uint8."""
     colours = cv2.applyColorMap(levels, colormap_table(colormap)[:, None])
-    opacity = np.float32(alpha) * np.sin(np.linspace(0, np.pi / 2, 256, dtype=np.float32))[levels]
+    opacity = np.float32(alpha) * np.sin(np.linspace(0, np.pi / 2, 256, dtype=np.float32))[strengths]
     # blendLinear divides by the sum of the weights, which is 1.
     return cv2.blendLinear(picture, colours, 1 - opacity, opacity)

@@ -9,13 +9,13 @@ import numpy as np
 
 from ..choices import LAYOUTS
 from ..errors import MmlensError, count
-from .blend import blend_map, check_alpha
-from .colours import colormap_table, label_colours
+from .colours import label_colours
 from .drawing import Drawing
+from .look import NOTHING_AGAINST, Look, check_counters, contrasted_name, counter_title
 from .marks import Mark, draw_marks, draw_within, drawing_of_marks, font_size
-from .panels import ColourBar, Panel
+from .panels import Panel
 from .predicted import NOTHING_FOUND
-from .sheets import compose, panel_size, resize, with_note
+from .sheets import columns_of_groups, compose, panel_size, resize, with_note
 
 if TYPE_CHECKING:
     from ..results.boxes import BoxExplanation, BoxMap
@@ -25,20 +25,27 @@ _MOST_NAMES = 8
 
 
 def draw_box_maps(
-    explanation: BoxExplanation, layout: str = 'overlay', colormap: str = 'turbo', alpha: float = 0.5
+    explanation: BoxExplanation,
+    layout: str = 'overlay',
+    colormap: Optional[str] = None,
+    alpha: Optional[float] = None,
+    signed: bool = False,
 ) -> np.ndarray:
     """Draw the maps of the boxes over their picture.
 
     Labels stand outside their own box and the visible part of its map. A map's opacity falls to 0
-    with its value, so the photograph stays readable where there is no evidence.
+    with its value, so the photograph stays readable where there is no evidence. Colours and opacity of maps that the
+    fusion ``'product'`` made follow the square root of their values, as the colour bars say.
 
     Args:
         explanation: What :func:`mmlens.explain_boxes` returned.
         layout: ``'overlay'``: all boxes on one picture; every pixel shows the maximum of the boxes'
             normalised maps. ``'panels'``: a sheet that begins with the plain picture and its boxes, then
-            one panel per box with class, score, rank and colour bar, or the reason why its map is blank.
-        colormap: A colour map of OpenCV or matplotlib. Defaults to ``'turbo'``.
-        alpha: Opacity in [0, 1] where a map is 1. Defaults to 0.5.
+            one panel per box with class, score, rank and colour bar, or the reason why its map is blank. Where it is
+            known what speaks against a box, or for the class that it was contrasted with, that has a panel beside it.
+        colormap: A colour map of OpenCV or matplotlib. Defaults to ``'turbo'``, or with ``signed`` to ``'blue-red'``.
+        alpha: Opacity in [0, 1] where a map is 1. Defaults to 0.5, or for maps that ``'product'`` made to 0.75.
+        signed: Draw what speaks for and against each box in one map: for minus against, each with a maximum of 1.
 
     Returns:
         A new uint8 BGR picture. With ``'overlay'`` it has the picture's own pixels, plus a white strip
@@ -47,49 +54,78 @@ def draw_box_maps(
         explanation's first note or, if it has none, says that nothing was detected.
 
     Raises:
-        MmlensError: If the layout or colour map is unknown, or ``alpha`` is out of range.
+        MmlensError: If the layout or colour map is unknown, ``alpha`` is out of range, or it is not known what speaks
+            against the boxes.
     """
-    return drawing_of_boxes(explanation, layout, colormap, alpha).image
+    return drawing_of_boxes(explanation, layout, colormap, alpha, signed).image
 
 
 def drawing_of_boxes(
-    explanation: BoxExplanation, layout: str = 'overlay', colormap: str = 'turbo', alpha: float = 0.5
+    explanation: BoxExplanation,
+    layout: str = 'overlay',
+    colormap: Optional[str] = None,
+    alpha: Optional[float] = None,
+    signed: bool = False,
 ) -> Drawing:
     """Draw the maps of the boxes, and say what lies where; for arguments and errors see :func:`draw_box_maps`."""
     if layout not in LAYOUTS:
         raise MmlensError(f"Unknown layout '{layout}': choose one of {', '.join(LAYOUTS)}.")
-    alpha = check_alpha(alpha)
-    colormap_table(colormap)
+    look = Look.of(explanation.fusion, colormap, alpha, signed)
     if not len(explanation):
         note = explanation.notes[0] if explanation.notes else NOTHING_FOUND
         return with_note(explanation.picture, note, font_size(explanation.picture))
+    if signed:
+        check_counters(explanation, 'explain_boxes')
     if layout == 'panels':
-        return _draw_panels(explanation, colormap, alpha)
-    heats = [_heat(box) for box in explanation]
-    blended = blend_map(explanation.picture, _maximum(heats), colormap, alpha)
-    return drawing_of_marks(blended, _marks(explanation.boxes, heats))
+        return _draw_panels(explanation, look)
+    heats = [_heat(box, look) for box in explanation]
+    blended = look.lay(explanation.picture, _strongest(heats))
+    return drawing_of_marks(blended, _marks(explanation.boxes, [np.abs(look.shown(heat)) for heat in heats]))
 
 
-def _draw_panels(explanation: BoxExplanation, colormap: str, alpha: float) -> Drawing:
-    size = panel_size(explanation.picture, len(explanation) + 1)
-    plain = resize(explanation.picture, size)
+def _draw_panels(explanation: BoxExplanation, look: Look) -> Drawing:
+    both = not look.signed and any(box.counter is not None for box in explanation)
+    each = 2 if both else 1
+    plain = resize(explanation.picture, panel_size(explanation.picture, each * len(explanation) + 1))
     boxes = [_scaled(box, plain.shape, explanation.picture.shape) for box in explanation]
     detail = ' · '.join(filter(None, [explanation.method, ', '.join(explanation.layers), explanation.target]))
-    panels = [Panel(draw_within(plain, _overview(boxes)), count(len(boxes), 'box'), detail=detail, kind='picture')]
+    overview = draw_within(plain, _overview(boxes))
+    panels: List[Optional[Panel]] = [Panel(overview, count(len(boxes), 'box'), detail=detail, kind='picture')]
     for n, (box, mark) in enumerate(zip(boxes, _marks(boxes))):
-        blended = blend_map(plain, box.normalised, colormap, alpha)
-        panels.append(
-            Panel(
-                draw_marks(blended, [Mark(mark.box, mark.colour, mask=mark.mask)]),
-                title=_name(box),
-                detail=f'instance {box.index}',
-                colour=mark.colour,
-                bar=None if box.blank else ColourBar(colormap),
-                note=f'no map: {box.blank}' if box.blank else '',
-                item=n,
-            )
-        )
-    return compose(panels)
+        panels.append(_panel(plain, box, mark, n, look))
+        if both:
+            panels.append(_counter_panel(plain, box, mark, n, look))
+    return compose(panels, columns_of_groups(panels, each) if both else None)
+
+
+def _panel(plain: np.ndarray, box: BoxMap, mark: Mark, item: int, look: Look) -> Panel:
+    heat = _heat(box, look)
+    empty = bool(box.blank) and not heat.any()
+    return Panel(
+        draw_marks(look.lay(plain, heat), [replace(mark, text='')]),
+        title=_name(box),
+        detail=f'instance {box.index}',
+        colour=mark.colour,
+        bar=None if empty else look.bar,
+        key=look.ends(box.class_name, box.against) if look.signed and not empty else (),
+        note=f'no map: {box.blank}' if box.blank else '',
+        item=item,
+    )
+
+
+def _counter_panel(plain: np.ndarray, box: BoxMap, mark: Mark, item: int, look: Look) -> Optional[Panel]:
+    """What speaks for the class that the box was contrasted with, or else against the box."""
+    if box.counter is None or (box.blank and not box.counter.any()):
+        return None
+    return Panel(
+        draw_marks(look.lay(plain, box.counter), [replace(mark, text='')]),
+        title=counter_title(box.class_name, box.against),
+        detail=f'instance {box.index}',
+        colour=mark.colour,
+        bar=look.bar if box.counter.any() else None,
+        note='' if box.counter.any() else NOTHING_AGAINST,
+        item=item,
+    )
 
 
 def _overview(boxes: Sequence[BoxMap]) -> List[Mark]:
@@ -114,18 +150,24 @@ def _marks(boxes: Sequence[BoxMap], heats: Optional[Sequence[np.ndarray]] = None
 
 
 def _name(box: BoxMap) -> str:
-    return f'{box.class_name} {box.score:.2f}'
+    return contrasted_name(f'{box.class_name} {box.score:.2f}', box.against)
 
 
-def _heat(box: BoxMap) -> np.ndarray:
-    return np.nan_to_num(np.asarray(box.normalised, np.float32), nan=0.0)
+def _heat(box: BoxMap, look: Look) -> np.ndarray:
+    heat = _finite(box.normalised)
+    return heat - _finite(box.counter) if look.signed and box.counter is not None else heat
 
 
-def _maximum(heats: Sequence[np.ndarray]) -> np.ndarray:
-    highest = heats[0]
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(np.asarray(values, np.float32), nan=0.0)
+
+
+def _strongest(heats: Sequence[np.ndarray]) -> np.ndarray:
+    """At each pixel the value that is furthest from 0."""
+    strongest = heats[0]
     for heat in heats[1:]:
-        highest = np.maximum(highest, heat)
-    return highest
+        strongest = np.where(np.abs(heat) > np.abs(strongest), heat, strongest)
+    return strongest
 
 
 def _scaled(box: BoxMap, to: Tuple[int, ...], frame: Tuple[int, ...]) -> BoxMap:
@@ -135,6 +177,7 @@ def _scaled(box: BoxMap, to: Tuple[int, ...], frame: Tuple[int, ...]) -> BoxMap:
     return replace(
         box,
         box=np.asarray(box.box, np.float32) * scale,
-        normalised=resize(_heat(box), size),
+        normalised=resize(_finite(box.normalised), size),
+        counter=None if box.counter is None else resize(_finite(box.counter), size),
         mask=None if box.mask is None else resize(np.asarray(box.mask, np.uint8), size).astype(bool),
     )

@@ -18,6 +18,8 @@ INK: Colour = (38, 34, 32)
 GREY: Colour = (118, 110, 106)
 FRAME: Colour = (214, 210, 208)
 
+BLUE_RED = 'blue-red'  # the colour map for values of both signs
+
 # Okabe and Ito's colours for colour-blind readers, without black, which is the halo here, and three more that
 # remain distinct from them, also in simulated red- and green-blindness.
 _PALETTE_RGB = (
@@ -100,7 +102,7 @@ def colormap_table(name: str) -> np.ndarray:
 
     Args:
         name: Any colour map of OpenCV (``'turbo'``, ``'jet'``, ``'inferno'``, ...; case-insensitive) or of
-            matplotlib (``'magma_r'``, ``'coolwarm'``, ...).
+            matplotlib (``'magma_r'``, ``'coolwarm'``, ...), or ``'blue-red'``, with white in the middle.
 
     Returns:
         Shape (256, 3), uint8, BGR, read-only: from the colour of 0 to that of 1.
@@ -108,14 +110,24 @@ def colormap_table(name: str) -> np.ndarray:
     Raises:
         MmlensError: If there is no colour map of that name.
     """
-    # OpenCV first: matplotlib takes a quarter of a second to import.
+    # matplotlib last: it takes a quarter of a second to import.
     code = _opencv_colormaps().get(str(name).lower())
     if code is not None:
         table = cv2.applyColorMap(np.arange(256, dtype=np.uint8), code)[:, 0]
+    elif str(name).lower() == BLUE_RED:
+        table = _blue_red()
     else:
         table = _matplotlib_table(str(name))
     table.flags.writeable = False
     return table
+
+
+def _blue_red() -> np.ndarray:
+    """Clear colours near the middle already, since the middle is drawn with little opacity."""
+    rgb = np.array([(28, 38, 190), (38, 110, 250), (255, 255, 255), (255, 84, 40), (190, 0, 28)], np.float64)
+    places = np.linspace(0, 1, len(rgb))
+    channels = [np.interp(np.linspace(0, 1, 256), places, channel) for channel in rgb.T[::-1]]
+    return np.rint(np.stack(channels, 1)).astype(np.uint8)
 
 
 def _opencv_colormaps() -> Dict[str, int]:
@@ -128,7 +140,7 @@ def _matplotlib_table(name: str) -> np.ndarray:
 
     known = {known.lower(): known for known in matplotlib.colormaps}
     if name.lower() not in known:
-        names = sorted({*known, *_opencv_colormaps()})
+        names = sorted({*known, *_opencv_colormaps(), BLUE_RED})
         near = difflib.get_close_matches(name.lower(), names, n=3) or ['turbo', 'jet', 'viridis']
         raise MmlensError(f"Unknown colour map '{name}': did you mean {' or '.join(near)}?")
     rgba = matplotlib.colormaps[known[name.lower()]](np.linspace(0, 1, 256))

@@ -151,5 +151,23 @@ def grid_columns(count: int, width: int, height: int) -> int:
     return min(range(1, count + 1), key=badness)
 
 
+def columns_of_groups(panels: List[Optional[Panel]], each: int) -> int:
+    """Leave cells below the first panel empty, so that no group of panels is torn apart.
+
+    Args:
+        panels: The plain picture, then groups of panels; empty cells are inserted in place.
+        each: How many panels are a group.
+
+    Returns:
+        The number of columns.
+    """
+    height, width = next(panel.picture.shape[:2] for panel in panels if panel)
+    groups = len(panels) // each
+    across = grid_columns(groups, each * (max(width, NARROWEST) + MARGIN), height + HEADER + 2 * MARGIN)
+    for done in reversed(range(across, groups, across)):
+        panels.insert(1 + each * done, None)
+    return 1 + each * across
+
+
 def _paper(width: int, height: int) -> np.ndarray:
     return np.full((height, width, 3), PAPER, np.uint8)

@@ -66,6 +66,7 @@ class BoxExplanation(Explanation[BoxMap]):
         versions: Versions of the packages that made the maps.
         passes: How many altered passes were run through the network, or through what follows the layers.
         unfinished: Whether the work was ended early: the maps are those so far.
+        fusion: Name of the fusion that made one map of those of the levels; empty where there was nothing to fuse.
     """
 
     kind: ClassVar[str] = 'box maps'
@@ -80,6 +81,7 @@ class BoxExplanation(Explanation[BoxMap]):
     versions: Dict[str, str] = field(default_factory=dict)
     passes: int = 0
     unfinished: bool = False
+    fusion: str = ''
 
     def _items(self) -> List[BoxMap]:
         return self.boxes
@@ -96,7 +98,7 @@ class BoxExplanation(Explanation[BoxMap]):
         Args:
             layout: ``'overlay'`` (all boxes on one picture: the maximum of their maps) or
                 ``'panels'`` (one panel per box, with class, score and colour bar).
-            **options: ``colormap`` and ``alpha``, see :func:`mmlens.rendering.draw_box_maps`.
+            **options: ``colormap``, ``alpha`` and ``signed``, see :func:`mmlens.rendering.draw_box_maps`.
 
         Returns:
             A new uint8 BGR picture.
@@ -109,9 +111,9 @@ class BoxExplanation(Explanation[BoxMap]):
         Returns:
             ``raw`` and ``normalised`` (N, H, W) float32; ``boxes`` (N, 4) float32, picture pixels;
             ``labels``, ``indices`` (N,) int64; ``scores`` (N,) float32, ``exact_scores`` float64;
-            ``classes``, ``blank``, ``against`` (N,) text; ``target`` text; ``passes`` int64; where boxes have masks,
-            ``masks`` (M, H, W) bool and ``has_masks`` (N,) bool; likewise ``counters`` float32; and what
-            :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
+            ``classes``, ``blank``, ``against`` (N,) text; ``target``, ``fusion`` text; ``passes`` int64; where
+            boxes have masks, ``masks`` (M, H, W) bool and ``has_masks`` (N,) bool; likewise ``counters`` float32; and
+            what :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
         """
         height, width = self.picture.shape[:2]
         boxes = self.boxes
@@ -126,6 +128,7 @@ class BoxExplanation(Explanation[BoxMap]):
             'classes': texts([b.class_name for b in boxes]),
             'blank': texts([b.blank or '' for b in boxes]),
             'target': np.array(self.target),
+            'fusion': np.array(self.fusion),
             'passes': np.array(self.passes),
             'against': texts([b.against for b in boxes]),
             **optional('masks', [b.mask for b in boxes], bool),
@@ -152,5 +155,6 @@ class BoxExplanation(Explanation[BoxMap]):
             boxes=[BoxMap(*column) for column in columns],
             target=str(saved['target']),
             passes=int(saved['passes']),
+            fusion=str(saved.get('fusion', '')),
             **shared(saved),
         )

@@ -42,8 +42,8 @@ def box_map() -> Callable[..., BoxMap]:
 
 @pytest.fixture
 def explanation() -> Callable[..., BoxExplanation]:
-    def make(picture: np.ndarray, *boxes: BoxMap, notes: Sequence[str] = ()) -> BoxExplanation:
-        return BoxExplanation(picture, list(boxes), ('neck',), 'gradcam', 'score', notes=list(notes))
+    def make(picture: np.ndarray, *boxes: BoxMap, notes: Sequence[str] = (), fusion: str = 'sum') -> BoxExplanation:
+        return BoxExplanation(picture, list(boxes), ('neck',), 'gradcam', 'score', notes=list(notes), fusion=fusion)
 
     return make
 

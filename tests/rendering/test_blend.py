@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmlens.errors import MmlensError
-from mmlens.rendering.blend import blend_map, check_alpha
+from mmlens.rendering.blend import blend_map, blend_signed, check_alpha
 from mmlens.rendering.colours import colormap_table
 
 
@@ -42,3 +42,15 @@ def test_alpha_out_of_range(alpha: object) -> None:
 
 def test_alpha_in_range() -> None:
     assert [check_alpha(alpha) for alpha in (0, 0.25, 1)] == [0.0, 0.25, 1.0]
+
+
+def test_both_signs_have_the_opacity_of_their_size_and_the_colours_of_the_two_ends(picture: np.ndarray) -> None:
+    values = np.zeros(picture.shape[:2], np.float32)
+    values[:60], values[60:120], values[120:180] = -1, 1, np.nan
+    drawn = blend_signed(picture, values, 'jet', 1)
+    assert (drawn[:60] == colormap_table('jet')[0]).all() and (drawn[60:120] == colormap_table('jet')[255]).all()
+    assert (drawn[120:] == picture[120:]).all()  # nothing, and not a number
+    half = blend_signed(picture, np.full_like(values, -0.5), 'jet', 0.8)
+    opacity = 0.8 * np.sin(np.pi / 4)
+    expected = picture * (1 - opacity) + colormap_table('jet')[64] * opacity
+    assert np.abs(half - expected).max() <= 2

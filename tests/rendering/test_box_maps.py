@@ -7,7 +7,8 @@ import pytest
 
 from mmlens.errors import MmlensError
 from mmlens.rendering import draw_box_maps
-from mmlens.rendering.blend import blend_map
+from mmlens.rendering.blend import blend_map, blend_signed
+from mmlens.rendering.box_maps import drawing_of_boxes
 from mmlens.rendering.colours import PALETTE
 from mmlens.rendering.panels import HEADER
 from mmlens.rendering.sheets import MARGIN
@@ -150,9 +151,118 @@ def test_masks_are_outlined_in_both_layouts(picture: np.ndarray, box_map: Make, 
         ({'layout': 'mosaic'}, "layout 'mosaic'.*overlay, panels"),
         ({'colormap': 'turbi'}, "colour map 'turbi'.*turbo"),
         ({'alpha': 1.5}, '`alpha` must be .* not 1.5'),
+        ({'colormap': 'turbi', 'signed': True}, "colour map 'turbi'.*turbo"),
     ],
 )
 def test_bad_options(options: dict, message: str, picture: np.ndarray, box_map: Make, explanation: Explain) -> None:
     for boxes in ([], [box_map((40, 60, 160, 160), picture.shape[:2])]):
         with pytest.raises(MmlensError, match=message):
             draw_box_maps(explanation(picture, *boxes), **options)
+
+
+INSIDE = np.s_[66:154, 46:154]
+
+
+def contrasted(box: BoxMap, size: tuple, against: str = 'cat') -> BoxMap:
+    """The box with a counter map that lies in its upper half."""
+    box.against, box.counter = against, np.zeros(size, np.float32)
+    box.counter[int(box.box[1]) : int(box.box[1:4:2].mean()), int(box.box[0]) : int(box.box[2])] = 1
+    return box
+
+
+def panels_of(drawing, picture: np.ndarray) -> list:
+    """The picture of each panel of a sheet, row by row."""
+    places = [place.rect for place in drawing.of_kind('picture', 'panel')]
+    return [drawing.image[y1:y2, x1:x2] for x1, y1, x2, y2 in places]
+
+
+def test_both_directions_stand_side_by_side(picture: np.ndarray, box_map: Make, explanation: Explain) -> None:
+    size = picture.shape[:2]
+    one = contrasted(box_map((40, 60, 160, 160), size), size)
+    two = contrasted(box_map((200, 100, 300, 200), size, label=1, name='cow', index=1), size, 'horse or dog')
+    drawing = drawing_of_boxes(explanation(picture, one, two), 'panels')
+    plain, dog, cat, cow, _ = panels_of(drawing, picture)
+    assert (plain[INSIDE] == picture[INSIDE]).all()
+    assert (dog[INSIDE] == blend_map(picture, one.normalised, 'turbo', 0.5)[INSIDE]).all()
+    assert (cat[INSIDE] == blend_map(picture, one.counter, 'turbo', 0.5)[INSIDE]).all()
+    assert (cow[INSIDE] == picture[INSIDE]).all()
+    assert [place.item for place in drawing.of_kind('panel')] == [0, 0, 1, 1]
+    rows = [place.rect[1] for place in drawing.of_kind('panel')]
+    assert rows[0] == rows[1] and rows[2] == rows[3]
+
+
+def test_words_say_what_a_box_was_contrasted_with(
+    picture: np.ndarray, box_map: Make, explanation: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, words = picture.shape[:2], []
+    put_text = 'mmlens.rendering.{}.put_text'
+    for module in ('panels', 'marks', 'key'):
+        monkeypatch.setattr(put_text.format(module), lambda image, text, *args, **options: words.append(text))
+    found = explanation(picture, contrasted(box_map((40, 60, 160, 160), size), size), fusion='product')
+    draw_box_maps(found)
+    assert words == ['dog 0.86, not cat']
+    words.clear()
+    draw_box_maps(found, 'panels')
+    assert {'dog 0.86, not cat', 'cat, not dog', '0.25'} <= set(words) and '0.5' not in words
+    words.clear()
+    draw_box_maps(found, 'panels', signed=True)
+    assert 'cat, not dog' not in words and {'for cat', 'for dog', '-1', '-0.25', '0', '0.25', '1'} <= set(words)
+    words.clear()
+    found[0].against = ''
+    draw_box_maps(found, 'panels')
+    assert {'dog 0.86', 'what speaks against dog'} <= set(words)
+
+
+def test_maps_of_a_product_follow_their_root(picture: np.ndarray, box_map: Make, explanation: Explain) -> None:
+    box = box_map((40, 60, 160, 160), picture.shape[:2])
+    expected = blend_map(picture, np.sqrt(box.normalised), 'jet', 0.6)[INSIDE]
+    drawing = drawing_of_boxes(explanation(picture, box, fusion='product'), colormap='jet', alpha=0.6)
+    x, y = drawing.main.rect[:2]
+    assert (drawing.image[y:, x:][INSIDE] == expected).all()
+    sheet = drawing_of_boxes(explanation(picture, box, fusion='product'), 'panels', 'jet', 0.6)
+    assert (panels_of(sheet, picture)[1][INSIDE] == expected).all()
+    before = draw_box_maps(explanation(picture, box, fusion='sum'), colormap='jet', alpha=0.6)
+    assert (before[INSIDE] == blend_map(picture, box.normalised, 'jet', 0.6)[INSIDE]).all()
+
+
+@pytest.mark.parametrize('fusion', ['sum', 'product'])
+def test_signed_maps_show_both_directions_at_once(
+    fusion: str, picture: np.ndarray, box_map: Make, explanation: Explain
+) -> None:
+    size = picture.shape[:2]
+    one = contrasted(box_map((40, 60, 160, 160), size), size)
+    two = contrasted(box_map((200, 100, 300, 200), size, index=1), size)
+    found = explanation(picture, one, two, fusion=fusion)
+
+    def laid(*boxes: BoxMap) -> np.ndarray:
+        values = np.sum([box.normalised - box.counter for box in boxes], 0)  # they lie apart
+        shown = np.sign(values) * np.sqrt(np.abs(values)) if fusion == 'product' else values
+        return blend_signed(picture, shown, 'blue-red', 0.7)
+
+    overlay = drawing_of_boxes(found, alpha=0.7, signed=True)
+    x, y = overlay.main.rect[:2]
+    on_picture = overlay.image[y:, x:]
+    for inside in (INSIDE, np.s_[106:194, 206:294]):
+        assert (on_picture[inside] == laid(one, two)[inside]).all()
+    plain, first, second = panels_of(drawing_of_boxes(found, 'panels', alpha=0.7, signed=True), picture)
+    assert (first[INSIDE] == laid(one)[INSIDE]).all() and (second[INSIDE] == picture[INSIDE]).all()
+
+
+def test_blank_directions_say_so(picture: np.ndarray, box_map: Make, explanation: Explain) -> None:
+    size = picture.shape[:2]
+    blank = contrasted(box_map((40, 60, 160, 160), size, blank='only class'), size)
+    kinds = drawing_of_boxes(explanation(picture, blank), 'panels').of_kind('panel', 'note')
+    assert [place.kind for place in kinds] == ['panel', 'note', 'panel', 'note']  # the reason, and a colour bar
+    blank.counter[:] = 0
+    assert len(drawing_of_boxes(explanation(picture, blank), 'panels').of_kind('panel')) == 1
+    clear = contrasted(box_map((40, 60, 160, 160), size), size)
+    clear.counter[:] = 0
+    counter = drawing_of_boxes(explanation(picture, clear), 'panels').of_kind('panel')[1]
+    assert counter.item == 0
+    draw_box_maps(explanation(picture, blank), 'panels', signed=True)
+
+
+def test_signed_needs_both_directions(picture: np.ndarray, box_map: Make, explanation: Explain) -> None:
+    with pytest.raises(MmlensError, match=r'ask `explain_boxes\(\)` for `signed`'):
+        draw_box_maps(explanation(picture, box_map((40, 60, 160, 160), picture.shape[:2])), signed=True)
+    assert draw_box_maps(explanation(picture), signed=True).shape[0] > picture.shape[0]  # nothing was found

@@ -88,3 +88,10 @@ def test_rendering_loads_neither_torch_nor_matplotlib() -> None:
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == '[]'
+
+
+def test_the_colour_map_for_both_signs_is_white_in_the_middle() -> None:
+    table = colormap_table('Blue-Red').astype(int)
+    assert table.shape == (256, 3) and not colormap_table('blue-red').flags.writeable
+    assert table[127:129].min() > 250
+    assert (table[:100, 0] > table[:100, 2]).all() and (table[156:, 2] > table[156:, 0]).all()  # BGR

@@ -9,6 +9,7 @@ from mmlens.rendering.colours import PAPER, colormap_table
 from mmlens.rendering.panels import HEADER, ColourBar, Panel
 from mmlens.rendering.sheets import (
     MARGIN,
+    columns_of_groups,
     compose,
     fit_canvas,
     grid_columns,
@@ -133,3 +134,17 @@ def test_resize_keeps_places() -> None:
         centre = (scaled * xs).sum() / scaled.sum() / width, (scaled * ys).sum() / scaled.sum() / height
         assert centre == pytest.approx((42.5 / 60, 13 / 40), abs=0.001)
     assert resize(heat, (60, 40)) is not heat
+
+
+@pytest.mark.parametrize(('groups', 'each'), [(1, 2), (2, 2), (5, 2), (9, 2), (7, 3)])
+def test_groups_of_panels_stand_side_by_side_in_one_row(picture: np.ndarray, groups: int, each: int) -> None:
+    members = [Panel(picture, f'{group}') for group in range(groups) for _ in range(each)]
+    panels = [Panel(picture, 'plain'), *members]
+    columns = columns_of_groups(panels, each)
+    assert (columns - 1) % each == 0 and panels[0].title == 'plain'
+    assert [panel for panel in panels[1:] if panel] == members
+    rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
+    assert all(row[0] is None for row in rows[1:])
+    for row in rows:
+        titles = [panel.title for panel in row[1:] if panel]
+        assert titles == [title for title in dict.fromkeys(titles) for _ in range(each)]

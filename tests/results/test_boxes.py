@@ -81,3 +81,15 @@ def test_drawing_returns_a_new_picture(layout, boxes):
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 100
     np.testing.assert_array_equal(boxes.picture, before)
     np.testing.assert_array_equal(boxes.drawing(layout).image, drawn)
+
+
+def test_fusion_and_both_directions_are_saved_and_missing_in_earlier_files(boxes, make, tmp_path):
+    boxes.fusion, boxes[0].against, boxes[0].counter = 'product', 'Gläser 杯', make.random(7)
+    arrays = boxes.arrays()
+    assert str(arrays['fusion']) == 'product' and arrays['against'].tolist() == ['Gläser 杯', '']
+    assert arrays['has_counters'].tolist() == [True, False] and arrays['counters'].dtype == np.float32
+    assert type(boxes).load(boxes.save(tmp_path / 'new.npz')) == boxes
+    earlier = {k: v for k, v in arrays.items() if k not in ('fusion', 'against', 'counters', 'has_counters')}
+    np.savez(tmp_path / 'old.npz', kind=np.array(boxes.kind), format=np.array(1), **earlier)
+    old = type(boxes).load(tmp_path / 'old.npz')
+    assert (old.fusion, old[0].against, old[0].counter) == ('', '', None)

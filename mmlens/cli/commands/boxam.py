@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 from ...choices import LAYOUTS
 from ...errors import MmlensError, count
 from ..arguments import (
     Parser,
+    add_contrast,
     add_fusion,
     add_inspection,
     add_model,
     add_outputs,
     add_picture,
+    against,
     parse,
     positive_or_all,
     rank,
@@ -54,7 +56,9 @@ def build_parser() -> Parser:
     parser.add_argument(
         '--layout', choices=LAYOUTS, default='overlay', help='all boxes on one picture, or one panel per box'
     )
-    parser.add_argument('--colormap', help='a colour map from OpenCV or matplotlib (default: turbo)')
+    parser.add_argument(
+        '--colormap', help='a colour map from OpenCV or matplotlib (default: turbo, or blue-red with --signed)'
+    )
     return parser
 
 
@@ -68,11 +72,9 @@ def _add_method(parser: Parser) -> None:
         'needs only activations and gradients',
     )
     add_fusion(parser, 'product for evidencecam, else sum')
-    parser.add_argument(
-        '--against',
-        nargs='+',
-        metavar='CLASS',
-        help="explain why each box is of its class and not of this one: a class's name, several, auto (the class that "
+    add_contrast(
+        parser,
+        "explain why each box is of its class and not of this one: a class's name, several, auto (the class that "
         'scores second there) or background',
     )
     parser.add_argument(
@@ -116,12 +118,6 @@ def _add_boxes(parser: Parser) -> None:
     )
 
 
-def against(args: argparse.Namespace) -> Optional[Union[str, List[str]]]:
-    """The value of ``--against``; ``auto`` and ``background`` stand alone."""
-    given: Optional[List[str]] = args.against
-    return given[0] if given is not None and given[0] in ('auto', 'background') and len(given) == 1 else given
-
-
 def settle_shape(max_shape: Optional[List[int]]) -> Optional[Tuple[int, int]]:
     """Work out the limits on a level's height and width.
 
@@ -160,10 +156,11 @@ def check_sources(sources: List[Source], args: argparse.Namespace) -> None:
 
 
 def describe(box: BoxMap) -> str:
-    """One line about a box: rank, class, score, edges, and, if its map is blank, why."""
+    """One line about a box: rank, class, score, edges, what it was contrasted with, and, if its map is blank, why."""
     edges = ', '.join(f'{edge:.0f}' for edge in box.box)
     blank = f'  blank: {box.blank}' if box.blank else ''
-    return f'{box.index:>3}  {box.class_name:<16} {box.score:.2f}  [{edges}]{blank}'
+    against = f'  not {box.against}' if box.against else ''
+    return f'{box.index:>3}  {box.class_name:<16} {box.score:.2f}  [{edges}]{against}{blank}'
 
 
 def drawn_picture(explanation: BoxExplanation, layout: str, save_maps: bool = False, **options: Any) -> Drawn:
@@ -173,7 +170,7 @@ def drawn_picture(explanation: BoxExplanation, layout: str, save_maps: bool = Fa
         explanation: The boxes.
         layout: ``'overlay'`` or ``'panels'``.
         save_maps: Whether to write the arrays too. Defaults to ``False``.
-        **options: ``colormap`` and ``alpha``.
+        **options: ``colormap``, ``alpha`` and ``signed``.
     """
     reasons = [box.blank for box in explanation if box.blank]
     return Drawn(
@@ -193,7 +190,7 @@ def drawn_frame(explanation: BoxExplanation, **options: Any) -> Drawn:
 
     Args:
         explanation: The boxes.
-        **options: ``colormap`` and ``alpha``.
+        **options: ``colormap``, ``alpha`` and ``signed``.
     """
     picture = explanation.draw(**options) if len(explanation) else explanation.picture
     notes = explanation.notes if len(explanation) else []
@@ -216,6 +213,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     method_options = pass_options(args)
     passes = Passes() if args.method in PASS_METHODS else None
     options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
+    options['signed'] = args.signed
 
     def draw(detector: Detector, picture: Picture) -> Drawn:
         from ...explain.boxes import explain_boxes
@@ -229,6 +227,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 fusion=args.fusion,
                 target=args.target,
                 against=against(args),
+                signed=args.signed,
                 score_thr=args.score_thr,
                 classes=args.classes,
                 instances=args.instances,

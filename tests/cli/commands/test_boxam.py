@@ -26,7 +26,8 @@ def test_a_picture_with_its_boxes_and_maps(model, pictures, capsys):
         assert maps['raw'].max() > 0
         told = [(str(i), c, f'{s:.2f}') for i, c, s in zip(maps['indices'], maps['classes'], maps['scores'])]
         assert boxes == told
-        assert (str(maps['method']), str(maps['target']), maps['layers'].tolist()) == ('gradcam', 'score', ['neck'])
+        assert [str(maps[name]) for name in ('method', 'target', 'fusion')] == ['evidencecam', 'score', 'product']
+        assert maps['layers'].tolist() == ['backbone.stem', *(f'backbone.stage{n}' for n in (1, 2, 3)), 'neck']
     drawn, plain = cv2.imread('output/a.png'), cv2.imread('pics/a.png')
     assert drawn.shape[0] >= 60 and drawn.shape[1] >= 80
     assert drawn.tobytes() != plain.tobytes()
@@ -179,6 +180,7 @@ def box_map(**changes):
 def test_line_about_a_box():
     assert describe(box_map()) == '  2  dog              0.88  [1, 3, 30, 4]'
     assert describe(box_map(blank='all negative')).endswith('[1, 3, 30, 4]  blank: all negative')
+    assert describe(box_map(against='cat or cow')).endswith('[1, 3, 30, 4]  not cat or cow')
 
 
 def test_a_frame_without_a_box_stays_as_it_is():
