@@ -39,11 +39,13 @@ class held_gates(TorchFunctionMode):
         kwargs = kwargs or {}
         if function in _GATED:
             tensor = args[0] if args else kwargs['input']
+            if tensor.requires_grad and function is F.silu:
+                return _HeldSigmoid.apply(tensor)
             if tensor.requires_grad:
                 options = {name: value for name, value in kwargs.items() if name not in ('input', 'inplace')}
                 return _Held.apply(tensor, lambda values: function(values, **options))
         elif function in _PRODUCTS and self._is_gated(args):
-            return _Held.apply(self._gate[0], F.silu)
+            return _HeldSigmoid.apply(self._gate[0])
         result = function(*args, **kwargs)
         if function in _SIGMOIDS and isinstance(result, Tensor) and result.requires_grad:
             self._gate = (args[0] if args else kwargs['input'], result)
@@ -62,10 +64,25 @@ class _Held(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:  # type: ignore[override]
         returned = function(values)
         at_zero = function(values.new_tensor(_NEAR_ZERO)) / _NEAR_ZERO
-        ctx.save_for_backward(torch.where(values.abs() < _NEAR_ZERO, at_zero, returned / values))
+        ctx.save_for_backward((returned / values).masked_fill_(values.abs() < _NEAR_ZERO, at_zero))
         return returned
 
     @staticmethod
     def backward(ctx: Any, *sent: Tensor) -> Tuple[Tensor, None]:  # type: ignore[override]
         (gate,) = ctx.saved_tensors
         return sent[0] * gate, None
+
+
+class _HeldSigmoid(torch.autograd.Function):
+    """SiLU, whose gate is known without a division."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:  # type: ignore[override]
+        gate = torch.sigmoid(values)
+        ctx.save_for_backward(gate)
+        return values * gate
+
+    @staticmethod
+    def backward(ctx: Any, *sent: Tensor) -> Tensor:  # type: ignore[override]
+        (gate,) = ctx.saved_tensors
+        return sent[0] * gate

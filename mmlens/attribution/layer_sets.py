@@ -40,8 +40,9 @@ def last_of_strides(
 ) -> List[StridedLayer]:
     """The last layer of every stride within a part of a network, found in one traced pass.
 
-    A layer counts if each of its calls returns one map over the picture, all of the same stride. Of those of one
-    stride, the one that finishes last is taken: the outermost of blocks that end together. The pass ends where the
+    A layer counts if each of its calls returns one map over the picture, all of the same stride, and it does not lie in
+    a block that returns one of another stride: what a block does before it changes the stride is no result. Of those of
+    one stride, the one that finishes last is taken, the outermost of blocks that end together. The pass ends where the
     part does: what follows is not run.
 
     Args:
@@ -65,8 +66,15 @@ def last_of_strides(
 
     with observe_outputs(model, named, note), _ended_after(part), contextlib.suppress(_Ended):
         run()
-    last = {found[0]: name for name, found in strides.items() if found[0] is not None and len(set(found)) == 1}
+    steady = {name: found[0] for name, found in strides.items() if found[0] is not None and len(set(found)) == 1}
+    last = {stride: name for name, stride in steady.items() if not _in_another(name, stride, steady)}
     return [StridedLayer(written_name(last[stride]), stride) for stride in sorted(last)]
+
+
+def _in_another(name: str, stride: int, strides: Dict[str, int]) -> bool:
+    steps = name.split('.')
+    around = ('.'.join(steps[:depth]) for depth in range(1, len(steps)))
+    return any(strides.get(block, stride) != stride for block in around)
 
 
 def _stride_of(output: Any, input_size: Size, kinds: List[str], extra_tokens: Optional[int]) -> Optional[int]:

@@ -26,11 +26,13 @@ class LayerInfo:
         kind: Class of the module.
         shapes: Shape of each output tensor of each call; empty if the layer did not run, ``None``
             if the model was not run at all.
+        auto: Whether it is one of the layers that ``auto`` stands for.
     """
 
     name: str
     kind: str
     shapes: Optional[Tuple[Tuple[int, ...], ...]] = None
+    auto: bool = False
 
 
 def parse_layer_name(name: str) -> List[str]:

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def format_layers(layers: Sequence[LayerInfo], depth: Optional[int] = None) -> str:
-    """Format layers as a table: name, class, and output shapes if known.
+    """Format layers as a table: name, class, and output shapes if known; a star marks the layers of ``auto``.
 
     Args:
         layers: In the order to list them.
         depth: List only names of at most this many steps; ``backbone.stage1[0]`` has 3. Defaults to all.
     """
     layers = [layer for layer in layers if not depth or steps(layer.name) <= depth]
-    rows = [(layer.name, layer.kind, _shapes(layer)) for layer in layers]
+    rows = [(layer.name + (' *' if layer.auto else ''), layer.kind, _shapes(layer)) for layer in layers]
     widths = [max(map(len, column), default=0) for column in zip(*rows)]
     return '\n'.join('  '.join(f'{text:<{width}}' for text, width in zip(row, widths)).rstrip() for row in rows)
 
@@ -48,7 +48,10 @@ def print_layers(network: Network, source: Optional[Source] = None, depth: Optio
     picture = None
     if source:
         picture = next(iter(VideoReader(source.path))) if source.is_video else source.path
-    print(format_layers(list_layers(network, picture, **words), depth))
+    layers = list_layers(network, picture, **words)
+    print(format_layers(layers, depth))
+    if any(layer.auto for layer in layers):
+        print('* a layer of auto, the last one of every stride')
     return DONE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
 
 from torch import nn
@@ -25,7 +26,7 @@ def list_layers(
     text: Optional[Text] = None,
     custom_entities: Optional[bool] = None,
 ) -> List[LayerInfo]:
-    """List the layers that can be named, with their output shapes if a picture is given.
+    """List the layers that can be named; of a picture also their output shapes, and which are those of ``auto``.
 
     Args:
         model: A model of any family, a config (the weights are random), or what :func:`open_network` returned.
@@ -47,10 +48,11 @@ def list_layers(
     if picture is None:
         return layer_names.list_layers(network.model)
 
-    def run() -> None:
-        network.run(network.prepare(picture, text=text, custom_entities=custom_entities))
-
-    return layer_names.list_layers(network.model, run)
+    prepared = network.prepare(picture, text=text, custom_entities=custom_entities)
+    extra_tokens = network.extra_tokens if network.family == 'classifier' else None
+    auto = auto_layers(network, prepared, extra_tokens)
+    listed = layer_names.list_layers(network.model, lambda: network.run(prepared))
+    return [replace(layer, auto=layer.name in auto) for layer in listed]
 
 
 def auto_layers(network: Network, prepared: Prepared, extra_tokens: Optional[int] = None) -> Tuple[str, ...]:

@@ -89,3 +89,31 @@ class Tokens(nn.Module):
 
 def test_token_layers_have_a_stride_too():
     assert strides_of(Network(Tokens())) == [('backbone.layers[1]', 8)]
+
+
+class Bottleneck(nn.Module):
+    """ResNet's block: its first layers keep the stride of what comes in, and its ReLU runs at both."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(4, 4, 1)
+        self.conv2 = nn.Conv2d(4, 4, 3, 2, 1)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.conv2(self.relu(self.conv1(x))))
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, 2, 1)
+        self.layer1 = nn.Sequential(Bottleneck())
+        self.layer2 = nn.Sequential(Bottleneck())
+
+    def forward(self, x):
+        return self.layer2(self.layer1(self.stem(x)))
+
+
+def test_what_a_block_does_before_its_stride_changes_is_no_layer_of_the_finer_stride():
+    assert strides_of(Network(Residual())) == [('backbone.stem', 2), ('backbone.layer1', 4), ('backbone.layer2', 8)]

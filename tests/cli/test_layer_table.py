@@ -31,4 +31,5 @@ def test_table():
     )
     assert format_layers(layers).splitlines()[2] == 'neck.out_convs[0]  Conv2d      1x8x4x4'
     assert format_layers([LayerInfo('neck', 'FPN')]) == 'neck  FPN'
+    assert format_layers([LayerInfo('neck', 'FPN', auto=True)]) == 'neck *  FPN'
     assert format_layers([]) == ''

@@ -164,7 +164,7 @@ def registered_by_others():
 @pytest.mark.parametrize('page', [ROOT / 'README.md', DOCS / 'box-maps.md'], ids=lambda page: page.name)
 def test_methods_are_those_that_mmlens_defines(page):
     listed = [name for (name,) in first_cells(page, '`--method`')]
-    assert listed[0] == 'gradcam' and len(set(listed)) == len(listed)
+    assert listed[0] == 'evidencecam' and len(set(listed)) == len(listed)
     assert set(listed) == set(mmlens.available_methods()) - registered_by_others()
 
 

@@ -30,6 +30,18 @@ def test_every_listed_layer_with_a_map_can_be_shown(faster_rcnn, picture):
     assert shown > 30
 
 
+def autos(network, picture):
+    return [one.name for one in list_layers(network, picture) if one.auto]
+
+
+def test_the_layers_of_auto_are_marked(yolox, faster_rcnn, picture):
+    stages = ['backbone.stem', 'backbone.stage1', 'backbone.stage2', 'backbone.stage3']
+    assert autos(yolox, picture) == [*stages, 'neck']
+    residual = ['backbone.relu', 'backbone.layer1', 'backbone.layer2', 'backbone.layer3']
+    assert sorted(autos(faster_rcnn, picture)) == sorted([*residual, 'neck'])
+    assert not any(one.auto for one in list_layers(yolox))  # nothing is known without a picture
+
+
 def test_a_config_is_enough_to_list_layers(yolox, yolox_config):
     assert [one.name for one in list_layers(yolox_config)] == [one.name for one in list_layers(yolox)]
 
