@@ -135,7 +135,7 @@ def test_what_only_pictures_have_is_told_of_a_video(words, said, pictures, capsy
 @pytest.mark.parametrize(
     ('words', 'warned'),
     [
-        (['--batch-size', '4'], '--batch-size has no effect on gradcam.'),
+        (['--batch-size', '4'], '--batch-size has no effect on evidencecam.'),
         (
             ['--batch-size', '4', '--ratio-channels-to-ablate', '0.1', '--method', 'LayerCAM'],
             '--batch-size and --ratio-channels-to-ablate have no effect on layercam.',
