@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
     ('registry', 'names'),
     [
         ('HOOKS', ['mmlens.BoxAMVisHook', 'mmlens.CAMVisHook', 'mmlens.FeatmapVisHook']),
+        ('METRICS', ['mmlens.MapMetric']),
         ('VISUALIZERS', ['mmlens.BoxAMVisualizer']),
     ],
 )

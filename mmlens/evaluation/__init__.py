@@ -12,7 +12,7 @@ Example:
 from __future__ import annotations
 
 from .cases import Case, Truth, bare_case, sample
-from .coco import CocoFile, test_set
+from .coco import CocoFile, test_set, truth_of_info
 from .rows import Row, baselines, read_row
 from .run import PROGRESS, check_rows, cost_of, evaluate_cases
 from .summary import Mean, draw_means, grid, markdown, means_of, pairs_of, report, write_means, write_pairs
@@ -40,6 +40,7 @@ __all__ = [
     'report',
     'sample',
     'test_set',
+    'truth_of_info',
     'write_means',
     'write_pairs',
 ]

@@ -97,7 +97,7 @@ def test_set(cfg: Config) -> List[Case]:
 
     def case(number: int) -> Case:
         info = dataset.get_data_info(number)
-        return Case(_name(info, number), lambda: (info['img_path'], _truth(info)))
+        return Case(_name(info, number), lambda: (info['img_path'], truth_of_info(info)))
 
     return [case(number) for number in range(len(dataset))]
 
@@ -106,7 +106,8 @@ def _name(info: Dict[str, Any], number: int) -> str:
     return f'{info.get("img_id", number)}: {Path(info["img_path"]).name}'
 
 
-def _truth(info: Dict[str, Any]) -> Truth:
+def truth_of_info(info: Dict[str, Any]) -> Truth:
+    """The objects in what ``get_data_info`` of a dataset of mmdet returns."""
     objects = [each for each in info.get('instances', ()) if not each.get('ignore_flag')]
     size = (info.get('height', 0), info.get('width', 0))
     return Truth(

@@ -25,6 +25,7 @@ from .rows import Row
 
 INNER = len(SHARES) - 2  # altered pictures that depend on the map
 _SLACK = 0.01  # a pass with gradients rounds differently: a score may fall below the threshold
+_MORE = 2
 _SAME_IOU = 0.9
 
 
@@ -75,6 +76,7 @@ def measure(
     score_thr: float,
     batch_size: Optional[int] = None,
     maps_only: bool = False,
+    max_boxes: int = -1,
 ) -> Measured:
     """Measure the maps of all rows on one picture.
 
@@ -85,13 +87,14 @@ def measure(
         score_thr: Detections below are left out.
         batch_size: See :class:`~mmlens.explain.box_scores.BoxScores`.
         maps_only: Leave out deletion, insertion and OA, which take altered passes.
+        max_boxes: How many boxes at most, best first; -1 takes all.
 
     Raises:
         MmlensError: If the picture cannot be read, or a method cannot be used.
     """
     picture, truth = case.read()
     found, picture, plain = detect(detector, picture)
-    boxes = boxes_of(detector, found, truth, score_thr)
+    boxes = boxes_of(detector, found, truth, score_thr, max_boxes)
     done = Measured(case.name, boxes, plain=plain)
     if not boxes:
         return done
@@ -125,11 +128,14 @@ def detect(detector: Detector, picture: Picture) -> Tuple[Predictions, np.ndarra
         return found, prepared.picture, time.perf_counter() - begin
 
 
-def boxes_of(detector: Detector, found: Predictions, truth: Optional[Truth], score_thr: float) -> List[Box]:
+def boxes_of(
+    detector: Detector, found: Predictions, truth: Optional[Truth], score_thr: float, most: int = -1
+) -> List[Box]:
     """The detections over a threshold, with what is known of each; boxes without an area are left out."""
     edges = found.boxes.cpu().numpy().astype(np.float64)
     scores, labels = found.scores.cpu().numpy(), [int(label) for label in found.labels.tolist()]
     wanted = [n for n in range(len(scores)) if scores[n] >= score_thr and (edges[n, 2:] > edges[n, :2]).all()]
+    wanted = wanted if most == -1 else wanted[:most]
     boxes = [
         Box(edges[n], labels[n], detector.class_name(labels[n]), float(scores[n]), edges[n], _mask(found, n))
         for n in wanted
@@ -164,7 +170,9 @@ def maps_of(
     if row.draw is not None:
         drawn = row.draw(picture, np.stack([box.box for box in boxes]), name)
         return Maps(list(drawn), time.perf_counter() - begin)
-    found = explain_boxes(detector, picture, score_thr=max(score_thr - _SLACK, 0.0), **row.settings)
+    # The best boxes, and a few more that may stand before them in this pass.
+    most = len(boxes) + _MORE
+    found = explain_boxes(detector, picture, score_thr=max(score_thr - _SLACK, 0.0), topk=most, **row.settings)
     seconds = time.perf_counter() - begin
     of_method = np.array([each.box for each in found], np.float64).reshape(-1, 4)
     same = np.array([each.label for each in found])

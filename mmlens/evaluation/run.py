@@ -30,6 +30,7 @@ def evaluate_cases(
     score_thr: float = 0.3,
     batch_size: Optional[int] = None,
     maps_only: bool = False,
+    max_boxes: int = -1,
     folder: Optional[Path] = None,
     resume: bool = False,
     settings: Optional[Dict[str, Any]] = None,
@@ -44,6 +45,7 @@ def evaluate_cases(
         score_thr: Detections below are left out.
         batch_size: How many altered pictures run at a time; it changes figures by no more than rounding.
         maps_only: Leave out deletion, insertion and OA, which take altered passes.
+        max_boxes: How many boxes of a picture at most, best first; -1 takes all.
         folder: Where each picture's figures are kept as soon as they are there; nowhere if there is none.
         resume: Whether to go on with what the folder holds.
         settings: More of what the figures depend on, such as the config's name.
@@ -60,12 +62,19 @@ def evaluate_cases(
     file = None
     if folder is not None:
         started_with = settings_of(
-            detector, cases, rows, score_thr=score_thr, batch_size=batch_size, maps_only=maps_only, **(settings or {})
+            detector,
+            cases,
+            rows,
+            score_thr=score_thr,
+            batch_size=batch_size,
+            maps_only=maps_only,
+            max_boxes=max_boxes,
+            **(settings or {}),
         )
         file = _opened(folder / PROGRESS, started_with, resume, table)
     progress(table.total, len(cases))
     for case in cases[table.total :]:
-        record = record_of(measure(detector, case, rows, score_thr, batch_size, maps_only))
+        record = record_of(measure(detector, case, rows, score_thr, batch_size, maps_only, max_boxes))
         if file is not None:
             file.add(record)
         table.add(record)

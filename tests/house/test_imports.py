@@ -32,7 +32,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'schedules',
         'version',
     },
-    'engine': {'attribution', 'errors', 'explain', 'files', 'models', 'registry', 'rendering', 'results'},
+    'engine': {'attribution', 'errors', 'evaluation', 'explain', 'files', 'models', 'registry', 'rendering', 'results'},
     'evaluation': {'attribution', 'errors', 'explain', 'files', 'metrics', 'models', 'rendering', 'samples', 'version'},
     'explain': {'attribution', 'choices', 'compat', 'errors', 'metrics', 'models', 'pipelines', 'results'},
     'samples': {'choices', 'compat', 'errors', 'models', 'pipelines', 'results'},
