@@ -1,6 +1,9 @@
 """Draws every picture of README.md and docs/, most of them from the shapes detector, into docs/pictures.
 
-python dev/draw_docs_pictures.py [NAME ...] [--out-dir docs/pictures]
+python dev/draw_docs_pictures.py [NAME ...] [--out-dir docs/pictures] [--coco-checkpoint yolox_nano.pth]
+
+The photographs are scikit-image's own. They need weights of YOLOX-Nano, trained on COCO, and are drawn where
+--coco-checkpoint names these.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ CLASSIFIER_CHECKPOINT = CHECKPOINT.with_name('shapes_classifier.pth')
 LANDSCAPE, PORTRAIT, TALL = (PICTURES / f'{name}.jpg' for name in ('000005', '000008', '000021'))
 
 METHODS = (
-    *('gradcam', 'gradcam++', 'layercam', 'xgradcam', 'eigengradcam', 'eigencam', 'gradnorm'),
+    *('evidencecam', 'gradcam', 'gradcam++', 'layercam', 'xgradcam', 'eigengradcam', 'eigencam', 'gradnorm'),
     *('ablationcam', 'scorecam', 'reciprocam', 'drise'),
 )
 MASKS = dict(drise=dict(num_masks=200))
@@ -40,19 +43,47 @@ COIN_AND_TRIANGLE = (8, 60, 120)  # left, top and side of a square of TALL, in p
 ENLARGED = 2.5
 PADDING = 114  # grey of the shapes detector's Pad
 
+YOLOX_NANO = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
 YOLOV5 = 'mmyolo::yolov5/yolov5_s-v61_syncbn_fast_8xb16-300e_coco.py'
 CLASSES = ('coin_dot', 'coin_cross', 'crate_ring', 'crate_bar', 'star', 'triangle')
 SEED = 6  # of a sample in which much can be seen
 
 
 def box_maps(detector: Any) -> np.ndarray:
-    """The detections and, next to them, each box's map: what `make demo` draws of this picture."""
-    return mmlens.explain_boxes(detector, PORTRAIT).draw(layout='panels')
+    """Detections whose classes differ in a mark and, next to them, the map of each box."""
+    return mmlens.explain_boxes(detector, TALL, classes=['coin_dot', 'coin_cross']).draw(layout='panels')
+
+
+def contrast(detector: Any) -> np.ndarray:
+    """What speaks for the cross and against the dot, and what the other way round."""
+    return mmlens.explain_boxes(detector, LANDSCAPE, against='auto', topk=2, score_thr=0.5).draw(layout='panels')
+
+
+def photographs(checkpoint: Path) -> np.ndarray:
+    """A cat, a cup and an astronaut: what the default shows, next to gradient times activation at the neck."""
+    from skimage import data
+
+    detector = mmlens.load_detector(YOLOX_NANO, checkpoint, device='cpu')
+    pictures = [
+        np.ascontiguousarray(picture[..., ::-1]) for picture in (data.chelsea(), data.coffee(), data.astronaut())
+    ]
+    drawn = [
+        scaled(mmlens.explain_boxes(detector, picture, method=method, score_thr=0.5).draw(), height=300)
+        for method in ('gradcam', 'evidencecam')
+        for picture in pictures
+    ]
+    return rows_of(drawn, [*['gradcam at the neck'] * 3, *['evidencecam, the default'] * 3], columns=3)
+
+
+def scaled(picture: np.ndarray, height: int) -> np.ndarray:
+    """A picture of another height."""
+    scale = height / len(picture)
+    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def padding(detector: Any) -> np.ndarray:
     """What the network sees; its maps stretched over the picture with the padding; the maps where they belong."""
-    found = mmlens.explain_boxes(detector, TALL, score_thr=0.8)
+    found = mmlens.explain_boxes(detector, TALL, method='gradcam', score_thr=0.8)
     geometry = detector.prepare(TALL).geometry
     stretched = replace(found, boxes=[replace(box, normalised=stretch(box.normalised, geometry)) for box in found])
     return side_by_side(
@@ -88,7 +119,7 @@ def resize_only(detector: Any) -> np.ndarray:
     stretching = mmlens.load_detector(CONFIG, CHECKPOINT, resize_only=True, device='cpu')
     pictures: List[np.ndarray] = []
     for each in (detector, stretching):
-        found = mmlens.explain_boxes(each, TALL, score_thr=0.8)
+        found = mmlens.explain_boxes(each, TALL, method='gradcam', score_thr=0.8)
         pictures += [seen_by_the_network(found.picture, each.prepare(TALL).geometry), found.draw()]
     return side_by_side(pictures, ['input: padded', 'its maps', 'input: Resize-only', 'its maps'])
 
@@ -123,14 +154,17 @@ def targets(detector: Any) -> np.ndarray:
 
 def layers(detector: Any) -> np.ndarray:
     """The same boxes, explained at the neck and further down."""
-    names = ('neck', 'backbone.stage3', 'backbone.stage2', 'backbone.stage1')
-    drawn = [mmlens.explain_boxes(detector, LANDSCAPE, layers=[name], instances=[0, 1, 2]).draw() for name in names]
-    return rows_of(drawn, names, columns=2)
+    names = ('neck', 'backbone.stage3', 'backbone.stage2', 'backbone.stage1', 'backbone.stem', 'auto')
+    drawn = [
+        mmlens.explain_boxes(detector, LANDSCAPE, method=method, layers=[name], instances=[0, 1, 2]).draw()
+        for name, method in zip(names, [*['layercam'] * 5, 'evidencecam'])
+    ]
+    return rows_of(drawn, names, columns=3)
 
 
 def norm_in_bbox(detector: Any) -> np.ndarray:
     """Maps as they are, and normalised within their boxes."""
-    options = dict(layers=['backbone.stage3'], instances=[0, 2])
+    options = dict(method='gradcam', layers=['backbone.stage3'], instances=[0, 2])
     both = [mmlens.explain_boxes(detector, LANDSCAPE, norm_in_bbox=on, **options) for on in (False, True)]
     return side_by_side([each.draw() for each in both], ['as they are', 'norm_in_bbox'])
 
@@ -202,6 +236,7 @@ def shapes_through_yolov5() -> Samples:
 
 PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'box_maps': box_maps,
+    'contrast': contrast,
     'padding': padding,
     'resize_only': resize_only,
     'feature_maps': feature_maps,
@@ -232,7 +267,7 @@ def rows_of(pictures: Sequence[np.ndarray], titles: Sequence[str], columns: int)
 
 def write(path: Path, picture: np.ndarray) -> None:
     """Write a JPEG of at most :data:`MOST_BYTES`, as good as that allows."""
-    for quality in (92, 88, 84, 80, 75, 70):
+    for quality in (92, 88, 84, 80, 75, 70, 65, 60):
         _, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
         if len(data) <= MOST_BYTES:
             break
@@ -247,6 +282,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser = argparse.ArgumentParser(description='Draw the pictures of README.md and docs/.')
     parser.add_argument('names', nargs='*', metavar='NAME', help=f'of {", ".join(PICTURES_OF)}; default: all')
     parser.add_argument('--out-dir', type=Path, default=ROOT / 'docs' / 'pictures', help='default: docs/pictures')
+    parser.add_argument('--coco-checkpoint', type=Path, help='weights of YOLOX-Nano; draws the photographs too')
     wishes = parser.parse_args(arguments)
     unknown = [name for name in wishes.names if name not in PICTURES_OF]
     if unknown:
@@ -258,6 +294,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
     detector = mmlens.load_detector(CONFIG, CHECKPOINT, device='cpu')
     for name in wishes.names or PICTURES_OF:
         write(wishes.out_dir / f'{name}.jpg', PICTURES_OF[name](detector))
+    if wishes.coco_checkpoint:
+        write(wishes.out_dir / 'photographs.jpg', photographs(wishes.coco_checkpoint))
 
 
 if __name__ == '__main__':
