@@ -28,8 +28,8 @@ class Row:
     Attributes:
         detector: What people call it.
         config: Its name, as mmlens takes it.
-        layer: The default layer that was tapped.
-        gradient: Whether the gradient at that layer is non-zero for every box explained.
+        layer: The default layers that were tapped.
+        gradient: Whether the gradient at the neck, or the backbone, is non-zero for every box explained.
         box_map: Whether there are maps, and every one is finite and not blank.
         same: Whether the boxes, labels and scores are those of mmdet's ``inference_detector``.
         unchanged: Whether the model was given back as it was.
@@ -74,7 +74,6 @@ def probe(entry: Entry) -> Row:
 
     row = Row(entry.detector, entry.config)
     detector = mmlens.load_detector(shrink(entry), device='cpu')
-    row.layer = ', '.join(detector.default_layers)
     picture = synthetic_picture()
     enliven(detector, picture)
     expected = plain_detections(detector.model, picture)
@@ -83,6 +82,7 @@ def probe(entry: Entry) -> Row:
     started = time.perf_counter()
     found = mmlens.explain_boxes(detector, picture, score_thr=0.0, topk=BOXES)
     row.seconds = round(time.perf_counter() - started, 1)
+    row.layer = ', '.join(found.layers)
     changed = [name for name, value in fingerprint(detector.model).items() if value != before[name]]
     row.unchanged = not changed
     row.same = same_detections(found, expected)
@@ -198,7 +198,7 @@ def same_detections(found: Any, expected: Tuple[Any, Any, Any]) -> bool:
 
 
 def gradient_arrives(detector: Any, picture: Any) -> bool:
-    """Whether the default layer receives a finite, non-zero gradient from every box's score."""
+    """Whether the neck, or the backbone, receives a finite, non-zero gradient from every box's score."""
     import mmlens
 
     @mmlens.register_method('support_gradient', shows='where the gradient is not zero')

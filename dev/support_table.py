@@ -37,7 +37,7 @@ def try_in_own_process(entry: Entry, timeout: float) -> Row:
 COLUMNS: Dict[str, Callable[[Row], str]] = {
     'Detector': lambda row: row.detector,
     'Config': lambda row: f'`{row.config}`',
-    'Layer': lambda row: row.layer or '-',
+    'Layers': lambda row: row.layer or '-',
     'Gradient': lambda row: tick(row.gradient),
     'Box map': lambda row: tick(row.box_map),
     'Same boxes': lambda row: tick(row.same),
@@ -52,9 +52,9 @@ PAGE = """# Which detectors work
 
 Each config got seeded random weights, its batch norms the statistics of the picture: a synthetic one, scaled to {side}
 pixels. Thresholds were set to 0 and candidates cut to {most}. The best {boxes} boxes were explained with the default
-method at the default layer.
+method at its default layers.
 
-* **Gradient**: the gradient of each box's score at the layer is finite and not zero.
+* **Gradient**: the gradient of each box's score at the neck, or the backbone, is finite and not zero.
 * **Box map**: each box's map is finite and not blank.
 * **Same boxes**: boxes, scores and labels are those of mmdet's `inference_detector` (tolerance {tolerance:g}).
 * **Unchanged**: hooks, training flags, `requires_grad`, `.grad`, random states, and bit by bit all parameters and

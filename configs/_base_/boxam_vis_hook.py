@@ -16,10 +16,12 @@ boxam_vis_hook = dict(
     every=1,
     draw_gt=False,  # the ground truth alongside
     use_ema=False,  # the averaged weights of an EMAHook
-    # How: any method of `mmlens boxam`; layers=None is the neck, or the backbone if there is none.
-    method='gradcam',
+    # How: any method of `mmlens boxam`; layers=None and fusion=None are what the method is made for.
+    method='evidencecam',
     layers=None,
+    fusion=None,
     target='score',  # 'box' explains edges, 'both' both
+    against=None,  # a class, or 'auto': why this class and not that one
     score_thr=0.3,
     max_boxes=10,
     norm_in_bbox=False,
