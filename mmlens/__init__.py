@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from .explain.features import feature_maps
     from .explain.layers import list_layers
     from .explain.networks import load_classifier, load_detector, open_network
+    from .explain.sanity import check_sanity
     from .results.boxes import BoxExplanation, BoxMap
     from .results.classes import ClassExplanation, ClassMap
     from .results.features import FeatureMap, FeatureMaps
     from .results.loading import load
     from .results.predicted import Predicted
     from .results.samples import SampleSteps
+    from .results.sanity import SanityCheck
     from .samples import Samples
     from .schedules.rehearse import rehearse
     from .schedules.schedule import Schedule
@@ -43,9 +45,11 @@ _HOME = {
     'Predicted': 'results.predicted',
     'SampleSteps': 'results.samples',
     'Samples': 'samples',
+    'SanityCheck': 'results.sanity',
     'Schedule': 'schedules',
     'available_fusions': 'attribution.fusion',
     'available_methods': 'attribution.methods',
+    'check_sanity': 'explain.sanity',
     'explain_boxes': 'explain.boxes',
     'explain_classes': 'explain.classes',
     'feature_maps': 'explain.features',
@@ -76,10 +80,12 @@ __all__ = [
     'Predicted',
     'SampleSteps',
     'Samples',
+    'SanityCheck',
     'Schedule',
     '__version__',
     'available_fusions',
     'available_methods',
+    'check_sanity',
     'explain_boxes',
     'explain_classes',
     'feature_maps',

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # What is called in Python, and the command that does the same.
 COMMANDS = {
+    'check_sanity': 'sanity',
     'explain_boxes': 'boxam',
     'explain_classes': 'cam',
     'feature_maps': 'featmap',

@@ -9,6 +9,7 @@ from .curves import Axis, Line, check_size, check_style, curve_figure, draw_curv
 from .drawing import Drawing, Place
 from .feature_maps import check_arrangement, draw_feature_maps
 from .samples import draw_steps
+from .sanity import draw_sanity
 from .sheets import fit_canvas, side_by_side
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     'draw_class_maps',
     'draw_curves',
     'draw_feature_maps',
+    'draw_sanity',
     'draw_steps',
     'fit_canvas',
     'label_colours',
