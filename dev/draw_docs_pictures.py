@@ -206,6 +206,11 @@ def benchmark(detector: Any) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
 
 
+def sanity(detector: Any) -> np.ndarray:
+    """What becomes of maps while the shapes detector's weights are drawn anew."""
+    return mmlens.check_sanity(detector, LANDSCAPE, methods=['evidencecam', 'eigencam'], topk=3, draws=2).draw()
+
+
 def pipeline(detector: Any) -> np.ndarray:
     """A sample after each transform of YOLOv5's training, and the pictures that were mixed in."""
     return shapes_through_yolov5().record(1).draw('pipeline', edges=(150, 290))
@@ -252,6 +257,7 @@ PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'schedule': schedule,
     'layer_decay': layer_decay,
     'benchmark': benchmark,
+    'sanity': sanity,
 }
 
 

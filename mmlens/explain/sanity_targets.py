@@ -46,12 +46,12 @@ class CandidateTargets(BoxTargets):
 
     def scalars(self, tap: Tap) -> List[Tensor]:
         """See :class:`Targets`; 0 without a graph for what could not be read."""
-        scores = ClassScores(self._number_of_classes())
-        begun = self._begun
+        scores, prepared, samples = ClassScores(self._number_of_classes()), self.prepared, []
         with self._same_choices(), live_graph(scores) as graph, tap.before_layers(graph.paused):
-            found = self.network.predict(self.prepared)
-            if not begun:
-                self._find(found, scores)
+            samples = self.network.samples(prepared)
+        if not self._begun:
+            with live_graph():
+                self._find(self.network.in_picture(prepared, samples[0]), scores)
         logits = [self._logit(candidate, label, scores) for candidate, label in self._followed]
         self.lost = [logit is None for logit in logits]
         return [torch.zeros(()) if logit is None else logit for logit in logits]

@@ -29,12 +29,13 @@ def draw_sanity(curves: Dict[str, np.ndarray], parts: Sequence[str], limits: Tup
     canvas: Any = FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
     steps = np.arange(len(parts) + 1)
-    _draw_limits(axes, limits, len(parts))
+    _draw_limits(axes, limits)
     for number, (method, draws) in enumerate(curves.items()):
         colour = f'C{number % 10}'
         known = ~np.isnan(draws).any(0)
-        axes.fill_between(steps, draws.min(0), draws.max(0), where=known, color=colour, alpha=0.2, linewidth=0)
-        axes.plot(steps[known], draws[:, known].mean(0), 'o-', color=colour, label=method, markersize=4)
+        x, values = steps[known], draws[:, known]
+        axes.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+        axes.plot(x, values.mean(0), 'o-', color=colour, label=method, markersize=4)
     axes.set_xticks(steps, ['as trained', *(f'+ {part}'.replace(', ', '\n') for part in parts)], fontsize='small')
     axes.set_xlabel('drawn anew, from the head down')
     axes.set_ylabel('correlation within the box')
@@ -46,9 +47,9 @@ def draw_sanity(curves: Dict[str, np.ndarray], parts: Sequence[str], limits: Tup
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
 
 
-def _draw_limits(axes: Any, limits: Tuple[float, float], last: int) -> None:
+def _draw_limits(axes: Any, limits: Tuple[float, float]) -> None:
     for limit, shade in zip(reversed(limits), ('0.95', '0.88')):
         axes.axhspan(-limit, limit, color=shade, linewidth=0)
-    words = dict(ha='right', va='top', color='0.35', fontsize='small')
+    # On the left, where all curves are far above.
     for limit, word in zip(limits, ('passes', 'in part')):
-        axes.text(last, limit - 0.01, word, **words)
+        axes.text(-0.05, limit - 0.01, word, ha='left', va='top', color='0.35', fontsize='small')

@@ -15,7 +15,7 @@ import pytest
 
 import mmlens
 from mmlens.attribution.targets import BOX_TARGETS
-from mmlens.cli.commands import boxam, cam, evaluate, featmap, history, layers, lr, pipeline
+from mmlens.cli.commands import boxam, cam, evaluate, featmap, history, layers, lr, pipeline, sanity
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, PICTURES = ROOT / 'docs', ROOT / 'docs' / 'pictures'
@@ -71,7 +71,7 @@ def test_one_command_draws_every_picture(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == without_weights
     for path in tmp_path.iterdir():
         drawn, kept = cv2.imread(str(path)), cv2.imread(str(PICTURES / path.name))
-        plotted = path.stem in ('schedule', 'layer_decay', 'benchmark')
+        plotted = path.stem in ('schedule', 'layer_decay', 'benchmark', 'sanity')
         if plotted and abs(len(drawn) - len(kept)) <= 2:  # matplotlib crops a figure to what it found to be in it
             drawn, kept = drawn[: len(kept)], kept[: len(drawn)]
         assert drawn.shape == kept.shape, f'{path.name} is out of date: run dev/draw_docs_pictures.py'
@@ -106,6 +106,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         | options_of(layers)
         | options_of(lr)
         | options_of(pipeline)
+        | options_of(sanity)
     )
     # pip's, and those of dev/support_table.py
     of_others = {'--no-cache-dir', '--no-deps', '--target', '--filter', '--output'} | options_of(benchmark)
@@ -123,13 +124,14 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         ('lr.md', lr),
         ('pipeline.md', pipeline),
         ('training.md', history),
+        ('sanity.md', sanity),
         ('truth.md', evaluate),
     ],
 )
 def test_what_only_one_command_has_is_on_its_page(page, module):
     others = [
         options_of(other)
-        for other in (boxam, cam, evaluate, featmap, history, layers, lr, pipeline)
+        for other in (boxam, cam, evaluate, featmap, history, layers, lr, pipeline, sanity)
         if other is not module
     ]
     for option in options_of(module) - set.union(*others):

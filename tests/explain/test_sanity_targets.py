@@ -28,7 +28,10 @@ def asked_twice(detector, picture, part, change):
         seen = ClassScores(detector.num_classes)
         with torch.no_grad(), watching(seen):
             targets.run(1)
-    rows = [candidate.logits(seen.seen)[label] for candidate, label in targets._followed]
+    # Both heads squash one tensor with an axis for each index of a candidate and one for the classes.
+    axes = targets._followed[0][0].places.shape[1] + 1
+    (whole_head,) = (each.logits for each in seen.seen if each.logits.ndim == axes)
+    rows = [candidate.rows(whole_head)[label] for candidate, label in targets._followed]
     return values, torch.stack(rows), targets
 
 
