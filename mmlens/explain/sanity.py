@@ -213,12 +213,15 @@ class _Check:
             pictures=tuple(number for number, one in enumerate(self.asked) for _ in _names_of(one)),
             correlations=found,
             gaussian=gaussian,
-            notes=self.network.notes + self._notes(),
+            notes=self.network.notes + self._notes(methods, gaussian),
             versions=dict(installed_versions()),
         )
 
-    def _notes(self) -> List[str]:
+    def _notes(self, methods: Sequence[str], gaussian: np.ndarray) -> List[str]:
         notes, without = [], self._without()
+        for method, blank in zip(methods, np.isnan(gaussian).sum(1)):
+            if blank:
+                notes.append(f'{count(int(blank), "map")} of {method} left out: as trained, the same all over the box.')
         if without:
             notes.append(f'{count(without, "box")} left out: {_NO_CANDIDATE.format("the scores come")}.')
         if self._lost:

@@ -43,6 +43,11 @@ def test_verdicts(steps, verdict):
     assert check_of([[[step] for step in steps]]).verdict('m0') == verdict
 
 
+def test_the_draw_that_is_worst_decides():
+    assert check_of([[[0.5], [0.1]], [[0.5], [-0.3]]]).verdict('m0') == 'in part'
+    assert check_of([[[0.99], [0.1]], [[0.5], [0.1]]]).verdict('m0') == 'passes'  # the head matters in one of them
+
+
 def test_means_over_boxes_and_the_range_of_the_draws():
     check = check_of([[[0.5, 0.7], [0.1, NAN]], [[0.3, 0.3], [0.2, 0.4]]])
     np.testing.assert_allclose(check.curve('m0'), [[1, 0.6, 0.1], [1, 0.3, 0.3]])
