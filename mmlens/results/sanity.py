@@ -79,9 +79,9 @@ class SanityCheck(Record, Shown):
         """Whether a method's maps show what the network has learnt.
 
         Returns:
-            ``'passes'``: with all weights drawn anew, the mean correlation of every draw is below 0.2 (or its negative).
-            ``'in part'``: it is below 0.5.
-            ``'fails'``: it is higher; or maps stay the same (0.95) with the first part, the head, drawn anew.
+            ``'passes'``: with all weights drawn anew, the mean correlation of each draw is between -0.2 and 0.2.
+            ``'in part'``: it is between -0.5 and 0.5.
+            ``'fails'``: it is beyond; or maps stay the same (0.95) with the first part, the head, drawn anew.
             ``'unknown'``: There is nothing to compare.
         """
         worst = max(map(abs, self.final(method)))
