@@ -50,6 +50,11 @@ GAP = (0.04, 0.1)
 FAINT = (0.12, 0.35)
 
 
+def kind_of(label: int) -> str:
+    """The kind of evidence that a class is told by."""
+    return next(kind for kind, labels in KINDS.items() if label in labels)
+
+
 @dataclass
 class EvidenceScene(Scene):
     """A picture of the evidence set and the truth about it.

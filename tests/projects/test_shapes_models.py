@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from mmlens.compat import prepare
-from projects.shapes import dataset
-from projects.shapes.scenes import CLASSES, MARK_CLASSES, PALETTE, draw_scene
-from projects.shapes.train import HERE, NAMES, load_config, slim
+from projects.shapes import dataset, evidence, scenes
+from projects.shapes.scenes import CLASSES, MARK_CLASSES, draw_scene
+from projects.shapes.train import EVIDENCE, HERE, NAMES, load_config, slim
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,22 +26,26 @@ def held_out(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize('name', NAMES)
+def scenes_of(name):
+    return evidence if name in EVIDENCE else scenes
+
+
+@pytest.mark.parametrize('name', NAMES + EVIDENCE)
 def test_checkpoint_is_slim_and_holds_weights_alone(name):
     path = HERE / 'checkpoints' / f'{name}.pth'
     assert path.stat().st_size <= 2_000_000
     content = torch.load(path, map_location='cpu', weights_only=True)
     assert sorted(content) == ['meta', 'state_dict']
-    assert content['meta']['dataset_meta']['classes'] == list(CLASSES)
+    assert content['meta']['dataset_meta']['classes'] == list(scenes_of(name).CLASSES)
     assert all(torch.isfinite(t).all() for t in content['state_dict'].values())
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', NAMES + EVIDENCE)
 def test_config_names_the_classes_of_the_set(name):
     for loader in ('train_dataloader', 'test_dataloader'):
         metainfo = load_config(name)[loader].dataset.metainfo
-        assert tuple(metainfo.classes) == CLASSES
-        assert tuple(map(tuple, metainfo.palette)) == PALETTE
+        assert tuple(metainfo.classes) == scenes_of(name).CLASSES
+        assert tuple(map(tuple, metainfo.palette)) == scenes_of(name).PALETTE
 
 
 @pytest.mark.parametrize('name', NAMES)

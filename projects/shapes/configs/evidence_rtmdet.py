@@ -23,7 +23,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + 'held_out.json')
 test_evaluator = val_evaluator
 
-max_epochs = 7
+max_epochs = 6
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=150),
