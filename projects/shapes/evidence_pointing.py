@@ -26,6 +26,9 @@ from .evidence import CLASSES, KINDS, EvidenceScene, draw_scene, kind_of
 from .evidence_dataset import SPLITS
 from .train import EVIDENCE, HERE
 
+OPTIONS = ('method', 'layers', 'fusion', 'against')
+"""What is handed on to :func:`mmlens.explain_boxes`, if it is given."""
+
 LIT = 0.5
 """A mark is shown if the map reaches this share of its maximum on it."""
 
@@ -142,12 +145,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     parser.add_argument('name', choices=EVIDENCE)
     parser.add_argument('--checkpoint', type=Path, help='default: the one in the repository')
     parser.add_argument('--method', help="default: mmlens's own")
-    parser.add_argument('--layers', nargs='+', help="default: mmlens's own")
+    parser.add_argument('--layers', nargs='+', help="default: the method's own")
+    parser.add_argument('--fusion', help="default: the method's own")
+    parser.add_argument('--against', help='explain why the class and not this one, or auto; default: no other')
     parser.add_argument('--count', type=int, default=60, help='held-out pictures; default: %(default)s')
     wishes = parser.parse_args(arguments)
     checkpoint = wishes.checkpoint or HERE / 'checkpoints' / f'{wishes.name}.pth'
     detector = mmlens.load_detector(HERE / 'configs' / f'{wishes.name}.py', checkpoint)
-    options = {name: getattr(wishes, name) for name in ('method', 'layers') if getattr(wishes, name)}
+    options = {name: getattr(wishes, name) for name in OPTIONS if getattr(wishes, name)}
     found = explained(detector, wishes.count, options)
     console = Console(width=130)
     console.print(evidence_table(found))
