@@ -12,6 +12,9 @@ from ..errors import MmlensError
 AUTO = 'auto'
 BACKGROUND = 'background'
 
+# Why nothing can be asked where `contrasted` returns None.
+ITSELF = 'it is of the only class that it would be contrasted with'
+
 # What a class is contrasted with: indexes of other classes, or one of the two names above.
 Against = Union[str, Sequence[int]]
 
@@ -61,5 +64,6 @@ def contrast(logits: Tensor, label: int, others: Sequence[int]) -> Tensor:
     if not others:
         return logits[label]
     index = torch.as_tensor(list(others), device=logits.device)
-    weights = logits.softmax(0)[index]
-    return (weights * (logits[label] - logits[index])).sum() / (weights.sum() + 1e-9)
+    # Shares of the likelihoods of these alone: without an epsilon, which would bend the contrast with unlikely classes.
+    weights = logits[index].softmax(0)
+    return (weights * (logits[label] - logits[index])).sum()

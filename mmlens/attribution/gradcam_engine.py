@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from functools import partial
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ..compat import gradcam as compat
 from ..errors import LayerError, MethodError, reason
+from .contrast import contrast
 from .restore import unchanged
 from .tokens import layouts_of, why_no_map
 from .trees import map_tensors, tensors_of
@@ -60,6 +62,7 @@ def map_by_engine(
     *,
     extra_tokens: Optional[int] = None,
     eigen_smooth: bool = False,
+    others: Optional[Sequence[int]] = None,
 ) -> Tensor:
     """One class's map by a class of pytorch-grad-cam.
 
@@ -72,6 +75,7 @@ def map_by_engine(
         category: Class index.
         extra_tokens: See :func:`~mmlens.attribution.tokens.layouts_of`.
         eigen_smooth: Whether the first principal component is taken.
+        others: Classes that it is contrasted with; see :func:`~mmlens.attribution.contrast.contrast`.
 
     Returns:
         Shape (H, W), float32 in [0, 1], on the input's grid.
@@ -86,7 +90,7 @@ def map_by_engine(
             with compat.engine(cam_class(wrapped, list(layers.values()), **options)) as cam:
                 for layer in layers.values():  # what follows may work in place on what the engine keeps
                     layer.register_forward_hook(lambda module, args, output: map_tensors(Tensor.clone, output))
-                found = cam(input_tensor=inputs, eigen_smooth=eigen_smooth, **_target(cam, category))
+                found = cam(input_tensor=inputs, eigen_smooth=eigen_smooth, **_target(cam, category, others))
         except LayerError:
             raise
         except Exception as error:  # any method of the package, on any model
@@ -97,10 +101,12 @@ def map_by_engine(
     return torch.nan_to_num(torch.as_tensor(found[0], dtype=torch.float32))
 
 
-def _target(cam: Any, category: int) -> Dict[str, Any]:
+def _target(cam: Any, category: int, others: Optional[Sequence[int]]) -> Dict[str, Any]:
     """The arguments that say what is explained."""
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
+    if others is not None:
+        return {'targets': [partial(contrast, label=category, others=others)]}
     if 'target_idx' in inspect.signature(cam.forward).parameters:
         return {'target_idx': category}  # FinerCAM compares the class with those of the nearest logits
     return {'targets': [ClassifierOutputTarget(category)]}

@@ -137,9 +137,9 @@ def add_fusion(parser: argparse._ActionsContainer, default: str) -> None:
     )
 
 
-def add_contrast(parser: argparse._ActionsContainer, others: str) -> None:
-    """Add ``--against`` and ``--signed``; ``others`` says what may be named besides classes. See :func:`against`."""
-    parser.add_argument('--against', nargs='+', metavar='CLASS', help=others)
+def add_contrast(parser: argparse._ActionsContainer, what: str) -> None:
+    """Add ``--against``, whose help is ``what``, and ``--signed``. :func:`against` reads the first."""
+    parser.add_argument('--against', nargs='+', metavar='CLASS', help=what)
     parser.add_argument(
         '--signed',
         action='store_true',

@@ -12,7 +12,7 @@ from ..explain.classes import explain_classes
 from ..models.network import Network
 from ..registry import HOOKS
 from .delivery import Notes, notes_of
-from .options import check, check_method
+from .options import check, check_method, listed
 from .vis_hook import VisHook
 from .watched_pictures import WatchedPicture
 
@@ -24,6 +24,8 @@ class CAMVisHook(VisHook):
     Args:
         method, method_options, layers, eigen_smooth, aug_smooth, num_extra_tokens: See
             :func:`mmlens.explain_classes`.
+        against: See :func:`mmlens.explain_classes`.
+        signed: Draw what speaks for and against each class in one map.
         classes: Classes to explain, by name or index; ``'truth'`` stands for the annotated ones. Defaults to
             the class predicted, which can change from epoch to epoch.
         layout: ``'sheet'`` (default) names class and score, ``'overlay'`` is the picture alone.
@@ -43,20 +45,24 @@ class CAMVisHook(VisHook):
         method: str = 'gradcam',
         layers: Optional[Sequence[str]] = None,
         classes: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
+        against: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
+        signed: bool = False,
         eigen_smooth: bool = False,
         aug_smooth: bool = False,
         num_extra_tokens: Optional[int] = None,
         method_options: Optional[Dict[str, Any]] = None,
         layout: Optional[str] = 'sheet',
         on: str = 'picture',
-        colormap: str = 'turbo',
-        alpha: float = 0.5,
+        colormap: Optional[str] = None,
+        alpha: Optional[float] = None,
         tag: str = 'cam',
         categories: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
         **options: Any,
     ) -> None:
         super().__init__(tag, **options)
         check_method(method, method_options, layers)
+        if against is not None:
+            listed('against', against, (str, Integral), 'a class')
         if num_extra_tokens is not None:
             check('num_extra_tokens', num_extra_tokens, Integral, 'a whole number')
         if categories is not None:
@@ -65,12 +71,14 @@ class CAMVisHook(VisHook):
         self.explaining: Dict[str, Any] = dict(
             method=method,
             layers=layers,
+            against=against,
+            signed=signed,
             eigen_smooth=eigen_smooth,
             aug_smooth=aug_smooth,
             num_extra_tokens=num_extra_tokens,
             method_options=method_options,
         )
-        self.drawing: Dict[str, Any] = dict(layout=layout, on=on, colormap=colormap, alpha=alpha)
+        self.drawing: Dict[str, Any] = dict(layout=layout, on=on, colormap=colormap, alpha=alpha, signed=signed)
 
     def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture's classes. See :meth:`VisHook.draw`."""

@@ -7,11 +7,10 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 import torch
 from torch import Tensor
 
-from ..attribution.attribute import Attribution
 from ..attribution.class_scores import Candidate, ClassScores
-from ..attribution.contrast import AUTO, BACKGROUND, Against, contrast, contrasted
+from ..attribution.contrast import AUTO, BACKGROUND, ITSELF, Against, contrast, contrasted
 from ..attribution.graph import live_graph
-from ..attribution.methods import Method, OnePassMethod, PassMethod
+from ..attribution.methods import Method, PassMethod
 from ..attribution.passes.replay import Replay
 from ..attribution.passes.runs import Runs
 from ..attribution.tap import Tap
@@ -128,15 +127,13 @@ class BoxTargets(Targets):
             return against
         return self.network.class_indexes(against, self.prepared) or []
 
-    def why_blank(
-        self, found: Attribution, method: OnePassMethod, layers: Sequence[str], position: int
-    ) -> Optional[str]:
+    def why_not_asked(self, position: int) -> Optional[str]:
         """See :class:`Targets`."""
         if self._scores is None or self.others[position] is not None:
-            return found.blank
+            return None
         if self._candidates[position] is None:
             return 'its score comes from no single sigmoid or softmax over the classes; leave out `against`'
-        return 'it is of the only class that it would be contrasted with'
+        return ITSELF
 
     def name_against(self, position: int) -> str:
         """What a box was contrasted with, as people read it; empty where it was not."""
@@ -170,9 +167,8 @@ class BoxTargets(Targets):
         wanted = self.found.subset(self.ranks)
         positions, labels = self._asked.match(wanted), [int(label) for label in wanted.labels.tolist()]
         self.others = [None if position < 0 else self.others[position] for position in positions]
-        self._candidates = [
-            None if other is None else self._candidates[position] for position, other in zip(positions, self.others)
-        ]
+        self._candidates = [None if position < 0 else self._candidates[position] for position in positions]
+        followed = [None if other is None else each for each, other in zip(self._candidates, self.others)]
 
         def measure(rows: Sequence[Optional[Tensor]]) -> Tensor:
             values = [
@@ -182,7 +178,7 @@ class BoxTargets(Targets):
             # Methods that take shares of a score need one: that of the class against the others.
             return torch.stack(values) if logits else torch.stack(values).sigmoid()
 
-        runs.follow(Candidates(self._candidates, self._scores.seen, self._scores.classes), measure)
+        runs.follow(Candidates(followed, self._scores.seen, self._scores.classes), measure)
 
     def as_in_runs(self, known: List[Known], levels: int) -> List[Known]:
         """See :class:`Targets`.

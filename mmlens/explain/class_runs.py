@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from ..models.classifier import Classifier
 
 
 class ClassRuns(Runs):
-    """Runs a classifier with altered features or inputs, and measures the logits of the same classes each time.
+    """Runs a classifier with altered features or inputs, and measures the same classes each time.
 
     Args:
         classifier: The classifier.
@@ -25,6 +25,7 @@ class ClassRuns(Runs):
         logits: Shape (1, n): what was recorded.
         categories: The classes.
         options: Of the method; ``batch_size`` and ``memory`` count here.
+        measure: Logits (B, n) -> what is measured of each class (B, N). Defaults to its logit.
     """
 
     def __init__(
@@ -35,18 +36,20 @@ class ClassRuns(Runs):
         logits: Tensor,
         categories: Sequence[int],
         options: Dict[str, Any],
+        measure: Optional[Callable[[Tensor], Tensor]] = None,
     ) -> None:
         self.classifier = classifier
         self.inputs = inputs
         self.replay = replay
         self._categories = list(categories)
         self._options = options
+        self._measure = measure
         self._reference = self._of_classes(logits)[0]
         self._sizes: Dict[Tuple[str, int], int] = {}  # at layers' levels, and at the input
 
     @property
     def reference(self) -> Tensor:
-        """Shape (N,): the logits of the unaltered input."""
+        """Shape (N,): what is measured on the unaltered input."""
         return self._reference
 
     @property
@@ -83,12 +86,13 @@ class ClassRuns(Runs):
             return self.at_input(altered)
 
     def similarity(self, altered: Tensor) -> Tensor:
-        """See :class:`Runs`: the confidences in the classes."""
-        return self._of_classes(self.classifier.scores(self._logits(altered)))
+        """See :class:`Runs`: the confidences in the classes, or what is measured instead of logits."""
+        logits = self._logits(altered)
+        return self._of_classes(logits if self._measure else self.classifier.scores(logits))
 
     def _logits(self, altered: Tensor) -> Tensor:
         self.passes += len(altered)
         return torch.cat([self.classifier.logits_of(part) for part in altered.split(self.batch_size())])
 
     def _of_classes(self, values: Tensor) -> Tensor:
-        return values[:, self._categories].float()
+        return self._measure(values.float()) if self._measure else values[:, self._categories].float()

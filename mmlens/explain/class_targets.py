@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from ..attribution.attribute import Attribution
+from ..attribution.contrast import AUTO, BACKGROUND, ITSELF, contrast, contrasted
 from ..attribution.default_layer import find_default_layer
 from ..attribution.gradcam_engine import map_by_engine
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, PassMethod
 from ..attribution.passes.replay import Replay
 from ..attribution.tap import Tap
+from ..errors import MmlensError
 from ..models.classifier import Classifier
 from ..models.inputs import Picture
 from .class_runs import ClassRuns
@@ -28,15 +31,18 @@ class ClassTargets(Targets):
     Attributes:
         logits: Shape (n,), float32: of all classes, once the classifier has run.
         categories: Indexes of the classes that are explained, once it has run.
+        others: The classes that each of these is contrasted with, once it has run; ``None`` for a class that would only
+            be contrasted with itself.
 
     Args:
         classifier: The classifier.
         picture: File name, or (H, W, 3) uint8 BGR.
         classes: Names or indexes; ``None`` for the class that is predicted.
         extra_tokens: How many tokens stand before those of the picture. Defaults to the number that the backbone has.
+        against: What each class is contrasted with; see :func:`mmlens.explain_classes`.
 
     Raises:
-        MmlensError: If there is no such class.
+        MmlensError: If there is no such class, or a class that was named is contrasted with itself alone.
     """
 
     network: Classifier
@@ -44,6 +50,7 @@ class ClassTargets(Targets):
     fusion = 'mean'
     logits: Tensor
     categories: List[int]
+    others: Sequence[Optional[List[int]]] = ()
 
     def __init__(
         self,
@@ -51,14 +58,17 @@ class ClassTargets(Targets):
         picture: Picture,
         classes: Optional[Classes] = None,
         extra_tokens: Optional[int] = None,
+        against: Optional[Classes] = None,
     ) -> None:
         super().__init__(classifier, picture)
         self._wanted = classifier.class_indexes(classes)
         self.extra_tokens = classifier.extra_tokens if extra_tokens is None else extra_tokens
+        self._against = _other_classes(classifier, self._wanted, against)
 
     def on(self, inputs: Tensor) -> ClassTargets:
         """The same classes asked of another input (1, 3, H, W) of the picture."""
         other = ClassTargets(self.network, self._picture, self.categories, self.extra_tokens)
+        other._against, other.others = self._against, self.others
         other._prepared = replace(self.prepared, batch={**self.prepared.batch, 'inputs': inputs})
         return other
 
@@ -93,12 +103,32 @@ class ClassTargets(Targets):
     def _heard(self, logits: Tensor) -> None:
         self.logits = logits.detach().float()
         self.categories = self.network.categories(self._wanted, self.logits)
+        if self._against is not None and not self.others:
+            against = self._against if self._against == AUTO else self.network.categories(self._against, self.logits)
+            number = len(self.logits)
+            self.others = [contrasted(against, self.logits, label, number, False) for label in self.categories]
+
+    def _asked(self, logits: Tensor) -> Tensor:
+        """What is asked of each class, out of logits (n,): shape (N,)."""
+        if self._against is None:
+            return logits[self.categories]
+        return torch.stack(
+            [
+                logits.new_zeros(()) if others is None else contrast(logits, label, others)
+                for label, others in zip(self.categories, self.others)
+            ]
+        )
+
+    def name_against(self, position: int) -> str:
+        """What a class was contrasted with, as people read it; empty where it was not."""
+        names = [self.network.class_name(label) for label in (self.others[position] or ())] if self.others else []
+        return ' or '.join(name.split(', ')[0] for name in names)  # of synonyms the first is enough
 
     def scalars(self, tap: Tap) -> List[Tensor]:
         """See :class:`Targets`."""
         logits = self.network.logits(self.prepared)[0]
         self._heard(logits)
-        return [logits[category] for category in self.categories]
+        return list(self._asked(logits))
 
     def run(self, copies: int) -> Tensor:
         """See :class:`Targets`: logits (copies, n)."""
@@ -108,7 +138,16 @@ class ClassTargets(Targets):
         """See :class:`Targets`."""
         logits = replay.record()
         self._heard(logits[0])
-        return ClassRuns(self.network, self.prepared.batch['inputs'], replay, logits, self.categories, options)
+        inputs, measure = self.prepared.batch['inputs'], None if self._against is None else self._measure(method.logits)
+        return ClassRuns(self.network, inputs, replay, logits, self.categories, options, measure)
+
+    def _measure(self, logits: bool) -> Callable[[Tensor], Tensor]:
+        def measure(of_copies: Tensor) -> Tensor:
+            values = torch.stack([self._asked(of_copy) for of_copy in of_copies])
+            # Methods that take shares of a score need a positive one that is nowhere saturated.
+            return values if logits else softplus(values)
+
+        return measure
 
     def by_engine(self, method: EngineMethod, layers: Dict[str, nn.Module], eigen_smooth: bool) -> List[Tensor]:
         """See :class:`Targets`; the maps are scaled to [0, 1] already."""
@@ -123,13 +162,18 @@ class ClassTargets(Targets):
                 category,
                 extra_tokens=self.extra_tokens,
                 eigen_smooth=eigen_smooth,
+                others=self.others[position] if self.others else None,
             )
-            for category in self.categories
+            if self.why_not_asked(position) is None
+            else torch.zeros(self.prepared.input_size)
+            for position, category in enumerate(self.categories)
         ]
 
-    def why_blank(
-        self, found: Attribution, method: OnePassMethod, layers: Sequence[str], position: int
-    ) -> Optional[str]:
+    def why_not_asked(self, position: int) -> Optional[str]:
+        """See :class:`Targets`."""
+        return ITSELF if self.others and self.others[position] is None else None
+
+    def why_blank(self, found: Attribution, method: OnePassMethod, layers: Sequence[str]) -> Optional[str]:
         """See :class:`Targets`."""
         logits = self.logits
         if method.uses_gradients and len(logits) > 1 and bool((logits == logits[0]).all()):
@@ -145,3 +189,25 @@ class ClassTargets(Targets):
         """See :class:`Targets`."""
         name = method.cam_class.__name__ if isinstance(method, EngineMethod) else method.name
         return f'{name} finds nothing; choose another layer or method'
+
+
+def _other_classes(
+    classifier: Classifier, wanted: Optional[Sequence[int]], against: Optional[Classes]
+) -> Optional[Classes]:
+    """What was asked for, with indexes for names.
+
+    Raises:
+        MmlensError: See :class:`ClassTargets`.
+    """
+    if against is None or against == AUTO:
+        return against
+    if against == BACKGROUND:
+        raise MmlensError("A classifier has no background: name another class, or use `against='auto'`.")
+    others = classifier.class_indexes(against)
+    if not others:
+        raise MmlensError('`against` names no class: give at least one.')
+    alone = [label for label in wanted or () if set(others) == {label}]
+    if alone:
+        name = classifier.class_name(alone[0])
+        raise MmlensError(f"The class '{name}' cannot be contrasted with itself: name another in `against`.")
+    return others

@@ -20,7 +20,7 @@ from ..errors import MethodError, MmlensError
 from ..models.inputs import Picture
 from ..results.classes import ClassExplanation, ClassMap
 from .class_targets import Classes, ClassTargets
-from .job import Attributions, Job
+from .job import Attributions, Job, check_signed
 from .networks import NetworkLike, installed_versions, open_classifier
 
 
@@ -36,6 +36,8 @@ def explain_classes(
     layers: Optional[Sequence[str]] = None,
     fusion: Optional[str] = None,
     classes: Optional[Classes] = None,
+    against: Optional[Classes] = None,
+    signed: bool = False,
     eigen_smooth: bool = False,
     aug_smooth: bool = False,
     num_extra_tokens: Optional[int] = None,
@@ -61,6 +63,10 @@ def explain_classes(
         fusion: How the maps of several layers become one: ``'mean'`` (the default), or another of
             :func:`mmlens.available_fusions`.
         classes: Classes to explain, by name or index. Defaults to the one predicted.
+        against: Explain why it is this class and not another: its logit minus the other's. A class by name or index;
+            ``'auto'``, the other class that scores highest; or several, weighted by how likely they are as in
+            Finer-CAM. A class that is among these is contrasted with the others.
+        signed: Compute what speaks against each class too; with ``against``, methods of gradients always do.
         eigen_smooth: Take the first principal component of the weighted activations.
         aug_smooth: Take the mean over the picture mirrored and brightened: six times the work.
         num_extra_tokens: How many tokens stand before those of the picture. Defaults to the
@@ -90,15 +96,20 @@ def explain_classes(
     if num_extra_tokens is not None and num_extra_tokens < 0:
         raise MmlensError(f'`num_extra_tokens` must be 0 or more, not {num_extra_tokens}.')
     chosen = get_method(method)
-    targets = ClassTargets(classifier, picture, classes, num_extra_tokens)
-    job = Job.settle(targets, chosen, method_options, layers, fusion, progress=progress, eigen_smooth=eigen_smooth)
+    if signed:
+        check_signed(chosen)
+    if guided_backprop and against is not None:
+        raise MmlensError('`guided_backprop` follows the logit of one class: leave out `against`.')
+    targets = ClassTargets(classifier, picture, classes, num_extra_tokens, against)
+    others = dict(progress=progress, eigen_smooth=eigen_smooth, both_ways=signed or against is not None)
+    job = Job.settle(targets, chosen, method_options, layers, fusion, **others)
     explained = _augmented(job) if aug_smooth else job.run()
     prepared = targets.prepared
     result = ClassExplanation(
         picture=prepared.picture,
         classes=[
-            _class_map(targets, category, one, aug_smooth or isinstance(chosen, EngineMethod))
-            for category, one in zip(targets.categories, explained.maps)
+            _class_map(targets, position, one, aug_smooth or isinstance(chosen, EngineMethod))
+            for position, one in enumerate(explained.maps)
         ],
         covered=prepared.geometry.covered(),
         to_input=prepared.geometry.matrix,
@@ -107,6 +118,7 @@ def explain_classes(
         method=chosen.name,
         versions=dict(installed_versions()),
         unfinished=explained.unfinished,
+        fusion=job.fusion,
     )
     if guided_backprop:
         _add_guided(result, targets)
@@ -136,21 +148,26 @@ def _augmented(job: Job) -> Attributions:
         whole, last = last, found
         if found.unfinished and whole.maps:
             return None  # what a part of the passes found is not worth as much as the rest
-        return torch.stack([one.raw if is_scaled else stretch(one.raw) for one in found.maps])
+        maps = [one.raw for one in found.maps] + [one.counter for one in found.maps if one.counter is not None]
+        return torch.stack(maps if is_scaled else [stretch(each) for each in maps])
 
     means = augmented_mean(explain, targets.prepared.batch['inputs'])
     blanks = [None if bool(mean.any()) else one.blank for mean, one in zip(means, last.maps)]
     notes = ['Ended early: the maps are those so far.'] if last.unfinished else last.notes
-    maps = [Attribution(mean, blank) for mean, blank in zip(means, blanks)]
+    counters = [*means[len(blanks) :]] or [None] * len(blanks)
+    maps = [Attribution(mean, blank, counter=counter) for mean, blank, counter in zip(means, blanks, counters)]
     return Attributions(maps, notes, last.passes, last.unfinished)
 
 
-def _class_map(targets: ClassTargets, category: int, found: Attribution, is_scaled: bool) -> ClassMap:
+def _class_map(targets: ClassTargets, position: int, found: Attribution, is_scaled: bool) -> ClassMap:
     def lay(values: Tensor) -> np.ndarray:
         return targets.prepared.geometry.map_to_picture(values.detach().float().cpu().numpy())
 
-    classifier, logits = targets.network, targets.logits
-    normalised = found.raw if is_scaled else stretch(found.raw)
+    def normal(values: Tensor) -> Tensor:
+        return values if is_scaled else stretch(values)
+
+    classifier, logits, category = targets.network, targets.logits, targets.categories[position]
+    normalised = normal(found.raw)
     flat = None if bool(normalised.any()) else 'its evidence is the same everywhere; choose an earlier layer'
     return ClassMap(
         category=category,
@@ -161,6 +178,8 @@ def _class_map(targets: ClassTargets, category: int, found: Attribution, is_scal
         raw=lay(found.raw),
         normalised=lay(normalised),
         blank=found.blank or flat,
+        against=targets.name_against(position),
+        counter=None if found.counter is None else lay(normal(found.counter)),
     )
 
 

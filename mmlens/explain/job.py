@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ..attribution.attribute import Attribution, attribute, gradients_at
@@ -142,8 +143,9 @@ class Job:
                     both_ways=self.both_ways and method.uses_gradients,
                 )
                 if one.blank:
-                    one.blank = targets.why_blank(one, method, list(self.layers), position)
-                found.maps.append(one)
+                    one.blank = targets.why_blank(one, method, list(self.layers))
+                why = targets.why_not_asked(position)
+                found.maps.append(Attribution(torch.zeros_like(one.raw), why) if why else one)
         return found
 
     def _by_passes(self, method: PassMethod) -> Attributions:
@@ -165,9 +167,9 @@ class Job:
             maps = method.explain(job)
         found = Attributions([], note_of_memory(self.options, runs), runs.passes, job.interrupted)
         for position, of_target in enumerate(maps):
-            raw = self.fuse(self._level_maps(levels, of_target), size)
+            raw, why = self.fuse(self._level_maps(levels, of_target), size), targets.why_not_asked(position)
             blank = None if bool((raw > 0).any()) else self._why_nothing(job, position)
-            found.maps.append(Attribution(raw, blank))
+            found.maps.append(Attribution(torch.zeros_like(raw), why) if why else Attribution(raw, blank))
         if job.interrupted:
             found.notes.append(f'Ended early: the maps are those after {job.done} of {job.total} passes.')
         found.notes += runs.notes
@@ -192,7 +194,8 @@ class Job:
     def _by_engine(self, method: EngineMethod) -> Attributions:
         maps = self.targets.by_engine(method, self.layers, self.eigen_smooth)
         nothing = self.targets.why_nothing(method, list(self.layers))
-        return Attributions([Attribution(raw, None if bool(raw.any()) else nothing) for raw in maps])
+        reasons = [self.targets.why_not_asked(position) or nothing for position in range(len(maps))]
+        return Attributions([Attribution(raw, None if raw.any() else why) for raw, why in zip(maps, reasons)])
 
     def _why_nothing(self, job: PassJob, position: int) -> str:
         method, names = self.method, list(self.layers)

@@ -120,11 +120,13 @@ class Targets:
         """Maps (H, W) of all targets by pytorch-grad-cam's own engine."""
         raise NotImplementedError
 
-    def why_blank(
-        self, found: Attribution, method: OnePassMethod, layers: Sequence[str], position: int
-    ) -> Optional[str]:
-        """Why the map of the target at a position is blank after one pass, and what to try."""
+    def why_blank(self, found: Attribution, method: OnePassMethod, layers: Sequence[str]) -> Optional[str]:
+        """Why the map of a target is blank after one pass, and what to try."""
         return found.blank
+
+    def why_not_asked(self, position: int) -> Optional[str]:
+        """Why nothing can be asked of the target at a position, and what to try; ``None`` for one that was asked."""
+        return None
 
     def why_nothing(self, method: Method, layers: Sequence[str]) -> str:
         """Why a map is blank after many passes, and what to try."""

@@ -11,7 +11,7 @@ from ..choices import LAYOUTS
 from ..errors import MmlensError, count
 from .colours import label_colours
 from .drawing import Drawing
-from .look import NOTHING_AGAINST, Look, check_counters, contrasted_name, counter_title
+from .look import NOTHING_AGAINST, Look, check_counters, contrasted_name, counter_title, finite
 from .marks import Mark, draw_marks, draw_within, drawing_of_marks, font_size
 from .panels import Panel
 from .predicted import NOTHING_FOUND
@@ -78,7 +78,7 @@ def drawing_of_boxes(
         check_counters(explanation, 'explain_boxes')
     if layout == 'panels':
         return _draw_panels(explanation, look)
-    heats = [_heat(box, look) for box in explanation]
+    heats = [look.values(box) for box in explanation]
     blended = look.lay(explanation.picture, _strongest(heats))
     return drawing_of_marks(blended, _marks(explanation.boxes, [np.abs(look.shown(heat)) for heat in heats]))
 
@@ -99,7 +99,7 @@ def _draw_panels(explanation: BoxExplanation, look: Look) -> Drawing:
 
 
 def _panel(plain: np.ndarray, box: BoxMap, mark: Mark, item: int, look: Look) -> Panel:
-    heat = _heat(box, look)
+    heat = look.values(box)
     empty = bool(box.blank) and not heat.any()
     return Panel(
         draw_marks(look.lay(plain, heat), [replace(mark, text='')]),
@@ -153,15 +153,6 @@ def _name(box: BoxMap) -> str:
     return contrasted_name(f'{box.class_name} {box.score:.2f}', box.against)
 
 
-def _heat(box: BoxMap, look: Look) -> np.ndarray:
-    heat = _finite(box.normalised)
-    return heat - _finite(box.counter) if look.signed and box.counter is not None else heat
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(np.asarray(values, np.float32), nan=0.0)
-
-
 def _strongest(heats: Sequence[np.ndarray]) -> np.ndarray:
     """At each pixel the value that is furthest from 0."""
     strongest = heats[0]
@@ -177,7 +168,7 @@ def _scaled(box: BoxMap, to: Tuple[int, ...], frame: Tuple[int, ...]) -> BoxMap:
     return replace(
         box,
         box=np.asarray(box.box, np.float32) * scale,
-        normalised=resize(_finite(box.normalised), size),
-        counter=None if box.counter is None else resize(_finite(box.counter), size),
+        normalised=resize(finite(box.normalised), size),
+        counter=None if box.counter is None else resize(finite(box.counter), size),
         mask=None if box.mask is None else resize(np.asarray(box.mask, np.uint8), size).astype(bool),
     )

@@ -9,13 +9,12 @@ import numpy as np
 
 from ..choices import CLASS_LAYOUTS, FRAMES
 from ..errors import MmlensError, count
-from .blend import blend_map, check_alpha
-from .colours import colormap_table
 from .drawing import Drawing, Place, rect_at
+from .look import NOTHING_AGAINST, Look, check_counters, contrasted_name, counter_title, finite
 from .marks import font_size
-from .panels import HEADER, ColourBar, Panel
-from .predicted import named
-from .sheets import MARGIN, NARROWEST, compose, grid_columns, panel_size, resize, with_note
+from .panels import Panel
+from .predicted import first_name, named
+from .sheets import columns_of_groups, compose, panel_size, resize, with_note
 
 if TYPE_CHECKING:
     from ..results.classes import ClassExplanation, ClassMap
@@ -28,57 +27,60 @@ def draw_class_maps(
     explanation: ClassExplanation,
     layout: Optional[str] = None,
     on: str = 'picture',
-    colormap: str = 'turbo',
-    alpha: float = 0.5,
+    colormap: Optional[str] = None,
+    alpha: Optional[float] = None,
+    signed: bool = False,
 ) -> np.ndarray:
     """Draw the maps of the classes over their picture.
 
-    What a centre crop hides from the network is dimmed and has no map.
+    What a centre crop hides from the network is dimmed and has no map. Maps that the fusion ``'product'`` made are
+    drawn as in :func:`~mmlens.rendering.draw_box_maps`.
 
     Args:
         explanation: What :func:`mmlens.explain_classes` returned.
         layout: ``'overlay'``: the map of the first class on the picture at its own size; ``'sheet'``: the
-            plain picture and one panel per class with name, score and colour bar. Defaults to ``'overlay'``
-            for one class and ``'sheet'`` for several, or with guided gradients.
+            plain picture and one panel per class with name, score and colour bar, and beside it, where it is known,
+            what speaks against the class or for the one that it was contrasted with. Defaults to ``'overlay'``
+            for one class, and to ``'sheet'`` for several, with guided gradients or where that is known.
         on: ``'picture'``: the original picture; ``'input'``: what the network sees of it.
-        colormap: A colour map of OpenCV or matplotlib. Defaults to ``'turbo'``.
-        alpha: Opacity in [0, 1] where a map is 1. Defaults to 0.5.
+        colormap, alpha, signed: See :func:`~mmlens.rendering.draw_box_maps`.
 
     Returns:
         A new uint8 BGR picture. An overlay has a white strip below it if its map is blank.
 
     Raises:
-        MmlensError: If the layout, frame or colour map is unknown, or ``alpha`` is out of range.
+        MmlensError: If the layout, frame or colour map is unknown, ``alpha`` is out of range, or it is not known what
+            speaks against the classes.
     """
-    return drawing_of_classes(explanation, layout, on, colormap, alpha).image
+    return drawing_of_classes(explanation, layout, on, colormap, alpha, signed).image
 
 
 def drawing_of_classes(
     explanation: ClassExplanation,
     layout: Optional[str] = None,
     on: str = 'picture',
-    colormap: str = 'turbo',
-    alpha: float = 0.5,
+    colormap: Optional[str] = None,
+    alpha: Optional[float] = None,
+    signed: bool = False,
 ) -> Drawing:
     """Draw the maps of the classes, and say what lies where; for arguments and errors see :func:`draw_class_maps`."""
-    several = len(explanation) > 1 or _has_guided(explanation)
+    several = len(explanation) > 1 or _has_guided(explanation) or _has_counters(explanation)
     layout = layout or ('sheet' if several else 'overlay')
     if layout not in CLASS_LAYOUTS:
         raise MmlensError(f"Unknown layout '{layout}': choose one of {', '.join(CLASS_LAYOUTS)}.")
     if on not in FRAMES:
         raise MmlensError(f"Unknown frame '{on}': choose one of {', '.join(FRAMES)}.")
-    alpha = check_alpha(alpha)
-    colormap_table(colormap)
+    look = Look.of(explanation.fusion, colormap, alpha, signed)
+    if signed:
+        check_counters(explanation, 'explain_classes')
     plain = _in_frame(explanation, _dimmed(explanation.picture, explanation.covered), on)
     if layout == 'sheet':
-        panels = _panels(explanation, plain, on, colormap, alpha)
-        return compose(panels, _columns_of_pairs(panels) if _has_guided(explanation) else None)
+        panels, each = _panels(explanation, plain, on, look), _panels_of_each(explanation, look)
+        return compose(panels, columns_of_groups(panels, each) if each > 1 else None)
     first = explanation[0]
-    blended = blend_map(plain, _in_frame(explanation, first.normalised, on), colormap, alpha)
+    blended = look.lay(plain, _in_frame(explanation, look.values(first), on))
     if first.blank:
-        return with_note(
-            blended, f'{named(first.class_name, first.score)}: no map: {first.blank}', font_size(blended), item=0
-        )
+        return with_note(blended, f'{_name(first)}: no map: {first.blank}', font_size(blended), item=0)
     return Drawing(blended, (Place('overlay', rect_at(0, 0, blended), 0),))
 
 
@@ -86,30 +88,58 @@ def _has_guided(explanation: ClassExplanation) -> bool:
     return any(each.guided is not None for each in explanation)
 
 
-def _panels(
-    explanation: ClassExplanation, plain: np.ndarray, on: str, colormap: str, alpha: float
-) -> List[Optional[Panel]]:
-    """The plain picture, then each class; with guided gradients, two panels per class."""
-    guided = _has_guided(explanation)
-    size = panel_size(plain, len(explanation) * (2 if guided else 1) + 1)
-    plain = resize(plain, size)
+def _has_counters(explanation: ClassExplanation) -> bool:
+    return any(each.counter is not None for each in explanation)
+
+
+def _panels_of_each(explanation: ClassExplanation, look: Look) -> int:
+    return 1 + (_has_counters(explanation) and not look.signed) + _has_guided(explanation)
+
+
+def _panels(explanation: ClassExplanation, plain: np.ndarray, on: str, look: Look) -> List[Optional[Panel]]:
+    """The plain picture, then each class, with what speaks against it and its guided gradients beside it."""
+    plain = resize(plain, panel_size(plain, _panels_of_each(explanation, look) * len(explanation) + 1))
     detail = ' · '.join([explanation.method, *explanation.layers])
     panels: List[Optional[Panel]] = [Panel(plain, count(len(explanation), 'class'), detail=detail, kind='picture')]
-    for n, each in enumerate(explanation):
-        heat = np.clip(resize(_in_frame(explanation, each.normalised, on), size), 0, 1)
-        panels.append(
-            Panel(
-                blend_map(plain, heat, colormap, alpha),
-                title=named(each.class_name, each.score),
-                detail=f'class {each.category} · rank {each.rank}',
-                bar=None if each.blank else ColourBar(colormap),
-                note=f'no map: {each.blank}' if each.blank else '',
-                item=n,
-            )
-        )
-        if guided:
-            panels.append(_guided_panel(explanation, n, on, size))
+    for n in range(len(explanation)):
+        panels.append(_panel(explanation, plain, n, on, look))
+        if _has_counters(explanation) and not look.signed:
+            panels.append(_counter_panel(explanation, plain, n, on, look))
+        if _has_guided(explanation):
+            panels.append(_guided_panel(explanation, n, on, (plain.shape[1], plain.shape[0])))
     return panels
+
+
+def _panel(explanation: ClassExplanation, plain: np.ndarray, item: int, on: str, look: Look) -> Panel:
+    each = explanation[item]
+    values = look.values(each)
+    empty = bool(each.blank) and not values.any()
+    return Panel(
+        look.lay(plain, resize(_in_frame(explanation, values, on), plain.shape[1::-1])),
+        title=_name(each),
+        detail=f'class {each.category} · rank {each.rank}',
+        bar=None if empty else look.bar,
+        key=look.ends(first_name(each.class_name), each.against) if look.signed and not empty else (),
+        note=f'no map: {each.blank}' if each.blank else '',
+        item=item,
+    )
+
+
+def _counter_panel(explanation: ClassExplanation, plain: np.ndarray, item: int, on: str, look: Look) -> Optional[Panel]:
+    each = explanation[item]
+    if each.counter is None or (each.blank and not each.counter.any()):
+        return None
+    return Panel(
+        look.lay(plain, resize(_in_frame(explanation, finite(each.counter), on), plain.shape[1::-1])),
+        title=counter_title(first_name(each.class_name), each.against),
+        bar=look.bar if each.counter.any() else None,
+        note='' if each.counter.any() else NOTHING_AGAINST,
+        item=item,
+    )
+
+
+def _name(each: ClassMap) -> str:
+    return contrasted_name(named(each.class_name, each.score), each.against)
 
 
 def _guided_panel(explanation: ClassExplanation, item: int, on: str, size: Tuple[int, int]) -> Optional[Panel]:
@@ -121,16 +151,6 @@ def _guided_panel(explanation: ClassExplanation, item: int, on: str, size: Tuple
     return Panel(
         resize(combined, size), title=named(each.class_name, each.score), detail='guided backprop × map', item=item
     )
-
-
-def _columns_of_pairs(panels: List[Optional[Panel]]) -> int:
-    """Leave cells below the plain picture empty, so that no pair is torn apart; the number of columns."""
-    height, width = next(panel.picture.shape[:2] for panel in panels if panel)
-    pairs = len(panels) // 2
-    across = grid_columns(pairs, 2 * (max(width, NARROWEST) + MARGIN), height + HEADER + 2 * MARGIN)
-    for done in reversed(range(across, pairs, across)):
-        panels.insert(1 + 2 * done, None)
-    return 1 + 2 * across
 
 
 def combine_guided(each: ClassMap, covered: Optional[np.ndarray] = None) -> np.ndarray:

@@ -56,6 +56,11 @@ class Look:
         colormap_table(name)
         return cls(name, opacity, steep, signed)
 
+    def values(self, each: Any) -> np.ndarray:
+        """What is drawn of the map of a box or class, shape (H, W): the map, or what speaks for it minus against it."""
+        values = finite(each.normalised)
+        return values - finite(each.counter) if self.signed and each.counter is not None else values
+
     def shown(self, values: np.ndarray) -> np.ndarray:
         """What colours and opacity follow: the map (H, W), or the root of its values with their signs."""
         return np.sign(values) * np.sqrt(np.abs(values)) if self.rooted else values
@@ -82,6 +87,11 @@ class Look:
         table = colormap_table(self.colormap)
         texts = (f'for {against}' if against else f'against {name}', f'for {name}')
         return [(text, tuple(colour.tolist())) for text, colour in zip(texts, (table[0], table[-1]))]
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """A map as float32, 0 where it is not a number."""
+    return np.nan_to_num(np.asarray(values, np.float32), nan=0.0)
 
 
 def contrasted_name(name: str, against: str) -> str:

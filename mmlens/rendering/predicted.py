@@ -70,8 +70,12 @@ def _title(predicted: Predicted, segments: int) -> str:
 
 def named(name: str, score: float) -> str:
     """A class with its score: ``tabby 0.86``."""
-    # ImageNet's names are lists of synonyms: the first is enough.
-    return f'{name.split(", ")[0]} {score:.2f}'
+    return f'{first_name(name)} {score:.2f}'
+
+
+def first_name(name: str) -> str:
+    """The first of a class's names: ImageNet's are lists of synonyms."""
+    return name.split(', ')[0]
 
 
 def _note(predicted: Predicted, without_key: Sequence[KeyEntry]) -> str:

@@ -29,6 +29,9 @@ class ClassMap(Record):
             the network's input, as published; 0 where the picture was cropped away.
         blank: Why the map is empty and what to try; ``None`` for a map that is not.
         guided: Shape (H, W, 3), float32, BGR: the guided gradients at the picture's pixels, if asked for.
+        against: What the class was contrasted with, as text; empty if it was not.
+        counter: Shape (H, W), float32 in [0, 1]: what speaks against the class or, with ``against``, for the other one,
+            scaled like ``normalised``. ``None`` where it was not asked for.
     """
 
     category: int
@@ -40,6 +43,8 @@ class ClassMap(Record):
     normalised: np.ndarray
     blank: Optional[str] = None
     guided: Optional[np.ndarray] = None
+    against: str = ''
+    counter: Optional[np.ndarray] = None
 
     def __repr__(self) -> str:
         blank = f', blank: {self.blank}' if self.blank else ''
@@ -61,6 +66,7 @@ class ClassExplanation(Explanation[ClassMap]):
         notes: Sentences for the user (why a map is blank, that a method is class-agnostic, ...).
         versions: Versions of the packages that made the maps.
         unfinished: Whether the work was ended early: the maps are those so far.
+        fusion: Name of the fusion that made one map of those of the layers; empty where there was nothing to fuse.
     """
 
     kind: ClassVar[str] = 'class maps'
@@ -76,6 +82,7 @@ class ClassExplanation(Explanation[ClassMap]):
     notes: List[str] = field(default_factory=list)
     versions: Dict[str, str] = field(default_factory=dict)
     unfinished: bool = False
+    fusion: str = ''
 
     def _items(self) -> List[ClassMap]:
         return self.classes
@@ -100,14 +107,16 @@ class ClassExplanation(Explanation[ClassMap]):
         Returns:
             ``raw`` and ``normalised`` (N, H, W) float32; ``covered`` (H, W) bool; ``categories``,
             ``ranks`` (N,) int64; ``scores``, ``logits`` (N,) float32, ``exact_scores``, ``exact_logits``
-            float64; ``classes``, ``blank`` (N,) text; ``to_input`` (3, 3) float64; ``input_size`` (2,) int64;
-            where classes have guided gradients, ``guided`` (M, H, W, 3) float32, BGR, and ``has_guided``
-            (N,) bool; and what :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
+            float64; ``classes``, ``blank``, ``against`` (N,) text; ``fusion`` text; ``to_input`` (3, 3) float64;
+            ``input_size`` (2,) int64; where classes have guided gradients, ``guided`` (M, H, W, 3) float32, BGR, and
+            ``has_guided`` (N,) bool; likewise ``counters`` (M, H, W) float32; and what
+            :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
         """
         height, width = self.picture.shape[:2]
         classes = self.classes
         return {
             **optional('guided', [c.guided for c in classes], np.float32),
+            **optional('counters', [c.counter for c in classes], np.float32),
             'raw': np.array([c.raw for c in classes], np.float32).reshape(-1, height, width),
             'normalised': np.array([c.normalised for c in classes], np.float32).reshape(-1, height, width),
             'covered': self.covered,
@@ -119,6 +128,8 @@ class ClassExplanation(Explanation[ClassMap]):
             'exact_logits': np.array([c.logit for c in classes], np.float64),
             'classes': texts([c.class_name for c in classes]),
             'blank': texts([c.blank or '' for c in classes]),
+            'against': texts([c.against for c in classes]),
+            'fusion': np.array(self.fusion),
             'to_input': self.to_input,
             'input_size': np.array(self.input_size, np.int64),
             **super().arrays(),
@@ -136,6 +147,8 @@ class ClassExplanation(Explanation[ClassMap]):
             saved['normalised'],
             [why or None for why in saved['blank'].tolist()],
             from_optional(saved, 'guided', len(saved['categories'])),
+            saved['against'].tolist() if 'against' in saved else [''] * len(saved['categories']),
+            from_optional(saved, 'counters', len(saved['categories'])),
         )
         height, width = saved['input_size'].tolist()
         return cls(
@@ -143,5 +156,6 @@ class ClassExplanation(Explanation[ClassMap]):
             covered=saved['covered'],
             to_input=saved['to_input'],
             input_size=(height, width),
+            fusion=str(saved.get('fusion', '')),
             **shared(saved),
         )

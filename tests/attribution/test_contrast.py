@@ -50,3 +50,10 @@ def test_it_is_the_target_of_finer_cam():
     (got,) = torch.autograd.grad(contrast(ours, 0, [1, 2]), ours)
     (expected,) = torch.autograd.grad(FinerWeightedTarget(0, [1, 2], 1)(theirs), theirs)
     torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_classes_that_are_most_unlikely_are_contrasted_as_exactly_as_others():
+    logits = torch.tensor([30.0, -20.0, -22.0, 0.0], requires_grad=True)
+    value = contrast(logits, 1, [2])
+    (gradient,) = torch.autograd.grad(value, logits)
+    assert float(value) == 2 and gradient.tolist() == [0, 1, -1, 0]

@@ -114,3 +114,24 @@ def test_guided_gradients_by_hand():
     found = guided_gradients(model, model, inputs, 0)
     np.testing.assert_allclose(found.flatten().numpy(), [2, 0, 0])
     assert type(model.relu) is nn.ReLU
+
+
+def test_a_class_is_contrasted_with_others(net, inputs):
+    """By hand: the gradients of the logit's weighted difference, averaged over the map."""
+    logits, activation = net(inputs)[0].detach(), net.norm(net.conv(inputs)).detach()
+    p = logits.softmax(0)
+
+    def weights_of(others):
+        start = activation.clone().requires_grad_()
+        z = net.head(net.relu(start.clone()).mean((2, 3)))[0]
+        value = sum(p[k] * (z[1] - z[k]) for k in others) / sum(p[k] for k in others)
+        return torch.autograd.grad(value, start)[0].mean((2, 3), keepdim=True)
+
+    # For a single other class the weights cancel, so that their own gradient does not matter.
+    expected = stretch(
+        F.interpolate((weights_of([0]) * activation).sum(1, True).relu(), (16, 24), mode='bilinear')[0, 0]
+    )
+    found = explain(net, inputs, 'FinerCAM', others=[0])
+    np.testing.assert_allclose(found, expected.detach(), rtol=1e-4, atol=1e-5)
+    assert not np.allclose(found, explain(net, inputs, 'FinerCAM', others=[2]), atol=1e-2)
+    assert not np.allclose(explain(net, inputs, 'FullGrad', others=[0]), explain(net, inputs, 'FullGrad'), atol=1e-2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import HOOKS, MODELS
-from trainings import EMA, CallAfterEpoch, cam, read_drawing, warnings_of
+from trainings import EMA, CallAfterEpoch, cam, drawn_by, read_drawing, warnings_of
 
 from mmlens.engine import CAMVisHook, VisHook
 from mmlens.engine.watched_pictures import Choice
@@ -20,6 +20,7 @@ from mmlens.models.families import as_network
 WRONG = [
     (dict(method=None), '^method must be a name, not None.$'),
     (dict(layers=4), '^layers must be a layer, or a list of such, not 4.$'),
+    (dict(against=1.5), '^against must be a class, or a list of such, not 1.5.$'),
     (dict(num_extra_tokens='1'), "^num_extra_tokens must be a whole number, not '1'.$"),
     (dict(), '^RTMDet is a detector, and class maps need a classifier: '),
 ]
@@ -89,3 +90,14 @@ def test_classes_were_called_categories():
     with pytest.warns(DeprecationWarning, match='`categories` is now called `classes`'):
         old = CAMVisHook(categories='truth')
     assert old.classes == CAMVisHook(classes='truth').classes == 'truth'
+
+
+def test_both_directions_of_a_contrast_are_drawn(make_runner):
+    runner = make_runner('mmpretrain', [cam(during='test', num=1, against='auto', signed=True, layout=None)])
+    plain = make_runner('mmpretrain', [cam(during='test', num=1, layout=None)], work='plain')
+    for each in (runner, plain):
+        each.test()
+    assert drawn_by(runner) == drawn_by(plain) == ['cam_test/000/epoch_0000']
+    # A sheet, so that the colours are named; a single class alone is an overlay.
+    sheet, overlay = (read_drawing(each, 'cam_test/000/epoch_0000') for each in (runner, plain))
+    assert sheet.shape[1] > 2 * overlay.shape[1]

@@ -112,3 +112,18 @@ def test_runs_of_other_classes_have_another_identity(running, classifier):
     other = ClassRuns(classifier, runs.inputs, runs.replay, logits, CATEGORIES[::-1], PLAIN)
     weaker = ClassRuns(classifier, runs.inputs, runs.replay, logits / 2, CATEGORIES, PLAIN)
     assert len({runs.identity, other.identity, weaker.identity}) == 3
+
+
+def test_what_is_measured_can_be_something_else(running, classifier):
+    plain, logits = running()
+    runs = ClassRuns(
+        classifier, plain.inputs, plain.replay, logits, CATEGORIES, PLAIN, lambda z: z[:, [4, 1]] - z[:, [0]]
+    )
+    torch.testing.assert_close(runs.reference, logits[0, CATEGORIES] - logits[0, 0])
+    altered = torch.cat([runs.inputs, -runs.inputs])
+    with torch.no_grad():
+        expected = classifier.logits_of(altered)
+    expected = expected[:, CATEGORIES] - expected[:, [0]]
+    torch.testing.assert_close(runs.at_input(altered), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(runs.similarity(altered), expected, rtol=1e-4, atol=1e-5)
+    assert runs.identity != plain.identity

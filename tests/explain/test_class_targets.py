@@ -91,3 +91,67 @@ def test_a_blank_map_has_the_reason_that_is_true(classifier, picture):
     assert (
         targets.why_nothing(get_method('scorecam'), ['a']) == 'scorecam finds nothing; choose another layer or method'
     )
+
+
+def contrasts(classifier, picture, classes, against):
+    """What is asked of the classes, and the logits."""
+    targets = ClassTargets(classifier, picture, classes, against=against)
+    layer = classifier.model.backbone.layer4
+    with Tap(classifier.model, {'backbone.layer4': layer}) as tap:
+        scalars = [float(scalar) for scalar in targets.scalars(tap)]
+    return targets, scalars, targets.logits.double()
+
+
+def test_contrasts_are_those_of_logits_by_hand(classifier, picture):
+    targets, (bee, dog), z = contrasts(classifier, picture, ['bee', 'dog'], 'fox')
+    assert [bee, dog] == pytest.approx([float(z[1] - z[5]), float(z[3] - z[5])], rel=1e-4)
+    assert [targets.name_against(n) for n in (0, 1)] == ['fox', 'fox']
+
+    # Several are weighted by how likely they are; a class among them is left out.
+    targets, (bee, ant), z = contrasts(classifier, picture, [1, 0], ['ant', 'bee', 'fox'])
+    p = z.softmax(0)
+    assert bee == pytest.approx(float((p[0] * (z[1] - z[0]) + p[5] * (z[1] - z[5])) / (p[0] + p[5])), rel=1e-4)
+    assert ant == pytest.approx(float((p[1] * (z[0] - z[1]) + p[5] * (z[0] - z[5])) / (p[1] + p[5])), rel=1e-4)
+    assert [targets.name_against(n) for n in (0, 1)] == ['ant or fox', 'bee or fox']
+
+    targets, values, z = contrasts(classifier, picture, list(range(6)), 'auto')
+    first, second = z.argsort(descending=True)[:2].tolist()
+    assert targets.others == [[second] if label == first else [first] for label in range(6)]
+    expected = [float(z[label] - z[second if label == first else first]) for label in range(6)]
+    assert values == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_the_class_that_is_predicted_may_be_the_one_it_is_contrasted_with(classifier, picture):
+    predicted = asked(classifier, picture).categories[0]
+    targets, (value,), _ = contrasts(classifier, picture, None, predicted)
+    assert value == 0 and targets.others == [None] and targets.name_against(0) == ''
+    assert targets.why_not_asked(0) == 'it is of the only class that it would be contrasted with'
+    assert asked(classifier, picture).why_not_asked(0) is None
+
+
+@pytest.mark.parametrize(
+    ('classes', 'against', 'sentence'),
+    [
+        (['dog'], 'dog', "^The class 'dog' cannot be contrasted with itself: name another in `against`.$"),
+        (['dog', 'bee'], [1, 1], "^The class 'bee' cannot be contrasted with itself"),
+        (None, 'background', "^A classifier has no background: name another class, or use `against='auto'`.$"),
+        (None, 'cow', "no class 'cow'"),
+        (None, [], '^`against` names no class: give at least one.$'),
+        (None, 77, "no class '77'"),
+    ],
+)
+def test_what_a_class_cannot_be_contrasted_with(classifier, picture, classes, against, sentence):
+    with pytest.raises(MmlensError, match=sentence) as raised:
+        ClassTargets(classifier, picture, classes, against=against).ask()
+    assert '\n' not in str(raised.value)
+
+
+def test_another_input_is_contrasted_with_the_same_classes(classifier, picture):
+    targets = ClassTargets(classifier, picture, ['bee'], against='auto')
+    targets.ask()
+    other = targets.on(-targets.prepared.batch['inputs'])
+    targets.others = [[3]]
+    assert other.others != targets.others
+    again = targets.on(-targets.prepared.batch['inputs'])
+    again.ask()
+    assert again.others == [[3]] and again.name_against(0) == 'dog'

@@ -216,6 +216,159 @@ def test_both_smoothings_go_together(classifiers, square, kind):
     np.testing.assert_allclose(found.normalised, expected, rtol=1e-4, atol=1e-5)
 
 
+def finer(kind, classifier, picture, category, comparisons, cam_name='FinerCAM', **smooth):
+    """FinerCAM's figures, and the classes that it compared with: those of these ranks by nearness of the logit."""
+    import pytorch_grad_cam
+    from pytorch_grad_cam.utils.model_targets import FinerWeightedTarget
+
+    wrapped = Plain(copy.deepcopy(classifier.model))
+    name, tokens = DEFAULTS[kind]
+    layer = wrapped.model.get_submodule(name.replace('[', '.').replace(']', ''))
+
+    def reshape(output):
+        extra, side = tokens
+        return output[:, extra:].reshape(len(output), side, side, -1).permute(0, 3, 1, 2)
+
+    cam = getattr(pytorch_grad_cam, cam_name)(wrapped, [layer], reshape_transform=reshape if tokens else None)
+    layer.register_forward_hook(lambda module, args, output: output.clone())
+    inputs = classifier.prepare(picture).batch['inputs']
+    with torch.no_grad():
+        logits = wrapped(inputs)[0]
+    nearest = (logits - logits[category]).abs().argsort().tolist()
+    others = [nearest[rank] for rank in comparisons]
+    if cam_name == 'FinerCAM':
+        return cam(inputs, target_idx=category, comparison_categories=comparisons, alpha=1)[0], others
+    return cam(inputs, [FinerWeightedTarget(category, others, 1)], **smooth)[0], others
+
+
+@pytest.fixture
+def unsure():
+    """Let a classifier be of two minds while a test runs: the package divides by a likelihood plus 1e-9."""
+    changed = []
+
+    def calm(classifier):
+        last = [module for module in classifier.model.head.modules() if isinstance(module, nn.Linear)]
+        changed.extend(last)
+        with torch.no_grad():
+            for module in last:
+                module.weight.mul_(0.125)
+
+    yield calm
+    with torch.no_grad():
+        for module in changed:
+            module.weight.mul_(8)
+
+
+@pytest.mark.skipif('finercam' not in cam_classes(), reason='this grad-cam has no FinerCAM')
+@pytest.mark.parametrize('kind', ['resnet', 'mobilenet_v3', 'vit', 'swin'])
+@pytest.mark.parametrize('comparisons', [[1], [1, 2, 3], [4]])
+def test_contrast_equals_finercam(classifiers, square, kind, comparisons, unsure):
+    unsure(classifiers(kind))
+    for category in range(0, 5, 2):
+        expected, others = finer(kind, classifiers(kind), square, category, comparisons)
+        found = explain_classes(classifiers(kind), square, classes=[category], against=others)[0]
+        np.testing.assert_allclose(found.normalised, expected, rtol=1e-4, atol=1e-5)
+        assert found.against == ' or '.join(CLASSES[label] for label in sorted(others, key=others.index))
+        # Its own engine is asked for the same classes.
+        engine = explain_classes(classifiers(kind), square, classes=[category], against=others, method='FinerCAM')[0]
+        np.testing.assert_allclose(engine.normalised, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif('finercam' not in cam_classes(), reason='this grad-cam has no FinerCAM')
+@pytest.mark.parametrize('smooth', [dict(eigen_smooth=True), dict(aug_smooth=True)], ids=['eigen', 'aug'])
+def test_smoothed_contrast_equals_the_published(classifiers, square, smooth, unsure):
+    unsure(classifiers('resnet'))
+    expected, others = finer('resnet', classifiers('resnet'), square, 2, [1, 2], 'GradCAM', **smooth)
+    found = explain_classes(classifiers('resnet'), square, classes=2, against=others, **smooth)[0]
+    np.testing.assert_allclose(found.normalised, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_both_directions_are_each_others_counter(classifiers, square):
+    cup, fork = explain_classes(classifiers('resnet'), square, classes=['cup', 'fork'], against=['cup', 'fork'])
+    assert (cup.against, fork.against) == ('fork', 'cup')
+    np.testing.assert_allclose(cup.counter, fork.normalised, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(fork.counter, cup.normalised, rtol=1e-4, atol=1e-6)
+    smooth = dict(classes=['cup', 'fork'], against=['cup', 'fork'], aug_smooth=True)
+    cup, fork = explain_classes(classifiers('resnet'), square, **smooth)
+    np.testing.assert_allclose(cup.counter, fork.normalised, rtol=1e-4, atol=1e-6)
+
+
+def test_what_speaks_against_a_class_is_the_map_of_the_negative(classifiers, square):
+    classifier = classifiers('resnet')
+    found = explain_classes(classifier, square, classes='cup', signed=True, layers=['backbone.layer3'])[0]
+    inputs, layer = classifier.prepare(square).batch['inputs'], classifier.model.backbone.layer3
+    kept = []
+    handle = layer.register_forward_hook(lambda module, args, output: kept.append(output) or output)
+    try:
+        (gradient,) = torch.autograd.grad(-classifier.logits_of(inputs)[0, 0], kept)
+    finally:
+        handle.remove()
+    cells = (gradient.mean((2, 3), keepdim=True) * kept[0]).sum(1).relu().detach()
+    expected = stretch(average_layers([LevelMap('', cells[0])], (SIDE, SIDE)))
+    np.testing.assert_allclose(found.counter, expected, rtol=1e-4, atol=1e-5)
+    assert found.against == '' and explain_classes(classifier, square, classes='cup')[0].counter is None
+
+
+@pytest.mark.parametrize('method', ['AblationCAM', 'ScoreCAM', 'ReciproCAM', 'DRISE'])
+def test_methods_of_many_passes_contrast_too(classifiers, square, method):
+    """Which of two classes is explained changes the map; several at once give what each gives alone."""
+    options = dict(method=method, layers=None if method == 'DRISE' else ['backbone.layer4'])
+    options['method_options'] = dict(num_masks=40) if method == 'DRISE' else None
+    both = explain_classes(classifiers('resnet'), square, classes=[0, 1], against=[0, 1], **options)
+    alone = explain_classes(classifiers('resnet'), square, classes=[1], against=[0], **options)
+    np.testing.assert_allclose(both[1].raw, alone[0].raw, rtol=1e-3, atol=1e-5)
+    assert both[0].counter is None and not np.allclose(both[0].normalised, both[1].normalised, atol=1e-2)
+
+
+def test_ablation_takes_shares_of_the_class_against_the_other(classifiers, square):
+    classifier, layer = classifiers('resnet'), classifiers('resnet').model.backbone.layer4
+    inputs, off = classifier.prepare(square).batch['inputs'], []
+
+    def alter(module, args, output):
+        kept.append(output)
+        return output * torch.tensor([channel not in off for channel in range(128)]).reshape(1, -1, 1, 1)
+
+    def share():
+        logits = classifier.logits_of(inputs)[0]
+        return float(nn.functional.softplus(logits[1] - logits[0]))
+
+    kept, handle = [], layer.register_forward_hook(alter)
+    try:
+        with torch.no_grad():
+            whole, weights = share(), []
+            for channel in range(128):
+                off[:] = [channel]
+                weights.append((whole - share()) / whole)
+    finally:
+        handle.remove()
+    cells = (torch.tensor(weights)[:, None, None] * kept[0][0]).sum(0).relu()
+    expected = stretch(average_layers([LevelMap('', cells)], (SIDE, SIDE)))
+    options = dict(method='AblationCAM', layers=['backbone.layer4'], method_options=dict(ablated='zero'))
+    found = explain_classes(classifier, square, classes=[1], against=[0], **options)[0]
+    np.testing.assert_allclose(found.normalised, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_contrasts_that_cannot_be_had_are_refused_or_explained(classifiers, square):
+    classifier = classifiers('resnet')
+    with pytest.raises(MethodError, match="^Method 'scorecam' shows only what speaks for a target: leave out `signed`"):
+        explain_classes(classifier, square, method='scorecam', signed=True)
+    with pytest.raises(MmlensError, match='^`guided_backprop` follows the logit of one class: leave out `against`.$'):
+        explain_classes(classifier, square, against='auto', guided_backprop=True)
+    predicted = explain_classes(classifier, square)[0].category
+    for method in ('gradcam', 'scorecam', 'fullgrad'):
+        found = explain_classes(classifier, square, against=predicted, method=method)
+        assert found[0].blank == 'it is of the only class that it would be contrasted with'
+        assert not found[0].normalised.any() and found.draw().any()
+
+
+def test_the_fusion_is_recorded(classifiers, square):
+    classifier = classifiers('resnet')
+    assert explain_classes(classifier, square).fusion == 'mean'
+    layers = ['backbone.layer3', 'backbone.layer4']
+    assert explain_classes(classifier, square, layers=layers, fusion='Product').fusion == 'product'
+    assert explain_classes(classifier, square, method='fullgrad').fusion == ''
+
+
 def test_several_layers_are_averaged_as_published(classifiers, square):
     import pytorch_grad_cam
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget

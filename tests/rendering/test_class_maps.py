@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from mmlens.errors import MmlensError
-from mmlens.rendering.class_maps import _columns_of_pairs, _panels, combine_guided, draw_class_maps
+from mmlens.rendering.blend import blend_map, blend_signed
+from mmlens.rendering.class_maps import _panels, combine_guided, draw_class_maps, drawing_of_classes
+from mmlens.rendering.look import Look
+from mmlens.rendering.sheets import columns_of_groups
 from mmlens.results.classes import ClassExplanation, ClassMap
 
 
@@ -85,8 +88,8 @@ def test_a_class_and_its_guided_panel_stand_in_one_row(count):
     guided = np.random.default_rng(0).normal(size=(20, 40, 3)).astype(np.float32)
     found = explanation(count, guided=guided)
     found.classes[0].blank = 'no gradient' if count > 2 else None  # it has no guided panel
-    panels = _panels(found, found.picture, 'picture', 'turbo', 0.5)
-    columns = _columns_of_pairs(panels)
+    panels = _panels(found, found.picture, 'picture', Look.of('', 'turbo', 0.5))
+    columns = columns_of_groups(panels, 2)
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
     assert columns % 2 == 1 and [row[0] is not None for row in rows] == [True] + [False] * (len(rows) - 1)
     pairs = [pair for row in rows for pair in zip(row[1::2], row[2::2])]
@@ -101,3 +104,67 @@ def test_a_class_and_its_guided_panel_stand_in_one_row(count):
 def test_unknown_options_are_refused(options):
     with pytest.raises(MmlensError):
         draw_class_maps(explanation(), **options)
+
+
+def contrasted(number=1, against=['bee', 'honey bee'][0]):
+    """Classes whose counter maps peak at another pixel."""
+    found = explanation(number)
+    for each in found:
+        each.against, each.counter = against, np.zeros((20, 40), np.float32)
+        each.counter[15, 20] = 1
+    return found
+
+
+@pytest.mark.parametrize('number', [1, 3])
+def test_what_speaks_for_the_other_class_stands_beside_each(number):
+    found = contrasted(number)
+    panels = _panels(found, found.picture, 'picture', Look.of('', None, None))
+    assert [panel.title for panel in panels[1::2]] == [f'class {n} 0.50, not bee' for n in range(number)]
+    assert [panel.title for panel in panels[2::2]] == [f'bee, not class {n}' for n in range(number)]
+    enlarged = [np.argwhere((panel.picture != 200).any(2)).mean(0) for panel in panels[1:3]]
+    # 16 times as large: one at the pixel (5, 12), the other at (15, 20)
+    np.testing.assert_allclose(enlarged, [[16 * 0 + 44, 100], [124, 164]], atol=5)
+    drawing = drawing_of_classes(found)  # a sheet without being asked for, so that both are seen
+    assert [place.item for place in drawing.of_kind('panel')] == [n for n in range(number) for _ in range(2)]
+
+
+def test_with_guided_gradients_a_class_has_three_panels():
+    found = contrasted(4)
+    for each in found:
+        each.guided = np.random.default_rng(0).normal(size=(20, 40, 3)).astype(np.float32)
+    panels = _panels(found, found.picture, 'picture', Look.of('', None, None))
+    assert [panel.detail for panel in panels[3::3]] == ['guided backprop × map'] * 4
+    assert len(drawing_of_classes(found).of_kind('panel')) == 12
+
+
+def test_both_directions_in_one_map():
+    found = contrasted()
+    drawn = draw_class_maps(found, layout='overlay', signed=True, alpha=0.8)
+    values = found[0].normalised - found[0].counter
+    inside = np.s_[:, 10:30]
+    assert (drawn[inside] == blend_signed(found.picture, values, 'blue-red', 0.8)[inside]).all()
+    (red, blue) = (drawn[5, 12].astype(int), drawn[15, 20].astype(int))
+    assert red[2] > red[0] and blue[0] > blue[2]
+    (panel,) = drawing_of_classes(found, signed=True).of_kind('panel')
+    assert panel.item == 0
+    with pytest.raises(MmlensError, match=r'ask `explain_classes\(\)` for `signed`'):
+        draw_class_maps(explanation(), signed=True)
+
+
+def test_maps_of_a_product_follow_their_root():
+    found = explanation()
+    found[0].normalised[10, 20] = 0.25
+    found.fusion = 'product'
+    drawn = draw_class_maps(found, colormap='jet', alpha=0.6)
+    inside = np.s_[:, 10:30]
+    assert (drawn[inside] == blend_map(found.picture, np.sqrt(found[0].normalised), 'jet', 0.6)[inside]).all()
+    assert _panels(found, found.picture, 'picture', Look.of('product', None, None))[1].bar.ticks == ('0', '0.25', '1')
+
+
+def test_a_class_whose_counter_map_is_empty_says_so():
+    found = contrasted()
+    found[0].counter[:] = 0
+    panels = _panels(found, found.picture, 'picture', Look.of('', None, None))
+    assert panels[2].note == 'nothing at these layers does' and panels[2].bar is None
+    found[0].blank = 'it is the only class'
+    assert _panels(found, found.picture, 'picture', Look.of('', None, None))[2] is None

@@ -38,3 +38,15 @@ def test_drawing_is_the_picture_and_says_what_lies_where(classes):
     drawing = classes.drawing(layout='sheet')
     np.testing.assert_array_equal(drawing.image, classes.draw(layout='sheet'))
     assert [place.item for place in drawing.of_kind('panel')] == [0, 1]
+
+
+def test_fusion_and_both_directions_are_saved_and_missing_in_earlier_files(classes, make, tmp_path):
+    classes.fusion, classes[1].against, classes[1].counter = 'product', 'cup', make.random(7)
+    arrays = classes.arrays()
+    assert str(arrays['fusion']) == 'product' and arrays['against'].tolist() == ['', 'cup']
+    assert arrays['has_counters'].tolist() == [False, True] and arrays['counters'].dtype == np.float32
+    assert type(classes).load(classes.save(tmp_path / 'new.npz')) == classes
+    earlier = {k: v for k, v in arrays.items() if k not in ('fusion', 'against', 'counters', 'has_counters')}
+    np.savez(tmp_path / 'old.npz', kind=np.array(classes.kind), format=np.array(1), **earlier)
+    old = type(classes).load(tmp_path / 'old.npz')
+    assert (old.fusion, old[1].against, old[1].counter) == ('', '', None)

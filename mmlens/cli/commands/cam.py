@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from ...choices import CLASS_LAYOUTS, FRAMES
 from ...errors import MmlensError, count
-from ..arguments import Parser, add_cfg_options, add_fusion, add_network, add_picture, fraction, parse, words
+from ..arguments import (
+    Parser,
+    add_cfg_options,
+    add_contrast,
+    add_fusion,
+    add_network,
+    add_picture,
+    against,
+    fraction,
+    parse,
+    words,
+)
 from ..guard import guarded
 from ..job import load as open_named
 from ..job import run_job
@@ -78,6 +89,11 @@ def _add_what(parser: Parser) -> None:
         help='classes to explain, by index or name; several are drawn side by side (default: the predicted class; for '
         'a detector, all boxes)',
     )
+    add_contrast(
+        group,
+        "explain why it is this class and not that one: a class's index or name, several, or auto (the other class "
+        'that scores highest)',
+    )
     group.add_argument(
         '--vit-like',
         action='store_true',
@@ -142,7 +158,9 @@ def _add_results(parser: Parser) -> None:
         help='one map on the picture, or a labelled sheet (default: overlay for one class, sheet for several)',
     )
     group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, from 0 to 1')
-    group.add_argument('--colormap', help='a colour map from OpenCV or matplotlib (default: turbo)')
+    group.add_argument(
+        '--colormap', help='a colour map from OpenCV or matplotlib (default: turbo, or blue-red with --signed)'
+    )
 
 
 def _tokens(text: str) -> int:
@@ -166,9 +184,10 @@ def check_options(sources: Sequence[Source], args: argparse.Namespace) -> None:
 
 
 def describe(each: ClassMap) -> str:
-    """One line about a class: index, name, score, rank, and, if its map is blank, why."""
+    """One line about a class: index, name, score, rank, what it was contrasted with, and, if its map is blank, why."""
     blank = f'  blank: {each.blank}' if each.blank else ''
-    return f'{each.category:>4}  {each.class_name:<24} {each.score:.3f}  rank {each.rank}{blank}'
+    against = f'  not {each.against}' if each.against else ''
+    return f'{each.category:>4}  {each.class_name:<24} {each.score:.3f}  rank {each.rank}{against}{blank}'
 
 
 def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any) -> Drawn:
@@ -239,6 +258,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens cam``. See :func:`mmlens.cli.main.main`."""
     args = parse(build_parser(), argv)
     look = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
+    look['signed'] = args.signed
     method_options = pass_options(args)
     passes = Passes() if args.method.lower() in PASS_METHODS else None
 
@@ -252,6 +272,8 @@ def main(argv: Optional[List[str]] = None) -> int:
             layers=args.target_layers,
             fusion=args.fusion,
             classes=args.target_category,
+            against=against(args),
+            signed=args.signed,
             eigen_smooth=args.eigen_smooth,
             aug_smooth=args.aug_smooth,
             num_extra_tokens=args.num_extra_tokens,
@@ -271,6 +293,8 @@ def main(argv: Optional[List[str]] = None) -> int:
             layers=args.target_layers,
             fusion=args.fusion,
             classes=args.target_category,
+            against=against(args),
+            signed=args.signed,
             **words(args),
             method_options=method_options,
             progress=passes,

@@ -1,5 +1,6 @@
 import os
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -226,3 +227,20 @@ def test_precision_search_goes_on_where_it_was(model, pictures, capsys):
     whole, again = [np.load(f'{folder}/a.npz') for folder in ('whole', 'again')]
     assert np.array_equal(whole['raw'], again['raw']) and whole['raw'].shape[0] == 2
     assert 2 < whole['passes'] <= 2 * 24 + 2 == again['passes'] + 2 * 24
+
+
+def test_the_marks_of_shapes_are_contrasted(tmp_path, capsys):
+    shapes = Path(__file__).resolve().parents[3] / 'projects' / 'shapes'
+    model = [str(shapes / name) for name in ('configs/shapes_rtmdet.py', 'checkpoints/shapes_rtmdet.pth')]
+    picture = str(shapes / 'pictures' / '000020.jpg')
+    options = ['--against', 'auto', '--signed', '--layout', 'panels', '--save-maps', '--device', 'cpu']
+    assert main([picture, *model, *options, '--topk', '2', '--out-dir', str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.search(r'^ +0  coin_cross +0\.\d\d  \[.*\]  not coin_dot$', lines[1])
+    assert re.search(r'^ +1  coin_dot +0\.\d\d  \[.*\]  not coin_cross$', lines[2])
+    with np.load(tmp_path / '000020.npz') as maps:
+        assert maps['against'].tolist() == ['coin_dot', 'coin_cross'] and str(maps['fusion']) == 'product'
+        assert maps['counters'].shape == maps['normalised'].shape and maps['counters'].max() == 1
+    assert cv2.imread(str(tmp_path / '000020.jpg')) is not None
+    assert main([picture, *model, '--against', 'coin', '--device', 'cpu', '--out-dir', str(tmp_path)]) == 2
+    assert "The model knows no class 'coin': it knows coin_dot" in capsys.readouterr().err

@@ -176,3 +176,18 @@ def test_an_overlay_shows_the_boxes_of_several_classes(model, pictures, capsys):
 def test_the_option_is_called_as_it_is_here(words, said, model, pictures, capsys):
     assert main(['cam', 'pics/a.png', *model, *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_class_is_contrasted_with_another(place, tmp_path, capsys):
+    words = ['--target-category', 'fork', '--against', 'cup', '--signed', '--save-path', str(tmp_path / 'one.png')]
+    assert run(place, *words, '--save-maps') == 0
+    assert 'rank ' in capsys.readouterr().out.splitlines()[1]
+    with np.load(tmp_path / 'one.npz') as maps:
+        assert maps['against'].tolist() == ['cup'] and maps['counters'].max() == 1 and str(maps['fusion']) == 'mean'
+    for against, sentence in (
+        ('fork', "The class 'fork' cannot be contrasted with itself: name another in --against."),
+        ('background', 'A classifier has no background: name another class, or use --against auto.'),
+    ):
+        assert run(place, '--target-category', 'fork', '--against', against, '--out-dir', str(tmp_path / 'no')) == 2
+        assert sentence in capsys.readouterr().err
+    assert not (tmp_path / 'no').exists()
