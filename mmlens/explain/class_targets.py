@@ -7,7 +7,6 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 
 from ..attribution.attribute import Attribution
 from ..attribution.contrast import AUTO, BACKGROUND, ITSELF, contrast, contrasted
@@ -142,10 +141,11 @@ class ClassTargets(Targets):
         return ClassRuns(self.network, inputs, replay, logits, self.categories, options, measure)
 
     def _measure(self, logits: bool) -> Callable[[Tensor], Tensor]:
+        # Methods that take shares of a score need a positive one: a contrast below 0 is raised to its size above it.
+        raised = torch.zeros(()) if logits else 2 * (-self._asked(self.logits)).clamp_min(0)
+
         def measure(of_copies: Tensor) -> Tensor:
-            values = torch.stack([self._asked(of_copy) for of_copy in of_copies])
-            # Methods that take shares of a score need a positive one that is nowhere saturated.
-            return values if logits else softplus(values)
+            return torch.stack([self._asked(of_copy) for of_copy in of_copies]) + raised.to(of_copies)
 
         return measure
 

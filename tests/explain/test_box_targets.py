@@ -122,7 +122,7 @@ def kept_outputs(detector, picture, layers):
     """What layers of a head return, float64, in the order of the layers; and what the detector finds."""
     kept = {}
     handles = [
-        layer.register_forward_hook(lambda module, args, output, n=n: kept.setdefault(n, output.double()))
+        layer.register_forward_hook(lambda module, args, output, n=n: kept.update({n: output.double()}))
         for n, layer in enumerate(layers)
     ]
     try:

@@ -321,31 +321,36 @@ def test_methods_of_many_passes_contrast_too(classifiers, square, method):
 
 
 def test_ablation_takes_shares_of_the_class_against_the_other(classifiers, square):
+    """Slow reference, for a class that is the likelier one and for one that is not: whose contrast is below 0."""
     classifier, layer = classifiers('resnet'), classifiers('resnet').model.backbone.layer4
-    inputs, off = classifier.prepare(square).batch['inputs'], []
+    inputs, off, kept = classifier.prepare(square).batch['inputs'], [], []
 
     def alter(module, args, output):
         kept.append(output)
         return output * torch.tensor([channel not in off for channel in range(128)]).reshape(1, -1, 1, 1)
 
-    def share():
+    def difference():
         logits = classifier.logits_of(inputs)[0]
-        return float(nn.functional.softplus(logits[1] - logits[0]))
+        return float(logits[1] - logits[0])
 
-    kept, handle = [], layer.register_forward_hook(alter)
+    handle, differences = layer.register_forward_hook(alter), []
     try:
         with torch.no_grad():
-            whole, weights = share(), []
+            whole = difference()
             for channel in range(128):
                 off[:] = [channel]
-                weights.append((whole - share()) / whole)
+                differences.append(difference())
     finally:
         handle.remove()
-    cells = (torch.tensor(weights)[:, None, None] * kept[0][0]).sum(0).relu()
-    expected = stretch(average_layers([LevelMap('', cells)], (SIDE, SIDE)))
+    assert whole > 0
     options = dict(method='AblationCAM', layers=['backbone.layer4'], method_options=dict(ablated='zero'))
-    found = explain_classes(classifier, square, classes=[1], against=[0], **options)[0]
-    np.testing.assert_allclose(found.normalised, expected, rtol=1e-3, atol=1e-3)
+    found = explain_classes(classifier, square, classes=[1, 0], against=[0, 1], **options)
+    for each, sign in zip(found, (1, -1)):
+        weights = sign * (whole - torch.tensor(differences)) / whole
+        cells = (weights[:, None, None] * kept[0][0]).sum(0).relu()
+        expected = stretch(average_layers([LevelMap('', cells)], (SIDE, SIDE)))
+        assert expected.max() == 1 and each.blank is None
+        np.testing.assert_allclose(each.normalised, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_contrasts_that_cannot_be_had_are_refused_or_explained(classifiers, square):
