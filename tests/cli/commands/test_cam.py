@@ -183,7 +183,9 @@ def test_a_class_is_contrasted_with_another(place, tmp_path, capsys):
     assert run(place, *words, '--save-maps') == 0
     assert 'rank ' in capsys.readouterr().out.splitlines()[1]
     with np.load(tmp_path / 'one.npz') as maps:
-        assert maps['against'].tolist() == ['cup'] and maps['counters'].max() == 1 and str(maps['fusion']) == 'mean'
+        assert maps['against'].tolist() == ['cup'] and str(maps['fusion']) == 'mean'
+        both = np.concatenate([maps['normalised'], maps['counters']])
+        assert both.shape == (2, 90, 120) and both.max() == 1
     for against, sentence in (
         ('fork', "The class 'fork' cannot be contrasted with itself: name another in --against."),
         ('background', 'A classifier has no background: name another class, or use --against auto.'),
