@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union
 
 import torch
 from torch import Tensor
@@ -17,6 +17,12 @@ ITSELF = 'it is of the only class that it would be contrasted with'
 
 # What a class is contrasted with: indexes of other classes, or one of the two names above.
 Against = Union[str, Sequence[int]]
+
+
+def one_of(against: Any) -> Any:
+    """A list that holds ``'auto'`` or ``'background'`` alone, as a command line gives it, as that name itself."""
+    listed = isinstance(against, (list, tuple)) and len(against) == 1 and against[0] in (AUTO, BACKGROUND)
+    return against[0] if listed else against
 
 
 def contrasted(against: Against, logits: Tensor, label: int, classes: int, has_background: bool) -> Optional[List[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
 
 from ..choices import FAMILIES, FUSIONS
 from ..errors import MmlensError
@@ -138,19 +138,13 @@ def add_fusion(parser: argparse._ActionsContainer, default: str) -> None:
 
 
 def add_contrast(parser: argparse._ActionsContainer, what: str) -> None:
-    """Add ``--against``, whose help is ``what``, and ``--signed``. :func:`against` reads the first."""
+    """Add ``--against``, whose help is ``what``, and ``--signed``."""
     parser.add_argument('--against', nargs='+', metavar='CLASS', help=what)
     parser.add_argument(
         '--signed',
         action='store_true',
         help='draw what speaks for (red) and against (blue) in one map, with --against for the one and the other class',
     )
-
-
-def against(args: argparse.Namespace) -> Optional[Union[str, List[str]]]:
-    """The value of ``--against``; ``auto`` and ``background`` stand alone."""
-    given: Optional[List[str]] = args.against
-    return given[0] if given in (['auto'], ['background']) else given
 
 
 def add_network(parser: Parser) -> None:

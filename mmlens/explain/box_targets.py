@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..attribution.class_scores import Candidate, ClassScores
-from ..attribution.contrast import AUTO, BACKGROUND, ITSELF, Against, contrast, contrasted
+from ..attribution.contrast import AUTO, BACKGROUND, ITSELF, Against, contrast, contrasted, one_of
 from ..attribution.graph import live_graph
 from ..attribution.methods import Method, PassMethod
 from ..attribution.passes.replay import Replay
@@ -65,7 +65,7 @@ class BoxTargets(Targets):
         super().__init__(detector, picture, **words)
         self._target, self._scalar_of = target, box_target(target)
         self._select = select
-        self._against = against
+        self._against = one_of(against)
         self.needs_gradients = against is not None
         self._asked: Optional[Predictions] = None  # of the pass with gradients
         self._candidates: List[Optional[Candidate]] = []

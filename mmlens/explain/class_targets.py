@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..attribution.attribute import Attribution
-from ..attribution.contrast import AUTO, BACKGROUND, ITSELF, contrast, contrasted
+from ..attribution.contrast import AUTO, BACKGROUND, ITSELF, contrast, contrasted, one_of
 from ..attribution.default_layer import find_default_layer
 from ..attribution.gradcam_engine import map_by_engine
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, PassMethod
@@ -199,6 +199,7 @@ def _other_classes(
     Raises:
         MmlensError: See :class:`ClassTargets`.
     """
+    against = one_of(against)
     if against is None or against == AUTO:
         return against
     if against == BACKGROUND:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmlens.attribution.contrast import contrast, contrasted
+from mmlens.attribution.contrast import contrast, contrasted, one_of
 from mmlens.errors import MmlensError
 
 LOGITS = torch.tensor([2.0, -1.0, 1.5, 4.0])  # three classes, and a background
@@ -57,3 +57,12 @@ def test_classes_that_are_most_unlikely_are_contrasted_as_exactly_as_others():
     value = contrast(logits, 1, [2])
     (gradient,) = torch.autograd.grad(value, logits)
     assert float(value) == 2 and gradient.tolist() == [0, 1, -1, 0]
+
+
+@pytest.mark.parametrize(
+    ('given', 'read'),
+    [(['auto'], 'auto'), (('background',), 'background'), ('auto', 'auto'), (['dog'], ['dog']), (None, None)]
+    + [(['auto', 'dog'], ['auto', 'dog']), ([3], [3])],
+)
+def test_a_name_that_stands_alone_in_a_list_is_that_name(given, read):
+    assert one_of(given) == read

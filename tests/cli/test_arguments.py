@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from mmlens.cli.arguments import against, parse, read_cfg_options
+from mmlens.cli.arguments import parse, read_cfg_options
 from mmlens.cli.commands import boxam, featmap, layers
 from mmlens.errors import MmlensError
 
@@ -114,17 +114,3 @@ def test_wrong_values_are_told(words, said, capsys):
     assert end.value.code == 2
     error = capsys.readouterr().err
     assert said in error and error.startswith('mmlens: error: ') and error.count('\n') == 1
-
-
-@pytest.mark.parametrize(
-    ('words', 'value'),
-    [
-        ([], None),
-        (['--against', 'auto'], 'auto'),
-        (['--against', 'background'], 'background'),
-        (['--against', 'cat'], ['cat']),
-        (['--against', 'cat', 'auto'], ['cat', 'auto']),  # among others they are names of classes
-    ],
-)
-def test_what_is_contrasted_stands_alone_or_is_a_list_of_classes(words, value):
-    assert against(parse(boxam.build_parser(), ['picture.jpg', 'config.py', *words])) == value
