@@ -6,6 +6,7 @@ import pytest
 
 from mmlens import choices
 from mmlens.attribution.methods import PassMethod, available_methods, get_method
+from mmlens.attribution.methods.integrated import BASELINES
 from mmlens.attribution.passes.altering import ABLATED_VALUES
 from mmlens.attribution.targets import BOX_TARGETS
 from mmlens.cli.commands import boxam, cam, featmap, lr, pipeline
@@ -53,6 +54,7 @@ def test_the_options_of_methods_are_those_that_methods_have():
         assert sorted(methods) == [name for name in pass_methods if option in get_method(name).options]
     # 'gradcam' is pytorch-grad-cam's own value, and what classes get without the option.
     assert set(action(boxam, 'ablated').choices) == set(ABLATED_VALUES) - {'gradcam'}
+    assert set(action(boxam, 'baseline').choices) == set(BASELINES)
 
 
 @pytest.mark.parametrize('command', [boxam, cam])

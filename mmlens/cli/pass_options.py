@@ -11,7 +11,7 @@ from .arguments import Parser, positive, rank, share
 from .guard import say
 from .sources import Source
 
-PASS_METHODS = ('ablationcam', 'drise', 'precisionsearch', 'reciprocam', 'scorecam')
+PASS_METHODS = ('ablationcam', 'drise', 'integratedgradients', 'precisionsearch', 'reciprocam', 'scorecam')
 # Option -> the methods that have it. The methods know this themselves, but asking them takes torch: a test compares.
 CONCERNED: Dict[str, Tuple[str, ...]] = {
     'batch_size': PASS_METHODS,
@@ -20,6 +20,8 @@ CONCERNED: Dict[str, Tuple[str, ...]] = {
     'ablated': ('ablationcam',),
     'num_masks': ('drise',),
     'seed': ('drise',),
+    'steps': ('integratedgradients',),
+    'baseline': ('integratedgradients',),
     'passes': ('precisionsearch',),
     'regions': ('precisionsearch',),
     'resume': ('drise', 'precisionsearch'),
@@ -52,6 +54,14 @@ def add_pass_options(parser: Parser) -> None:
         '--num-masks', type=positive, metavar='N', help='number of masks that D-RISE tries (default: 1000)'
     )
     group.add_argument('--seed', type=rank, metavar='N', help="seed of D-RISE's masks (default: 0)")
+    group.add_argument(
+        '--steps', type=positive, metavar='N', help='steps from the baseline for integratedgradients (default: 64)'
+    )
+    group.add_argument(
+        '--baseline',
+        choices=('blur', 'grey'),
+        help='what integratedgradients starts from: the input blurred (default), or all of its mean colour',
+    )
     group.add_argument(
         '--passes', type=positive, metavar='N', help='passes that precisionsearch may take for a box (default: 160)'
     )

@@ -76,7 +76,7 @@ class BoxTargets(Targets):
     def check(self, method: Method) -> None:
         """See :class:`Targets`."""
         super().check(method)
-        if not method.uses_layers and self._target != 'score':
+        if isinstance(method, PassMethod) and method.scores_only and self._target != 'score':
             raise MethodError(f"Method '{method.name}' knows scores and overlaps only: leave `target` at 'score'.")
         if not method.uses_layers and self._against is not None:
             raise MethodError(

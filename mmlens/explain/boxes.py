@@ -81,8 +81,8 @@ def explain_boxes(
             such as GLIP look for the nouns in it.
         method_options: Options of a method that runs the network many times: ``batch_size`` and
             ``memory`` (MB) of any; for the others see :mod:`mmlens.attribution.methods.ablation`,
-            :mod:`~mmlens.attribution.methods.masking`, :mod:`~mmlens.attribution.methods.drise` and
-            :mod:`~mmlens.attribution.methods.precision_search`.
+            :mod:`~mmlens.attribution.methods.masking`, :mod:`~mmlens.attribution.methods.drise`,
+            :mod:`~mmlens.attribution.methods.integrated` and :mod:`~mmlens.attribution.methods.precision_search`.
         progress: Called with the number of passes done and in all, after each batch of such a method;
             returns whether to go on. Ended early, the maps are those so far, and the result is ``unfinished``.
 

@@ -172,7 +172,7 @@ class Job:
             found.maps.append(Attribution(torch.zeros_like(raw), why) if why else Attribution(raw, blank))
         if job.interrupted:
             found.notes.append(f'Ended early: the maps are those after {job.done} of {job.total} passes.')
-        found.notes += runs.notes
+        found.notes += job.notes + runs.notes
         return found
 
     def _level_maps(self, levels: Sequence[Level], maps: Sequence[Optional[Tensor]]) -> List[LevelMap]:
@@ -228,4 +228,5 @@ def _check_no_layers(method: Method, layers: Optional[Sequence[str]], fusion: Op
     leave = 'leave out `fusion`' if layers is None else 'leave out `layers`'
     if isinstance(method, EngineMethod):
         raise LayerError(f'{method.cam_class.__name__} finds its layers by itself: {leave}.')
-    raise LayerError(f"Method '{method.name}' takes the network as a black box, without layers: {leave}.")
+    how = 'looks at the input' if method.uses_gradients else 'takes the network as a black box'
+    raise LayerError(f"Method '{method.name}' {how}, without layers: {leave}.")

@@ -105,7 +105,7 @@ def raise_in(module):
     module.forward = forward
 
 
-BLACK_BOX = {'drise': dict(num_masks=3), 'precisionsearch': dict(passes=8, regions=20)}
+BLACK_BOX = {'drise': dict(num_masks=3), 'integratedgradients': dict(steps=2), 'precisionsearch': dict(passes=8, regions=20)}
 
 
 def options_of(method):

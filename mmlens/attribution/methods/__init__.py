@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import ablation, activation, drise, gradient, masking, precision_search
+from . import ablation, activation, drise, gradient, integrated, masking, precision_search
 from .base import EngineMethod, Method, OnePassMethod
 from .multi_pass import PassJob, PassMethod, Progress
 from .registry import available_methods, get_method, register_method, register_pass_method
@@ -20,6 +20,7 @@ __all__ = [
     'drise',
     'get_method',
     'gradient',
+    'integrated',
     'masking',
     'precision_search',
     'register_method',

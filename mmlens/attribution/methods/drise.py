@@ -21,6 +21,7 @@ _MASKS_AT_A_TIME = 16
     'drise',
     uses_gradients=False,
     uses_layers=False,
+    scores_only=True,
     shows='which parts of the picture must be left for the box to be found; the network is a black box',
     num_masks=1000,
     grid=16,

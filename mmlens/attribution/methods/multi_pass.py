@@ -65,6 +65,7 @@ class PassJob:
         progress: Told after each batch; may end the job early.
         combine: Makes a map (h, w) of weighed activations (C, h, w). Defaults to their sum.
         interrupted: Whether it did.
+        notes: Sentences for the user, written by the method.
     """
 
     levels: Sequence[Level]
@@ -78,6 +79,7 @@ class PassJob:
     interrupted: bool = False
     done: int = 0
     total: int = 0
+    notes: List[str] = field(default_factory=list)
 
     def batches(self, items: Sequence[Item], level: Optional[Level] = None) -> Iterator[Sequence[Item]]:
         """Items, as many at a time as one call at the level, or at the input, may hold.
@@ -121,8 +123,9 @@ class PassMethod(Method):
     Attributes:
         name: Registry name, lower case.
         explain: Makes each target's maps: ``maps[target][level]``.
-        uses_gradients: Whether it asks for the gradients of one plain pass of a detector too.
-        uses_layers: Whether it looks at layers; else the network is a black box.
+        uses_gradients: Whether it asks for gradients: with layers, those of one plain pass of a detector too.
+        uses_layers: Whether it looks at layers; else at the input alone.
+        scores_only: Whether it asks for scores and overlaps only, whatever candidate they come from.
         logits: Whether a box's score is measured as its logit.
         overlap: Whether the logarithm of the box's overlap with the unaltered one is added to it.
         options: Its options with their defaults.
@@ -133,6 +136,7 @@ class PassMethod(Method):
     explain: Explain
     uses_gradients: bool = True
     uses_layers: bool = True
+    scores_only: bool = False
     logits: bool = False
     overlap: bool = False
     options: Dict[str, Any] = field(default_factory=dict)

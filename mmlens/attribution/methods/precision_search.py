@@ -7,10 +7,10 @@ from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import MethodError
+from ..passes.altering import blurred, one_colour
 from .kept import KeptFile
 from .multi_pass import Maps, PassJob
 from .regions import Regions, cut
@@ -20,7 +20,6 @@ _A_ROUND = 8  # passes of one box in one round, at most: two with gradients, and
 _SEARCHED = 0.64  # share of the picture that is searched; the rest keeps the order of the gradients
 _AHEAD = 0.2  # how far towards the sharp, or the painted, picture gradients are taken
 _GONE = 0.03  # share of the score below which a box counts as unmade
-_BLUR = 1 / 32  # of the longer side: little is found on a picture as blurred as that
 _OF_RANK = 0.02  # part of a region's value that is its rank alone
 _STEADY = 0.5  # how much of the mean of earlier gradients stays in it
 
@@ -30,8 +29,8 @@ Altered = Tuple[int, np.ndarray, bool]
 
 @register_pass_method(
     'precisionsearch',
-    uses_gradients=False,
     uses_layers=False,
+    scores_only=True,
     logits=True,
     overlap=True,
     shows='which regions make the box when they appear, and unmake it when they go; decisive ones first',
@@ -145,7 +144,7 @@ class _Scene:
     def __init__(self, inputs: Tensor, regions: Regions) -> None:
         self.sharp = inputs[0].detach()
         self.blurred = blurred(self.sharp)
-        self.painted = self.sharp.mean((1, 2), keepdim=True).expand_as(self.sharp)
+        self.painted = one_colour(self.sharp)
         self.regions = regions
 
     def altered(self, picked: np.ndarray, sharp: bool) -> Tensor:
@@ -156,17 +155,6 @@ class _Scene:
     def map_of(self, values: np.ndarray) -> Tensor:
         """A map (H, W), float32, of the regions' values (n,)."""
         return torch.from_numpy(values.astype(np.float32)).to(self.sharp.device)[self.regions.labels]
-
-
-def blurred(picture: Tensor) -> Tensor:
-    """A picture (C, H, W) blurred so far that little is found on it, its edges mirrored."""
-    height, width = picture.shape[1:]
-    sigma = max(height, width) * _BLUR
-    radius = min(int(round(3 * sigma)), height - 1, width - 1)
-    steps = torch.arange(-radius, radius + 1, device=picture.device, dtype=torch.float32)
-    kernel = torch.softmax(-(steps**2) / (2 * sigma**2), 0).to(picture)
-    mirrored = F.pad(picture[:, None], (radius,) * 4, 'reflect')
-    return F.conv2d(F.conv2d(mirrored, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))[:, 0]
 
 
 @dataclass

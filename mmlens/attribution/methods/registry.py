@@ -50,6 +50,7 @@ def register_pass_method(
     *,
     uses_gradients: bool = True,
     uses_layers: bool = True,
+    scores_only: bool = False,
     logits: bool = False,
     overlap: bool = False,
     shows: str = '',
@@ -61,6 +62,7 @@ def register_pass_method(
         name: Case-insensitive; looked up in lower case.
         uses_gradients: See :class:`~mmlens.attribution.methods.multi_pass.PassMethod`.
         uses_layers: See there.
+        scores_only: See there.
         logits: See there.
         overlap: See there.
         shows: See there.
@@ -86,7 +88,9 @@ def register_pass_method(
 
     def decorate(explain: Explain) -> Explain:
         defaults = {'batch_size': None, 'memory': None, **options}
-        _register(PassMethod(name.lower(), explain, uses_gradients, uses_layers, logits, overlap, defaults, shows))
+        _register(
+            PassMethod(name.lower(), explain, uses_gradients, uses_layers, scores_only, logits, overlap, defaults, shows)
+        )
         return explain
 
     return decorate

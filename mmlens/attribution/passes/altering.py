@@ -1,4 +1,4 @@
-"""Altered outputs of a layer: without a channel, or with some cells only."""
+"""Altered outputs of a layer: without a channel, or with some cells only; altered inputs: blurred, or of one colour."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Optional, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..tap import Level
 
 ABLATED_VALUES = ('zero', 'mean', 'gradcam')
 _FAR_BELOW = 1e7
+_BLUR = 1 / 32  # of the longer side: little is found on a picture as blurred as that
 
 
 def without_channels(
@@ -95,3 +97,19 @@ def _channel_axis(index: Tensor, shape: torch.Size) -> Optional[int]:
         return None
     first, second = (np.unravel_index(int(index[channel, 0, 0]), tuple(shape)) for channel in (0, 1))
     return next(axis for axis, (a, b) in enumerate(zip(first, second)) if a != b)
+
+
+def blurred(picture: Tensor) -> Tensor:
+    """A picture (C, H, W) blurred so far that little is found on it, its edges mirrored."""
+    height, width = picture.shape[1:]
+    sigma = max(height, width) * _BLUR
+    radius = min(int(round(3 * sigma)), height - 1, width - 1)
+    steps = torch.arange(-radius, radius + 1, device=picture.device, dtype=torch.float32)
+    kernel = torch.softmax(-(steps**2) / (2 * sigma**2), 0).to(picture)
+    mirrored = F.pad(picture[:, None], (radius,) * 4, 'reflect')
+    return F.conv2d(F.conv2d(mirrored, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))[:, 0]
+
+
+def one_colour(picture: Tensor) -> Tensor:
+    """A picture (C, H, W) that is all of another's mean colour."""
+    return picture.mean((1, 2), keepdim=True).expand_as(picture)

@@ -67,8 +67,8 @@ def _add_method(parser: Parser) -> None:
         default='evidencecam',
         type=str.lower,
         help="evidencecam (default), gradcam (MMYOLO's), gradcam++, layercam, hirescam, xgradcam, eigencam, "
-        'eigengradcam, ablationcam, scorecam, reciprocam, drise, precisionsearch, or a class of pytorch_grad_cam that '
-        'needs only activations and gradients',
+        'eigengradcam, ablationcam, scorecam, reciprocam, drise, precisionsearch, integratedgradients, or a class of '
+        'pytorch_grad_cam that needs only activations and gradients',
     )
     add_fusion(parser, 'product for evidencecam, else sum')
     add_contrast(

@@ -77,8 +77,8 @@ def _add_what(parser: Parser) -> None:
         '--method',
         default='GradCAM',
         help='GradCAM (default), GradCAM++, XGradCAM, EigenCAM, EigenGradCAM, LayerCAM, HiResCAM, AblationCAM, '
-        'ScoreCAM, ReciproCAM, DRISE, PrecisionSearch, EvidenceCAM, or another class of pytorch_grad_cam; '
-        'case-insensitive',
+        'ScoreCAM, ReciproCAM, DRISE, PrecisionSearch, IntegratedGradients, EvidenceCAM, or another class of '
+        'pytorch_grad_cam; case-insensitive',
     )
     add_fusion(group, 'mean; for boxes sum')
     group.add_argument(

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from mmlens.attribution.methods import PassJob, get_method
-from mmlens.attribution.methods.precision_search import blurred, precision_search
+from mmlens.attribution.methods.precision_search import precision_search
 from mmlens.attribution.methods.regions import cut
+from mmlens.attribution.passes.altering import blurred
 from mmlens.attribution.passes.runs import Runs
 from mmlens.errors import MethodError, OutputError
 
@@ -228,13 +229,3 @@ def test_an_object_that_nothing_makes_has_a_blank_map():
 def test_options_that_make_no_sense_are_refused(options):
     with pytest.raises(MethodError, match='^`passes` must be at least 8 and `regions` at least 2, not [0-9]+ and '):
         precision_search(job_of(**options))
-
-
-def test_blurring_keeps_what_is_even_and_spreads_a_point_over_both_sides():
-    assert torch.allclose(blurred(torch.full((3, 20, 64), 7.0)), torch.full((3, 20, 64), 7.0))
-    point = torch.zeros(1, 65, 97)
-    point[0, 32, 48] = 1
-    spread = blurred(point)[0]
-    assert spread.sum() == pytest.approx(1, abs=1e-4) and torch.allclose(spread, spread.flip(0).flip(1))
-    rows = torch.arange(65.0) - 32
-    assert float((spread.sum(1) * rows**2).sum()) == pytest.approx((97 / 32) ** 2, rel=0.05)

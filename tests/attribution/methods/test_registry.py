@@ -11,7 +11,7 @@ from mmlens.attribution.methods import registry as registry_of_methods
 from mmlens.errors import MethodError
 
 BUILT_IN = ['eigencam', 'eigengradcam', 'evidencecam', 'gradcam', 'gradcam++', 'hirescam', 'layercam', 'xgradcam']
-BY_PASSES = ['ablationcam', 'drise', 'precisionsearch', 'reciprocam', 'scorecam']
+BY_PASSES = ['ablationcam', 'drise', 'integratedgradients', 'precisionsearch', 'reciprocam', 'scorecam']
 
 
 @pytest.fixture(autouse=True)

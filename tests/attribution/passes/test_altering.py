@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from mmlens.attribution.passes.altering import ABLATED_VALUES, batch_axis, with_cells, without_channels
+from mmlens.attribution.passes.altering import (
+    ABLATED_VALUES,
+    batch_axis,
+    blurred,
+    one_colour,
+    with_cells,
+    without_channels,
+)
 from mmlens.attribution.tap import Level
 from mmlens.attribution.tokens import layouts_of
 
@@ -119,3 +126,18 @@ def test_where_the_batch_stands():
         1,
         0,
     ]
+
+
+def test_blurring_keeps_what_is_even_and_spreads_a_point_over_both_sides():
+    assert torch.allclose(blurred(torch.full((3, 20, 64), 7.0)), torch.full((3, 20, 64), 7.0))
+    point = torch.zeros(1, 65, 97)
+    point[0, 32, 48] = 1
+    spread = blurred(point)[0]
+    assert spread.sum() == pytest.approx(1, abs=1e-4) and torch.allclose(spread, spread.flip(0).flip(1))
+    rows = torch.arange(65.0) - 32
+    assert float((spread.sum(1) * rows**2).sum()) == pytest.approx((97 / 32) ** 2, rel=0.05)
+
+
+def test_one_colour_is_the_mean_of_each_channel():
+    picture = torch.stack([torch.full((2, 3), 4.0), torch.arange(6.0).reshape(2, 3)])
+    assert one_colour(picture).tolist() == [[[4.0] * 3] * 2, [[2.5] * 3] * 2]
