@@ -1,20 +1,86 @@
-"""Smoothing of class maps, as pytorch-grad-cam defines it."""
+"""Smoothing: SmoothGrad's noise for any map, and what pytorch-grad-cam does to class maps."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Callable, List, Optional
+from dataclasses import dataclass, replace
+from typing import Callable, List, Optional, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import MethodError
+from .attribute import Attribution
 from .methods import OnePassMethod
 from .methods.activation import first_component
 from .methods.gradcam_package import smoothed_formula
 
 # grad-cam's test-time augmentation.
 FACTORS = (0.9, 1.0, 1.1)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """SmoothGrad: the mean map of noisy copies of the input.
+
+    Source: Smilkov et al. 2017, section 3; https://arxiv.org/abs/1706.03825.
+
+    Attributes:
+        copies: How many.
+        share: Standard deviation of the noise, as a share of the input's range of values.
+
+    Raises:
+        MethodError: If there are no copies, or there is no noise.
+    """
+
+    copies: int
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.copies < 1 or not 0 < self.share < float('inf'):
+            raise MethodError(
+                f'`smooth_grad` must be at least 1 and `smooth_noise` more than 0, not {self.copies} and {self.share}.'
+            )
+
+    def added(self, inputs: Tensor, number: int) -> Tensor:
+        """An input with Gaussian noise that depends on the number of the copy alone; no random state is touched."""
+        noise = np.random.default_rng([0, number]).standard_normal(tuple(inputs.shape), dtype=np.float32)
+        return inputs + float(inputs.max() - inputs.min()) * self.share * torch.from_numpy(noise).to(inputs)
+
+
+class MeanMaps:
+    """The mean of maps of the same targets, added up one after another.
+
+    Attributes:
+        count: How many of each were added.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: List[Attribution] = []
+
+    def add(self, maps: Sequence[Attribution]) -> None:
+        """Add a map of each target."""
+        self.count += 1
+        if not self._first:
+            self._first = [replace(one) for one in maps]
+            return
+        for total, one in zip(self._first, maps):
+            total.raw = total.raw + one.raw
+            if total.counter is not None and one.counter is not None:
+                total.counter = total.counter + one.counter
+
+    def maps(self) -> List[Attribution]:
+        """The mean of each target; blank for the first map's reason where all of them are."""
+        return [
+            replace(
+                total,
+                raw=total.raw / self.count,
+                blank=None if bool((total.raw > 0).any()) else total.blank,
+                counter=None if total.counter is None else total.counter / self.count,
+            )
+            for total in self._first
+        ]
 
 
 def eigen_smoothed(method: OnePassMethod) -> OnePassMethod:

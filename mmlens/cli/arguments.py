@@ -147,6 +147,24 @@ def add_contrast(parser: argparse._ActionsContainer, what: str) -> None:
     )
 
 
+def add_smooth_grad(parser: argparse._ActionsContainer) -> None:
+    """Add ``--smooth-grad`` and ``--smooth-noise``."""
+    parser.add_argument(
+        '--smooth-grad',
+        type=positive,
+        default=0,
+        metavar='N',
+        help='mean map of N noisy copies of the input (SmoothGrad), in a method of one pass that uses gradients',
+    )
+    parser.add_argument(
+        '--smooth-noise',
+        type=share,
+        default=0.1,
+        metavar='S',
+        help="standard deviation of that noise, as a share of the input's range of values (default: 0.1)",
+    )
+
+
 def add_network(parser: Parser) -> None:
     """Add the options for the family of the network, and for the words it should look for."""
     parser.add_argument(

@@ -21,7 +21,7 @@ from ..models.inputs import Picture
 from ..models.predictions import Predictions
 from .box_runs import BoxRuns
 from .candidates import Candidates
-from .targets import Known, Targets
+from .targets import Known, Measured, Targets
 
 Classes = Union[str, int, Sequence[Union[str, int]]]
 Select = Callable[[Predictions], Sequence[int]]
@@ -151,7 +151,7 @@ class BoxTargets(Targets):
         """See :class:`Targets`: a data sample a copy."""
         return self.network.samples(self.prepared, copies)
 
-    def runs(self, replay: Replay, method: PassMethod, options: Dict[str, Any]) -> Optional[Runs]:
+    def runs(self, replay: Replay, method: Measured, options: Dict[str, Any]) -> Optional[Runs]:
         """See :class:`Targets`."""
         runs = BoxRuns(self.network, self.prepared, replay, options)
         self.found, self.ranks = runs.found, self._select(runs.found)

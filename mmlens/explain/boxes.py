@@ -10,6 +10,7 @@ import numpy as np
 from ..attribution.attribute import Attribution
 from ..attribution.methods import Method, OnePassMethod, Progress, get_method
 from ..attribution.normalise import normalise, normalise_in_box
+from ..attribution.smoothing import Noise
 from ..errors import MmlensError
 from ..models.inputs import Picture
 from ..models.predictions import Predictions
@@ -41,6 +42,8 @@ def explain_boxes(
     topk: int = -1,
     norm_in_bbox: bool = False,
     max_shape: Optional[Tuple[int, int]] = None,
+    smooth_grad: int = 0,
+    smooth_noise: float = 0.1,
     text: Optional[Text] = None,
     custom_entities: Optional[bool] = None,
     method_options: Optional[Dict[str, Any]] = None,
@@ -75,6 +78,9 @@ def explain_boxes(
         topk: Only the best ``topk`` of what is left; -1 takes all.
         norm_in_bbox: Rescale each map within its box, with nothing outside.
         max_shape: Average larger levels down to at most ``(h, w)``; -1 leaves a side as it is.
+        smooth_grad: Take the mean map of this many copies of the input with Gaussian noise (SmoothGrad), in a method
+            of one pass that uses gradients; 0 for none. Each box is followed as the same candidate.
+        smooth_noise: Standard deviation of that noise, as a share of the input's range of values.
         text: What an open-vocabulary detector is to look for: a text such as ``'a dog. a bicycle.'``, or a
             name for each class.
         custom_entities: Whether each part of the text between full stops is a class as it stands; else models
@@ -117,7 +123,15 @@ def explain_boxes(
         check_signed(chosen)
     both_ways = signed or against is not None
     job = Job.settle(
-        targets, chosen, method_options, layers, fusion, max_shape=max_shape, progress=progress, both_ways=both_ways
+        targets,
+        chosen,
+        method_options,
+        layers,
+        fusion,
+        max_shape=max_shape,
+        progress=progress,
+        both_ways=both_ways,
+        noise=Noise(smooth_grad, smooth_noise) if smooth_grad else None,
     )
     explained = job.run()
     names = detector.names_of(targets.prepared, targets.found)

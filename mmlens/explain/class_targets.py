@@ -12,14 +12,14 @@ from ..attribution.attribute import Attribution
 from ..attribution.contrast import AUTO, BACKGROUND, ITSELF, contrast, contrasted, one_of
 from ..attribution.default_layer import find_default_layer
 from ..attribution.gradcam_engine import map_by_engine
-from ..attribution.methods import EngineMethod, Method, OnePassMethod, PassMethod
+from ..attribution.methods import EngineMethod, Method, OnePassMethod
 from ..attribution.passes.replay import Replay
 from ..attribution.tap import Tap
 from ..errors import MmlensError
 from ..models.classifier import Classifier
 from ..models.inputs import Picture
 from .class_runs import ClassRuns
-from .targets import Targets, quoted
+from .targets import Measured, Targets, quoted
 
 Classes = Union[str, int, Sequence[Union[str, int]]]
 
@@ -133,7 +133,7 @@ class ClassTargets(Targets):
         """See :class:`Targets`: logits (copies, n)."""
         return self.network.logits_of(self.prepared.batch['inputs'].expand(copies, -1, -1, -1))
 
-    def runs(self, replay: Replay, method: PassMethod, options: Dict[str, Any]) -> ClassRuns:
+    def runs(self, replay: Replay, method: Measured, options: Dict[str, Any]) -> ClassRuns:
         """See :class:`Targets`."""
         logits = replay.record()
         self._heard(logits[0])

@@ -15,7 +15,7 @@ from ..attribution.attribute import Attribution
 from ..attribution.gradcam_engine import guided_gradients
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, Progress, get_method
 from ..attribution.normalise import stretch
-from ..attribution.smoothing import augmented_mean
+from ..attribution.smoothing import Noise, augmented_mean
 from ..errors import MethodError, MmlensError
 from ..models.inputs import Picture
 from ..results.classes import ClassExplanation, ClassMap
@@ -40,6 +40,8 @@ def explain_classes(
     signed: bool = False,
     eigen_smooth: bool = False,
     aug_smooth: bool = False,
+    smooth_grad: int = 0,
+    smooth_noise: float = 0.1,
     num_extra_tokens: Optional[int] = None,
     guided_backprop: bool = False,
     method_options: Optional[Dict[str, Any]] = None,
@@ -69,6 +71,7 @@ def explain_classes(
         signed: Compute what speaks against each class too; with ``against``, methods of gradients always do.
         eigen_smooth: Take the first principal component of the weighted activations.
         aug_smooth: Take the mean over the picture mirrored and brightened: six times the work.
+        smooth_grad, smooth_noise: See :func:`mmlens.explain_boxes`.
         num_extra_tokens: How many tokens stand before those of the picture. Defaults to the
             backbone's own number.
         guided_backprop: Compute guided gradients too, which the drawing shows times the map. They hardly
@@ -101,8 +104,17 @@ def explain_classes(
     if guided_backprop and against is not None:
         raise MmlensError('`guided_backprop` follows the logit of one class: leave out `against`.')
     targets = ClassTargets(classifier, picture, classes, num_extra_tokens, against)
-    others = dict(progress=progress, eigen_smooth=eigen_smooth, both_ways=signed or against is not None)
-    job = Job.settle(targets, chosen, method_options, layers, fusion, **others)
+    job = Job.settle(
+        targets,
+        chosen,
+        method_options,
+        layers,
+        fusion,
+        progress=progress,
+        eigen_smooth=eigen_smooth,
+        both_ways=signed or against is not None,
+        noise=Noise(smooth_grad, smooth_noise) if smooth_grad else None,
+    )
     explained = _augmented(job) if aug_smooth else job.run()
     prepared = targets.prepared
     result = ClassExplanation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, ContextManager, Dict, List, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,8 @@ from ..attribution.methods import EngineMethod, Method, OnePassMethod, PassJob, 
 from ..attribution.methods.activation import first_component
 from ..attribution.methods.multi_pass import dependences
 from ..attribution.passes.replay import Replay
-from ..attribution.passes.runs import note_of_memory
-from ..attribution.smoothing import eigen_smoothed
+from ..attribution.passes.runs import Runs, note_of_memory
+from ..attribution.smoothing import MeanMaps, Noise, eigen_smoothed
 from ..attribution.tap import Level, Tap
 from ..errors import LayerError, MethodError
 from .targets import Known, Targets, quoted
@@ -56,6 +56,7 @@ class Job:
         progress: See :func:`mmlens.explain_boxes`.
         eigen_smooth: Take the first principal component of the weighted activations instead of their sum.
         both_ways: Explain the negative of each target too: what speaks against it.
+        noise: Take the mean of the maps of noisy copies of the input, in a method of one pass that uses gradients.
 
     Raises:
         MethodError: If the method cannot answer what is asked.
@@ -71,6 +72,7 @@ class Job:
     eigen_smooth: bool = False
     both_ways: bool = False
     fusion: str = ''
+    noise: Optional[Noise] = None
 
     @classmethod
     def settle(
@@ -90,7 +92,7 @@ class Job:
             options: Those that the user gave.
             layers: Names of layers, or of sets of layers. Defaults to those of the method, or else of the targets.
             fusion: Name of a fusion, with the same default.
-            **others: ``max_shape``, ``progress``, ``eigen_smooth`` and ``both_ways``; see the class.
+            **others: ``max_shape``, ``progress``, ``eigen_smooth``, ``both_ways`` and ``noise``; see the class.
 
         Raises:
             MethodError: If the method cannot answer what is asked, or has no such option, or there is no such fusion.
@@ -98,6 +100,11 @@ class Job:
         """
         targets.check(method)
         complete = method.complete(options)
+        if others.get('noise') and not (isinstance(method, OnePassMethod) and method.uses_gradients):
+            raise MethodError(
+                f"Method '{method.name}' is none of one pass with gradients, which noise could smooth: leave out "
+                '`smooth_grad`.'
+            )
         name = (fusion or method.fusion or targets.fusion).lower()
         fuse = get_fusion(name)
         if not method.uses_layers:
@@ -114,39 +121,73 @@ class Job:
     def run(self) -> Attributions:
         """Explain the targets; the network is given back as it was."""
         if isinstance(self.method, OnePassMethod):
-            return self._by_one_pass(self.method)
+            formula = eigen_smoothed(self.method) if self.eigen_smooth else self.method
+            return self._by_one_pass(formula) if self.noise is None else self._by_noisy_passes(formula, self.noise)
         if isinstance(self.method, PassMethod):
             return self._by_passes(self.method)
         assert isinstance(self.method, EngineMethod)
         return self._by_engine(self.method)
 
     def _by_one_pass(self, method: OnePassMethod) -> Attributions:
-        formula = eigen_smoothed(method) if self.eigen_smooth else method
-        targets, found = self.targets, Attributions()
-        gates = held_gates() if method.holds_gates else contextlib.nullcontext()
-        with Tap(targets.network.model, self.layers) as tap:
-            with gates:
-                scalars = targets.scalars(tap)
-            size = targets.prepared.input_size
-            levels = tap.levels(size, targets.extra_tokens)
-            for position, scalar in enumerate(scalars):
-                keep = position < len(scalars) - 1
-                one = attribute(
-                    scalar,
-                    levels,
-                    formula,
-                    size,
-                    spatial=targets.spatial,
-                    max_shape=self.max_shape,
-                    keep_graph=keep,
-                    fuse=self.fuse,
-                    both_ways=self.both_ways and method.uses_gradients,
-                )
-                if one.blank:
-                    one.blank = targets.why_blank(one, method, list(self.layers))
-                why = targets.why_not_asked(position)
-                found.maps.append(Attribution(torch.zeros_like(one.raw), why) if why else one)
+        with Tap(self.targets.network.model, self.layers) as tap:
+            with _gates(method):
+                scalars = self.targets.scalars(tap)
+            return Attributions(self._attributed(tap, scalars, method))
+
+    def _attributed(self, tap: Tap, scalars: Sequence[Tensor], method: OnePassMethod) -> List[Attribution]:
+        """The map of each scalar that the network returned within a tap."""
+        targets, found = self.targets, []
+        size = targets.prepared.input_size
+        levels = tap.levels(size, targets.extra_tokens)
+        for position, scalar in enumerate(scalars):
+            one = attribute(
+                scalar,
+                levels,
+                method,
+                size,
+                spatial=targets.spatial,
+                max_shape=self.max_shape,
+                keep_graph=position < len(scalars) - 1,
+                fuse=self.fuse,
+                both_ways=self.both_ways and method.uses_gradients,
+            )
+            if one.blank:
+                one.blank = targets.why_blank(one, method, list(self.layers))
+            why = targets.why_not_asked(position)
+            found.append(Attribution(torch.zeros_like(one.raw), why) if why else one)
         return found
+
+    def _by_noisy_passes(self, method: OnePassMethod, noise: Noise) -> Attributions:
+        """The mean maps of noisy copies of the input, in which the same candidates are explained."""
+        targets, model = self.targets, self.targets.network.model
+        if targets.needs_gradients:  # what is asked hangs on them
+            with Tap(model, self.layers) as tap:
+                targets.scalars(tap)
+        found = Attributions()
+        with Replay(model, {}, targets.run) as replay:
+            runs = targets.runs(replay, method, {'batch_size': 1, 'memory': None})
+            if runs is None:
+                return found
+            mean = MeanMaps()
+            while mean.count < noise.copies and not found.unfinished:
+                mean.add(self._noisy_copy(runs, method, noise.added(targets.prepared.batch['inputs'], mean.count)))
+                go_on = self.progress is None or self.progress(mean.count, noise.copies)
+                found.unfinished = not go_on and mean.count < noise.copies
+            found.maps, found.passes, found.notes = mean.maps(), runs.passes, list(runs.notes)
+        if found.unfinished:
+            found.notes.append(f'Ended early: the maps are those of {mean.count} of {noise.copies} noisy copies.')
+        return found
+
+    def _noisy_copy(self, runs: Runs, method: OnePassMethod, inputs: Tensor) -> List[Attribution]:
+        runs.batch_size()  # choices are recorded outside of the tap
+        with Tap(self.targets.network.model, self.layers) as tap:
+            followed = list(runs.notes)
+            with _gates(method):
+                scalars = runs.with_graph(inputs)[0]
+            if list(runs.notes) == followed:
+                return self._attributed(tap, list(scalars), method)
+        # Candidates were lost, and the pass run once more: the layers returned twice as much.
+        return self._noisy_copy(runs, method, inputs)
 
     def _by_passes(self, method: PassMethod) -> Attributions:
         targets = self.targets
@@ -220,6 +261,10 @@ def check_signed(method: Method) -> None:
             f"Method '{method.name}' shows only what speaks for a target: leave out `signed`, or use a method of "
             'gradients, such as evidencecam.'
         )
+
+
+def _gates(method: OnePassMethod) -> ContextManager[None]:
+    return held_gates() if method.holds_gates else contextlib.nullcontext()
 
 
 def _check_no_layers(method: Method, layers: Optional[Sequence[str]], fusion: Optional[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from torch import Tensor, nn
 
@@ -21,6 +21,8 @@ from .layers import auto_layers, named_layers
 
 # What a target's gradient says about each level.
 Known = List[Optional[Dependence]]
+# Says what is measured of a target in altered passes.
+Measured = Union[OnePassMethod, PassMethod]
 
 
 class Targets:
@@ -97,12 +99,12 @@ class Targets:
         """Run the network on copies of the input; what a :class:`Replay` records and runs again."""
         raise NotImplementedError
 
-    def runs(self, replay: Replay, method: PassMethod, options: Dict[str, Any]) -> Optional[Runs]:
+    def runs(self, replay: Replay, method: Measured, options: Dict[str, Any]) -> Optional[Runs]:
         """Measures the targets in altered passes; ``None`` if nothing was found to explain.
 
         Args:
             replay: A replay of :meth:`run`, nothing recorded yet.
-            method: The method.
+            method: The method; one of one pass if its own target is to be measured in altered passes.
             options: All of its options.
         """
         raise NotImplementedError

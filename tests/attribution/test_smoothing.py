@@ -1,4 +1,4 @@
-"""Smoothing of class maps, with figures worked out by hand."""
+"""Smoothing of maps, with figures worked out by hand."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from mmlens.attribution.attribute import Attribution
 from mmlens.attribution.methods import OnePassMethod, get_method
-from mmlens.attribution.smoothing import augmented_mean, eigen_smoothed
+from mmlens.attribution.smoothing import MeanMaps, Noise, augmented_mean, eigen_smoothed
 from mmlens.errors import MethodError
 
 
@@ -51,3 +52,33 @@ def test_an_uneven_map_is_not_mirrored_by_the_mean():
         return torch.tensor([[0.0, 0.5, 1.0]])
 
     np.testing.assert_allclose(augmented_mean(explain, torch.ones(1, 3, 1, 3)), [[0.5, 0.5, 0.5]])
+
+
+# ---------------------------------------------------------------- SmoothGrad
+
+
+def test_noise_is_a_share_of_the_range_and_depends_on_the_copy_alone():
+    inputs = torch.linspace(-1, 3, 3 * 60 * 80).reshape(1, 3, 60, 80)
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()
+    first, second = (Noise(5, 0.2).added(inputs, number) - inputs for number in (0, 1))
+    assert torch.equal(torch.get_rng_state(), states[0]) and np.array_equal(np.random.get_state()[1], states[1])
+    for noise in (first, second):
+        assert noise.std() == pytest.approx(0.2 * 4, rel=0.03) and noise.mean() == pytest.approx(0, abs=0.03)
+    assert not torch.allclose(first, second)
+    assert torch.equal(Noise(9, 0.2).added(inputs, 1) - inputs, second)
+
+
+@pytest.mark.parametrize('settings', [(-1, 0.1), (3, 0.0), (3, -1.0), (3, float('inf'))])
+def test_noise_that_makes_no_sense_is_refused(settings):
+    with pytest.raises(MethodError, match='^`smooth_grad` must be at least 1 and `smooth_noise` more than 0, not '):
+        Noise(*settings)
+
+
+def test_the_mean_of_two_targets_by_hand():
+    mean = MeanMaps()
+    for factor in (1.0, 3.0):
+        lit, dark = torch.tensor([[0.0, 1.0]]), torch.zeros(1, 2)
+        mean.add([Attribution(factor * lit, 'dim', counter=factor * (1 - lit)), Attribution(dark, 'dark')])
+    one, other = mean.maps()
+    assert mean.count == 2 and one.raw.tolist() == [[0, 2]] and one.counter.tolist() == [[2, 0]] and one.blank is None
+    assert other.raw.tolist() == [[0, 0]] and other.counter is None and other.blank == 'dark'

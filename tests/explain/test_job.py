@@ -1,5 +1,7 @@
 """One picture, one method, N targets: methods of every kind, on boxes and classes alike."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from mmlens import explain_boxes, explain_classes, open_network, register_pass_method
 from mmlens.attribution.methods import OnePassMethod, get_method, registry
 from mmlens.attribution.passes.altering import with_cells
+from mmlens.attribution.smoothing import Noise
 from mmlens.errors import LayerError, MethodError, MmlensError
 from mmlens.explain.box_targets import BoxTargets
 from mmlens.explain.class_targets import ClassTargets
@@ -208,3 +211,62 @@ def test_a_map_that_was_ended_at_once_says_why_it_is_blank(yolox, picture):
     assert found.unfinished and found.notes == ['Ended early: the maps are those after 1 of 64 passes.']
     assert not bool((found.maps[0].raw > 0).any())  # of one mask alone nothing can be told
     assert found.maps[0].blank == 'it was stopped before anything was found; let it run longer'
+
+
+# ---------------------------------------------------------------- SmoothGrad
+
+
+@pytest.mark.parametrize('method', ['gradcam', 'layercam'])
+def test_smoothed_maps_are_the_mean_of_those_of_noisy_inputs(classifier, picture, method):
+    """Each copy explained by itself, as a picture of its own."""
+    targets, noise = ClassTargets(classifier, picture, ['c', 'a']), Noise(3, 0.3)
+    job = Job.settle(targets, get_method(method), None, ['backbone.layer3'], noise=noise)
+    found = job.run()
+    targets.ask()
+    copies = [noise.added(targets.prepared.batch['inputs'], number) for number in range(3)]
+    alone = [replace(job, targets=targets.on(copy), noise=None).run().maps for copy in copies]
+    for position, one in enumerate(found.maps):
+        expected = torch.stack([maps[position].raw for maps in alone]).mean(0)
+        torch.testing.assert_close(one.raw, expected, rtol=1e-4, atol=1e-6)
+        assert expected.any() and not torch.allclose(expected, alone[0][position].raw, rtol=0.1)
+    assert found.passes == 3 and not found.notes and not found.unfinished
+
+
+def test_smoothed_boxes_stay_the_same_boxes(yolox, picture):
+    options = dict(score_thr=0.4, topk=3, method='evidencecam')
+    plain = explain_boxes(yolox, picture, **options)
+    barely = explain_boxes(yolox, picture, smooth_grad=2, smooth_noise=1e-6, **options)
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()
+    smooth = explain_boxes(yolox, picture, smooth_grad=2, smooth_noise=0.3, signed=True, **options)
+    again = explain_boxes(yolox, picture, smooth_grad=2, smooth_noise=0.3, signed=True, **options)
+    assert torch.equal(torch.get_rng_state(), states[0]) and np.array_equal(np.random.get_state()[1], states[1])
+    for one, same, noisy, repeated in zip(plain, barely, smooth, again):
+        np.testing.assert_array_equal(one.box, noisy.box)
+        np.testing.assert_allclose(same.raw, one.raw, atol=0.01 * one.raw.max())
+        np.testing.assert_array_equal(noisy.raw, repeated.raw)
+        assert noisy.score == one.score and abs(noisy.raw - one.raw).max() > 0.01 * one.raw.max()
+    assert len(smooth) == 3 and smooth.passes == 2
+
+
+def test_smoothing_ends_early_with_the_mean_so_far(yolox, picture):
+    options = dict(score_thr=0.4, topk=1, method='gradcam')
+    told = []
+    found = explain_boxes(
+        yolox, picture, smooth_grad=5, progress=lambda *now: told.append(now) or now[0] < 2, **options
+    )
+    assert told == [(1, 5), (2, 5)] and found.unfinished
+    assert found.notes == ['Ended early: the maps are those of 2 of 5 noisy copies.']
+    np.testing.assert_array_equal(found[0].raw, explain_boxes(yolox, picture, smooth_grad=2, **options)[0].raw)
+
+
+@pytest.mark.parametrize('method', ['eigencam', 'drise', 'ablationcam', 'integratedgradients'])
+def test_what_has_no_gradients_in_one_pass_is_not_smoothed(yolox, picture, method):
+    with pytest.raises(MethodError) as error:
+        explain_boxes(yolox, picture, method=method, smooth_grad=2)
+    assert str(error.value) == (
+        f"Method '{method}' is none of one pass with gradients, which noise could smooth: leave out `smooth_grad`."
+    )
+
+
+def test_nothing_found_is_nothing_smoothed(yolox, picture):
+    assert len(explain_boxes(yolox, picture, method='gradcam', smooth_grad=2, score_thr=1.1)) == 0

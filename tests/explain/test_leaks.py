@@ -105,15 +105,19 @@ def raise_in(module):
     module.forward = forward
 
 
-BLACK_BOX = {'drise': dict(num_masks=3), 'integratedgradients': dict(steps=2), 'precisionsearch': dict(passes=8, regions=20)}
+AT_THE_INPUT = {
+    'drise': dict(num_masks=3),
+    'integratedgradients': dict(steps=2),
+    'precisionsearch': dict(passes=8, regions=20),
+}
 
 
 def options_of(method):
-    return BLACK_BOX.get(method)
+    return AT_THE_INPUT.get(method)
 
 
 def normal(model, picture, method):
-    layers = None if method in BLACK_BOX else ['neck', 'backbone']
+    layers = None if method in AT_THE_INPUT else ['neck', 'backbone']
     options = options_of(method)
     explanation = explain_boxes(
         model, picture, method=method, score_thr=0.1, topk=3, layers=layers, method_options=options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, ClassVar, Dict, Optional
 
 from torch import Tensor
 
@@ -73,6 +73,9 @@ class OnePassMethod(Method):
     layers: Optional[str] = None
     fusion: Optional[str] = None
     holds_gates: bool = False
+    # What is measured of a box in altered passes: the target itself, as in one pass.
+    logits: ClassVar[bool] = True
+    overlap: ClassVar[bool] = False
 
     def __call__(self, activation: Tensor, gradient: Optional[Tensor], spatial: bool = True) -> Tensor:
         """Apply the formula. Shapes as in the class's docstring."""

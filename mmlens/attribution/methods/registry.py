@@ -89,7 +89,9 @@ def register_pass_method(
     def decorate(explain: Explain) -> Explain:
         defaults = {'batch_size': None, 'memory': None, **options}
         _register(
-            PassMethod(name.lower(), explain, uses_gradients, uses_layers, scores_only, logits, overlap, defaults, shows)
+            PassMethod(
+                name.lower(), explain, uses_gradients, uses_layers, scores_only, logits, overlap, defaults, shows
+            )
         )
         return explain
 

@@ -17,6 +17,7 @@ from ..arguments import (
     add_model,
     add_outputs,
     add_picture,
+    add_smooth_grad,
     parse,
     positive_or_all,
     rank,
@@ -93,6 +94,7 @@ def _add_method(parser: Parser) -> None:
     parser.add_argument(
         '--norm-in-bbox', action='store_true', help='normalise each map within its box, and clear it outside'
     )
+    add_smooth_grad(parser)
     add_pass_options(parser)
 
 
@@ -210,7 +212,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     args = parse(build_parser(), argv)
     max_shape = settle_shape(args.max_shape)
     method_options = pass_options(args)
-    passes = Passes() if args.method in PASS_METHODS else None
+    passes = Passes() if args.method in PASS_METHODS or args.smooth_grad else None
     options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
     options['signed'] = args.signed
 
@@ -235,6 +237,8 @@ def main(argv: Optional[List[str]] = None) -> int:
                 max_shape=max_shape,
                 **words(args),
                 method_options=method_options,
+                smooth_grad=args.smooth_grad,
+                smooth_noise=args.smooth_noise,
                 progress=passes,
             )
         if isinstance(picture, Path):

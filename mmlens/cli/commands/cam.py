@@ -15,6 +15,7 @@ from ..arguments import (
     add_fusion,
     add_network,
     add_picture,
+    add_smooth_grad,
     fraction,
     parse,
     words,
@@ -56,6 +57,7 @@ def build_parser() -> Parser:
     add_network(parser)
     _add_what(parser)
     _add_smoothing(parser)
+    add_smooth_grad(parser)
     add_pass_options(parser)
     _add_results(parser)
     return parser
@@ -259,7 +261,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     look = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
     look['signed'] = args.signed
     method_options = pass_options(args)
-    passes = Passes() if args.method.lower() in PASS_METHODS else None
+    passes = Passes() if args.method.lower() in PASS_METHODS or args.smooth_grad else None
 
     def of_classes(classifier: Network, picture: Picture) -> Drawn:
         from ...explain.classes import explain_classes
@@ -278,6 +280,8 @@ def main(argv: Optional[List[str]] = None) -> int:
             num_extra_tokens=args.num_extra_tokens,
             guided_backprop=args.guided_backprop,
             method_options=method_options,
+            smooth_grad=args.smooth_grad,
+            smooth_noise=args.smooth_noise,
             progress=passes,
         )
         return drawn(explanation, args.save_maps, layout=args.layout, on=args.on, **look)
@@ -296,6 +300,8 @@ def main(argv: Optional[List[str]] = None) -> int:
             signed=args.signed,
             **words(args),
             method_options=method_options,
+            smooth_grad=args.smooth_grad,
+            smooth_noise=args.smooth_noise,
             progress=passes,
         )
         return drawn_picture(explanation, 'panels' if args.layout == 'sheet' else 'overlay', args.save_maps, **look)

@@ -96,7 +96,7 @@ def test_steps_are_the_shortest_where_the_target_changes_most():
 
     def function(sums):
         first, last = (torch.einsum('chw,nchw->n', place, WEIGHTS) for place in (STARTS['grey'], INPUTS[0]))
-        return torch.sigmoid(400 * ((sums - first) / (last - first) - 0.93))
+        return torch.sigmoid(200 * ((sums - first) / (last - first) - 0.93))
 
     job = job_of(function, baseline='grey', steps=40)
     assert maps_of(job).sum((1, 2)) == pytest.approx([1, 1], rel=0.01) and job.notes == []
@@ -133,7 +133,13 @@ def test_options_that_make_no_sense_are_refused(options):
 @pytest.mark.parametrize('target', ['score', 'both'])
 def test_on_a_detector_what_the_pixels_add_is_the_change_of_each_box(yolox, picture, target):
     found = explain_boxes(
-        yolox, picture, method='integratedgradients', target=target, score_thr=0.3, topk=2, method_options=dict(steps=24)
+        yolox,
+        picture,
+        method='integratedgradients',
+        target=target,
+        score_thr=0.3,
+        topk=2,
+        method_options=dict(steps=24),
     )
     assert len(found) == 2 and found.passes == 49 and found.notes == [] and found.layers == ()
     assert all(box.normalised.max() == 1 and not box.blank for box in found)
