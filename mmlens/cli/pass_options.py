@@ -55,7 +55,10 @@ def add_pass_options(parser: Parser) -> None:
     )
     group.add_argument('--seed', type=rank, metavar='N', help="seed of D-RISE's masks (default: 0)")
     group.add_argument(
-        '--steps', type=positive, metavar='N', help='steps from the baseline for integratedgradients (default: 64)'
+        '--steps',
+        type=positive,
+        metavar='N',
+        help='steps from the baseline that integratedgradients may take (default: 64)',
     )
     group.add_argument(
         '--baseline',

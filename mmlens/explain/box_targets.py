@@ -78,7 +78,7 @@ class BoxTargets(Targets):
         super().check(method)
         if isinstance(method, PassMethod) and method.scores_only and self._target != 'score':
             raise MethodError(f"Method '{method.name}' knows scores and overlaps only: leave `target` at 'score'.")
-        if not method.uses_layers and self._against is not None:
+        if isinstance(method, PassMethod) and method.scores_only and self._against is not None:
             raise MethodError(
                 f"Method '{method.name}' follows no candidate, whose classes could be contrasted: leave out `against`."
             )

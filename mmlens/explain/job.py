@@ -160,9 +160,8 @@ class Job:
     def _by_noisy_passes(self, method: OnePassMethod, noise: Noise) -> Attributions:
         """The mean maps of noisy copies of the input, in which the same candidates are explained."""
         targets, model = self.targets, self.targets.network.model
-        if targets.needs_gradients:  # what is asked hangs on them
-            with Tap(model, self.layers) as tap:
-                targets.scalars(tap)
+        if targets.needs_gradients:
+            self._ask(self.layers)
         found = Attributions()
         with Replay(model, {}, targets.run) as replay:
             runs = targets.runs(replay, method, {'batch_size': 1, 'memory': None})
@@ -194,6 +193,8 @@ class Job:
         layers = self.layers if method.uses_layers else {}
         needed = (method.uses_gradients and targets.spatial) or targets.needs_gradients
         known = self._dependences(layers if needed else {})
+        if targets.needs_gradients and not layers:
+            self._ask(resolve_layers(targets.network.model, list(targets.default_layers())))
         with Replay(targets.network.model, layers, targets.run) as replay:
             runs = targets.runs(replay, method, self.options)
             if runs is None:
@@ -231,6 +232,11 @@ class Job:
             levels = tap.levels(targets.prepared.input_size, targets.extra_tokens)
             gradients = (gradients_at(scalar, levels, keep_graph=True) for scalar in scalars)
             return [dependences(levels, each) for each in gradients]
+
+    def _ask(self, layers: Dict[str, nn.Module]) -> None:
+        """Run the network with gradients, which what is asked hangs on."""
+        with Tap(self.targets.network.model, layers) as tap:
+            self.targets.scalars(tap)
 
     def _by_engine(self, method: EngineMethod) -> Attributions:
         maps = self.targets.by_engine(method, self.layers, self.eigen_smooth)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -14,8 +14,13 @@ from .multi_pass import Maps, PassJob
 from .registry import register_pass_method
 
 BASELINES = ('blur', 'grey')
-_COMPLETE = 0.01
-_FLAT = 0.5  # how much of a step's length counts as change
+_COMPLETE = 0.01  # share of the change by which the sum may be off
+_FIRST = 8  # steps before any is halved
+_SHORT = 1 / 32  # steps as short as this may be off by as much
+
+
+# From one place on the way to another.
+Step = Tuple[float, float]
 
 
 @register_pass_method(
@@ -27,10 +32,11 @@ _FLAT = 0.5  # how much of a step's length counts as change
     baseline='blur',
 )
 def integrated_gradients(job: PassJob) -> List[Maps]:
-    """Integrated gradients: ``sum_c (x - x') mean_k G(x' + (k - 1/2) / K (x - x'))`` at the input ``x``.
+    """Integrated gradients: ``sum_c (x - x') mean_a G(x' + a (x - x'))``, ``a`` from 0 to 1, at the input ``x``.
 
     ``G`` is the target's gradient at the input, ``x'`` the baseline: the input blurred (``'blur'``) or all of its mean
-    colour (``'grey'``). The integral is taken by the midpoint rule in K ``steps``. All targets share the forward
+    colour (``'grey'``). The integral is taken by the midpoint rule; a step in which the pixels' values are not what the
+    targets change by is halved, as long as no more than ``steps`` gradients are taken. All targets share the forward
     passes. Along the way a box is followed as the same candidate, whether or not it would be detected there.
 
     The values of all pixels and channels add up to the target's change from the baseline to the input (completeness);
@@ -43,71 +49,88 @@ def integrated_gradients(job: PassJob) -> List[Maps]:
         raise MethodError(
             f'`steps` must be at least 1 and `baseline` one of {", ".join(BASELINES)}, not {steps} and {baseline}.'
         )
-    path = _Path(job, baseline)
-    job.total = 2 * steps + 1
-    ends = path.divided(steps)
-    sums = [torch.zeros_like(path.end, dtype=torch.float32) for _ in job.runs.reference]
-    widths, covered = np.diff(ends), 0.0
-    for batch in job.batches(range(len(widths))):
-        inputs = path.at([(ends[number] + ends[number + 1]) / 2 for number in batch]).requires_grad_()
-        values = job.runs.with_graph(inputs)
-        rows = torch.tensor(widths[list(batch)]).to(values)
-        for total, gradient in zip(sums, _gradients(values, rows, inputs)):
-            total += gradient.float().nan_to_num(0.0, 0.0, 0.0).sum(0)
-        covered += float(rows.sum())
-    attributions = [(path.end - path.start).float() * total / max(covered, 1e-12) for total in sums]
+    few = min(steps, _FIRST)
+    ends = [number / few for number in range(few + 1)]
+    way = _Way(job, baseline, steps - few)
+    job.total = len(ends) + steps
+    way.measure(ends)
+    waiting = list(zip(ends, ends[1:]))
+    while waiting and not job.interrupted:
+        waiting = way.go(waiting)
     if not job.interrupted:
-        job.notes += _incomplete(attributions, path.values[1.0] - path.values[0.0])
-    return [[attribution.sum(0)] for attribution in attributions]
+        job.total = job.done  # no more steps were needed
+        job.notes += _incomplete(way.sums, way.values[1.0] - way.values[0.0])
+    return [[total.sum(0) / max(way.covered, 1e-12)] for total in way.sums]
 
 
-class _Path:
-    """The straight way from the baseline to the input, and the targets along it.
+class _Way:
+    """The straight way from the baseline to the input.
 
     Attributes:
-        start: Shape (C, H, W): the baseline.
-        end: Shape (C, H, W): the input.
         values: Place on the way, from 0 to 1 -> the targets there (N,), float64.
+        sums: What each pixel adds, (C, H, W) for each target, on the part of the way that was gone.
+        covered: How long that part is.
+
+    Args:
+        job: What the method was given.
+        baseline: One of :data:`BASELINES`.
+        free: How many more steps may be taken by halving others.
     """
 
-    def __init__(self, job: PassJob, baseline: str) -> None:
-        self.end = job.inputs[0].detach()
-        self.start = blurred(self.end) if baseline == 'blur' else one_colour(self.end)
+    def __init__(self, job: PassJob, baseline: str, free: int) -> None:
         self.values: Dict[float, np.ndarray] = {}
-        self._job = job
+        self.covered = 0.0
+        self._job, self._free = job, free
+        end = job.inputs[0].detach()
+        self._start = blurred(end) if baseline == 'blur' else one_colour(end)
+        self._length = end - self._start
+        self.sums = [torch.zeros_like(end, dtype=torch.float32) for _ in job.runs.reference]
 
-    def at(self, places: Sequence[float]) -> Tensor:
+    def _at(self, places: Sequence[float]) -> Tensor:
         """Shape (B, C, H, W): the inputs at some places."""
-        shares = torch.tensor(places).to(self.end)
-        return self.start + shares[:, None, None, None] * (self.end - self.start)
+        return self._start + torch.tensor(places).to(self._start)[:, None, None, None] * self._length
 
-    def divided(self, steps: int) -> np.ndarray:
-        """The ends of so many steps: where the targets change most, they are the shortest."""
-        self._measure([0.0, 1.0])
-        while not self._job.interrupted and len(self.values) <= steps:
-            ends = sorted(self.values)
-            change = np.abs(np.diff([self.values[place] for place in ends], axis=0))
-            largest = (change / np.maximum(change.sum(0), 1e-12)).max(1)
-            # A step that looks flat may hide a bump.
-            most = np.argsort(-np.maximum(largest, np.diff(ends) * _FLAT), kind='stable')
-            few = most[: max(1, min(len(most) // 4, steps + 1 - len(ends)))]
-            self._measure([(ends[step] + ends[step + 1]) / 2 for step in few])
-        return np.array(sorted(self.values))
-
-    def _measure(self, places: Sequence[float]) -> None:
+    def measure(self, places: Sequence[float]) -> None:
+        """Find the targets at some places."""
         for batch in self._job.batches(places):
-            for place, values in zip(batch, self._job.runs.at_input(self.at(batch)).double().cpu().numpy()):
-                self.values[place] = values
+            self.values.update(zip(batch, self._job.runs.at_input(self._at(batch)).double().cpu().numpy()))
+
+    def go(self, steps: Sequence[Step]) -> List[Step]:
+        """Take steps; returns the halves of those that were off."""
+        halves: List[Step] = []
+        for batch in self._job.batches(steps):
+            middles = [(low + high) / 2 for low, high in batch]
+            inputs = self._at(middles).requires_grad_()
+            measured = self._job.runs.with_graph(inputs)
+            parts = [self._length.float() * gradient for gradient in _gradients(measured, inputs)]
+            for row, (low, high) in enumerate(batch):
+                of_row = [part[row] * (high - low) for part in parts]
+                if self._free >= 2 and self._is_off(of_row, low, high):
+                    self._free -= 2
+                    self.values[middles[row]] = measured[row].detach().double().cpu().numpy()
+                    halves += [(low, middles[row]), (middles[row], high)]
+                    continue
+                self.covered += high - low
+                self.sums = [total + part for total, part in zip(self.sums, of_row)]
+        return halves
+
+    def _is_off(self, added: Sequence[Tensor], low: float, high: float) -> bool:
+        """Whether what the pixels add in a step is not what any target changes within it."""
+        change = self.values[high] - self.values[low]
+        off = np.array([float(part.double().sum()) for part in added]) - change
+        whole = np.maximum(np.abs(self.values[1.0] - self.values[0.0]), 1e-9)
+        return bool((np.abs(off) > _COMPLETE * max(high - low, _SHORT) * whole).any())
 
 
-def _gradients(values: Tensor, weights: Tensor, tensor: Tensor) -> Iterator[Tensor]:
-    """The gradient of each column of values (B, N), its rows weighed (B,), at a tensor (B, ...)."""
+def _gradients(values: Tensor, tensor: Tensor) -> Iterator[Tensor]:
+    """The gradient of each column of values (B, N), its rows apart, at a tensor (B, C, H, W); float32, finite."""
     for column in range(values.shape[1]):
         wanted = torch.zeros_like(values)
-        wanted[:, column] = weights
+        wanted[:, column] = 1
         keep = column < values.shape[1] - 1
         (gradient,) = torch.autograd.grad(values, tensor, wanted, retain_graph=keep, allow_unused=True)
-        yield torch.zeros_like(tensor) if gradient is None else gradient
+        found = torch.zeros_like(tensor) if gradient is None else gradient
+        yield found.float().nan_to_num(0.0, 0.0, 0.0)
 
 
 def _incomplete(attributions: Sequence[Tensor], change: np.ndarray) -> List[str]:

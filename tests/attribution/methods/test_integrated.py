@@ -61,7 +61,7 @@ def test_of_a_linear_target_each_pixel_adds_its_own_part(baseline, steps):
     job = job_of(lambda sums: 3 * sums, baseline=baseline, steps=steps)
     expected = (3 * WEIGHTS * (INPUTS - STARTS[baseline])).sum(1)
     np.testing.assert_allclose(maps_of(job), expected, rtol=1e-4, atol=1e-5)
-    assert job.notes == [] and job.runs.passes == job.done == job.total == 2 * steps + 1
+    assert job.notes == [] and job.runs.passes == job.done == job.total == steps + min(steps, 8) + 1
 
 
 def slow(function, baseline, count):
@@ -96,9 +96,9 @@ def test_steps_are_the_shortest_where_the_target_changes_most():
 
     def function(sums):
         first, last = (torch.einsum('chw,nchw->n', place, WEIGHTS) for place in (STARTS['grey'], INPUTS[0]))
-        return torch.sigmoid(200 * ((sums - first) / (last - first) - 0.93))
+        return torch.sigmoid(100 * ((sums - first) / (last - first) - 0.93))
 
-    job = job_of(function, baseline='grey', steps=40)
+    job = job_of(function, baseline='grey', steps=80)
     assert maps_of(job).sum((1, 2)) == pytest.approx([1, 1], rel=0.01) and job.notes == []
 
 
@@ -115,13 +115,21 @@ def job_mean():
     return torch.einsum('chw,nchw->n', STARTS['blur'] + INPUTS[0], WEIGHTS)
 
 
-@pytest.mark.parametrize('end', [1, 9, 14])
+@pytest.mark.parametrize('end', [1, 9, 10, 16])
 def test_an_early_end_gives_the_part_of_the_way_so_far(end):
     job = job_of(lambda sums: 2 * sums, size=1, steps=8, progress=lambda done, total: done < end)
     found = maps_of(job)
     assert job.interrupted and job.done == end and job.notes == []
     expected = (2 * WEIGHTS * (INPUTS - STARTS['blur'])).sum(1) * (end > 9)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_steps_are_halved_where_they_are_off_and_no_more_than_asked_for():
+    plain, steep = (job_of(function, steps=40) for function in (torch.tanh, lambda sums: torch.tanh(9 * sums)))
+    for job in (plain, steep):
+        maps_of(job)
+        assert job.done == job.total == job.runs.passes
+    assert 17 <= plain.done < steep.done <= 49
 
 
 @pytest.mark.parametrize('options', [dict(steps=0), dict(baseline='black')])
@@ -141,5 +149,5 @@ def test_on_a_detector_what_the_pixels_add_is_the_change_of_each_box(yolox, pict
         topk=2,
         method_options=dict(steps=24),
     )
-    assert len(found) == 2 and found.passes == 49 and found.notes == [] and found.layers == ()
+    assert len(found) == 2 and found.passes <= 21 and found.notes == [] and found.layers == ()
     assert all(box.normalised.max() == 1 and not box.blank for box in found)
