@@ -15,6 +15,7 @@ from .registry import register_pass_method
 
 BASELINES = ('blur', 'grey')
 _COMPLETE = 0.01  # share of the change by which the sum may be off
+SPREAD = 1 / 100  # of the longer side: values of single pixels change sign from one to the next
 _FIRST = 8  # steps before any is halved
 _SHORT = 1 / 32  # steps as short as this may be off by as much
 
@@ -40,7 +41,7 @@ def integrated_gradients(job: PassJob) -> List[Maps]:
     passes. Along the way a box is followed as the same candidate, whether or not it would be detected there.
 
     The values of all pixels and channels add up to the target's change from the baseline to the input (completeness);
-    where the sum is more than 1 % off, a note says so.
+    where the sum is more than 1 % off, a note says so. The map spreads them a little over the pixels around.
 
     Source: Sundararajan et al. 2017, eq. 1 and 3; https://arxiv.org/abs/1703.01365.
     """
@@ -60,7 +61,7 @@ def integrated_gradients(job: PassJob) -> List[Maps]:
     if not job.interrupted:
         job.total = job.done  # no more steps were needed
         job.notes += _incomplete(way.sums, way.values[1.0] - way.values[0.0])
-    return [[total.sum(0) / max(way.covered, 1e-12)] for total in way.sums]
+    return [[blurred(total.sum(0, keepdim=True) / max(way.covered, 1e-12), SPREAD)[0]] for total in way.sums]
 
 
 class _Way:

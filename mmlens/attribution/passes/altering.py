@@ -99,10 +99,15 @@ def _channel_axis(index: Tensor, shape: torch.Size) -> Optional[int]:
     return next(axis for axis, (a, b) in enumerate(zip(first, second)) if a != b)
 
 
-def blurred(picture: Tensor) -> Tensor:
-    """A picture (C, H, W) blurred so far that little is found on it, its edges mirrored."""
+def blurred(picture: Tensor, share: float = _BLUR) -> Tensor:
+    """A picture (C, H, W) blurred, its edges mirrored; by default so far that little is found on it.
+
+    Args:
+        picture: The picture.
+        share: Standard deviation as a share of the longer side.
+    """
     height, width = picture.shape[1:]
-    sigma = max(height, width) * _BLUR
+    sigma = max(height, width) * share
     radius = min(int(round(3 * sigma)), height - 1, width - 1)
     steps = torch.arange(-radius, radius + 1, device=picture.device, dtype=torch.float32)
     kernel = torch.softmax(-(steps**2) / (2 * sigma**2), 0).to(picture)

@@ -6,7 +6,7 @@ import torch
 
 from mmlens import explain_boxes
 from mmlens.attribution.methods import PassJob, get_method
-from mmlens.attribution.methods.integrated import integrated_gradients
+from mmlens.attribution.methods.integrated import SPREAD, integrated_gradients
 from mmlens.attribution.passes.altering import blurred, one_colour
 from mmlens.attribution.passes.runs import Runs
 from mmlens.errors import MethodError
@@ -51,6 +51,11 @@ def job_of(function, size=3, progress=None, **options):
     return PassJob([], Formula(function, size), INPUTS, [], True, complete, progress)
 
 
+def spread(maps):
+    """Maps (N, H, W) as they are drawn."""
+    return blurred(maps, SPREAD)
+
+
 def maps_of(job):
     return torch.stack([values for (values,) in integrated_gradients(job)]).numpy()
 
@@ -59,7 +64,7 @@ def maps_of(job):
 @pytest.mark.parametrize('steps', [1, 5])
 def test_of_a_linear_target_each_pixel_adds_its_own_part(baseline, steps):
     job = job_of(lambda sums: 3 * sums, baseline=baseline, steps=steps)
-    expected = (3 * WEIGHTS * (INPUTS - STARTS[baseline])).sum(1)
+    expected = spread((3 * WEIGHTS * (INPUTS - STARTS[baseline])).sum(1))
     np.testing.assert_allclose(maps_of(job), expected, rtol=1e-4, atol=1e-5)
     assert job.notes == [] and job.runs.passes == job.done == job.total == steps + min(steps, 8) + 1
 
@@ -74,7 +79,7 @@ def slow(function, baseline, count):
             (gradient,) = torch.autograd.grad(function((place * weights).sum()), place)
             total += gradient / count
         found.append(((end - start) * total).sum(0))
-    return torch.stack(found).numpy()
+    return spread(torch.stack(found)).numpy()
 
 
 @pytest.mark.parametrize('baseline', ['blur', 'grey'])
@@ -120,7 +125,7 @@ def test_an_early_end_gives_the_part_of_the_way_so_far(end):
     job = job_of(lambda sums: 2 * sums, size=1, steps=8, progress=lambda done, total: done < end)
     found = maps_of(job)
     assert job.interrupted and job.done == end and job.notes == []
-    expected = (2 * WEIGHTS * (INPUTS - STARTS['blur'])).sum(1) * (end > 9)
+    expected = spread((2 * WEIGHTS * (INPUTS - STARTS['blur'])).sum(1)) * (end > 9)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
