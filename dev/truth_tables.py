@@ -60,13 +60,19 @@ def photographs(paths: Sequence[Path]) -> List[evaluation.Case]:
 
 
 def measured(
-    name: str, config: str, checkpoint: str, cases: Sequence[evaluation.Case], options: argparse.Namespace
+    name: str,
+    config: str,
+    checkpoint: str,
+    cases: Sequence[evaluation.Case],
+    methods: Sequence[str],
+    maps_only: bool,
+    options: argparse.Namespace,
 ) -> evaluation.Table:
     """Measure all rows on some pictures, or go on with it."""
     detector = mmlens.load_detector(config, checkpoint, device=options.device)
-    rows = [evaluation.read_row(text) for text in options.rows] + evaluation.baselines(detector)
+    rows = [evaluation.read_row(text) for text in methods] + evaluation.baselines(detector)
     # A folder of its own for each list of rows: an earlier one stays there to be gone on with.
-    names = hashlib.sha256(repr([options.rows, options.maps_only, len(cases)]).encode()).hexdigest()[:8]
+    names = hashlib.sha256(repr([list(methods), maps_only, len(cases)]).encode()).hexdigest()[:8]
     folder = options.work_dir / f'{name}_{names}'
     folder.mkdir(parents=True, exist_ok=True)
     with Progress(console=Console(stderr=True)) as bar:
@@ -76,7 +82,7 @@ def measured(
             cases,
             rows,
             score_thr=options.score_thr,
-            maps_only=options.maps_only and name.startswith('shapes'),
+            maps_only=maps_only,
             folder=folder,
             resume=True,
             progress=lambda done, total: bar.update(task, completed=done),
@@ -116,6 +122,9 @@ def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         '--rows', nargs='+', default=ROWS, metavar='ROW', help='methods, or "NAME: METHOD/LAYERS/FUSION/AGAINST"'
     )
+    parser.add_argument(
+        '--photo-rows', nargs='+', metavar='ROW', help='the same for photographs; default: those of --rows'
+    )
     parser.add_argument('--score-thr', type=float, default=0.5, help='boxes to measure; default %(default)s')
     parser.add_argument('--maps-only', action='store_true', help='no deletion and insertion on shapes: much faster')
     parser.add_argument('--threads', type=int, help="torch's threads")
@@ -133,12 +142,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     sections = []
     for name in options.shapes if options.pictures else ():
         files = str(SHAPES / 'configs' / f'{name}.py'), str(SHAPES / 'checkpoints' / f'{name}.pth')
-        sections.append(section(f'`{name}`, shapes', measured(name, *files, scenes(options.pictures), options)))
+        found = measured(name, *files, scenes(options.pictures), options.rows, options.maps_only, options)
+        sections.append(section(f'`{name}`, shapes', found))
         print(write(sections[-1:], None), flush=True)
     if options.photos:
         if not options.config or not options.checkpoint:
             raise MmlensError('--photos needs a detector: give --config and --checkpoint.')
-        found = measured('photos', options.config, options.checkpoint, photographs(options.photos), options)
+        cases, methods = photographs(options.photos), options.photo_rows or options.rows
+        found = measured('photos', options.config, options.checkpoint, cases, methods, False, options)
         sections.append(section(f'`{Path(options.config).stem}`, photographs', found))
         print(write(sections[-1:], None), flush=True)
     if options.output:
