@@ -61,19 +61,20 @@ def test_the_dog_the_bicycle_and_the_car_are_found(explanation):
 
 def test_each_map_lies_in_its_own_box(figures):
     assert [one['pointing'] for one in figures] == [1, 1, 1]
-    assert min(one['EPG'] for one in figures) >= 0.95
+    assert min(one['EPG'] for one in figures) >= 0.9
 
 
 def test_the_pixels_that_a_map_shows_are_those_that_count(figures):
-    assert np.mean([one['deletion'] for one in figures]) < 0.243
-    assert np.mean([one['insertion'] for one in figures]) > 0.557
+    # Better than a Gaussian in the box, which has .043 and .779.
+    assert np.mean([one['deletion'] for one in figures]) < 0.043
+    assert np.mean([one['insertion'] for one in figures]) > 0.779
 
 
-def test_maps_of_three_boxes_cost_less_than_1_8_inferences(detector, tool):
+def test_maps_of_three_boxes_at_the_neck_cost_less_than_1_8_inferences(detector, tool):
     speed = tool('measure_speed')
     ratios = []
     for _ in range(6):  # what else the machine does can only make it worse
-        timing = speed.measure(detector.model, str(DOG), repeat=10, score_thr=0.5)
+        timing = speed.measure(detector.model, str(DOG), repeat=10, score_thr=0.5, method='gradcam')
         assert timing.boxes == 3
         ratios.append(timing.ratio)
         if ratios[-1] <= 1.8:

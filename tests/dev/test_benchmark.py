@@ -163,11 +163,11 @@ def test_gradients_of_all_boxes_at_once_are_those_of_each(tools, subject, monkey
     from mmlens import explain_boxes
 
     sums = []
-    fuse = tools.others.fuse_levels
-    monkeypatch.setattr(tools.others, 'fuse_levels', lambda *args: sums.append(fuse(*args)) or sums[-1])
+    fuse = tools.others.add_levels
+    monkeypatch.setattr(tools.others, 'add_levels', lambda *args: sums.append(fuse(*args)) or sums[-1])
     run = tools.cell.run_of(subject, tools.rows.Cell('tiny', 'vmap:gradcam', boxes=6))
     assert run(float('inf')) == tools.runs.Outcome(boxes=6, maps=6)
-    expected = explain_boxes(subject.detector, subject.picture, score_thr=0.0, topk=6)
+    expected = explain_boxes(subject.detector, subject.picture, method='gradcam', score_thr=0.0, topk=6)
     geometry = subject.detector.prepare(subject.picture).geometry
     for total, box in zip(sums, expected):
         found = geometry.map_to_picture(total.detach().numpy())
