@@ -10,6 +10,7 @@ from torch import nn
 from ..attribution import layers as layer_names
 from ..attribution.layer_sets import last_of_strides
 from ..attribution.layers import LayerInfo
+from ..attribution.restore import unchanged
 from ..errors import MmlensError
 from ..models.inputs import Picture
 from ..models.network import Network
@@ -48,10 +49,11 @@ def list_layers(
     if picture is None:
         return layer_names.list_layers(network.model)
 
-    prepared = network.prepare(picture, text=text, custom_entities=custom_entities)
     extra_tokens = network.extra_tokens if network.family == 'classifier' else None
-    auto = auto_layers(network, prepared, extra_tokens)
-    listed = layer_names.list_layers(network.model, lambda: network.run(prepared))
+    with unchanged(network.model):  # the pipeline may draw random numbers
+        prepared = network.prepare(picture, text=text, custom_entities=custom_entities)
+        auto = auto_layers(network, prepared, extra_tokens)
+        listed = layer_names.list_layers(network.model, lambda: network.run(prepared))
     return [replace(layer, auto=layer.name in auto) for layer in listed]
 
 
