@@ -61,16 +61,20 @@ def attribute(
     at_tensors = _gradients(target, levels, keep_graph) if method.uses_gradients else [None] * len(levels)
     gradients = [_at_cells(level, gradient) for level, gradient in zip(levels, at_tensors)]
 
-    def explained(sign: int) -> Tensor:
-        maps: List[LevelMap] = []
-        for level, gradient in zip(levels, gradients):
-            if gradient is None and method.uses_gradients:
-                continue
-            signed = method(_finite(level.activation), None if gradient is None else sign * _finite(gradient), spatial)
-            maps.append(LevelMap.of(level.layer, _finite(signed[0]), max_shape))
-        return fuse(maps, input_size).to(target.device)
-
     with torch.no_grad():
+        used = [
+            (level.layer, _finite(level.activation), None if gradient is None else _finite(gradient))
+            for level, gradient in zip(levels, gradients)
+            if gradient is not None or not method.uses_gradients
+        ]
+
+        def explained(sign: int) -> Tensor:
+            maps: List[LevelMap] = []
+            for layer, activation, gradient in used:
+                signed = method(activation, None if gradient is None else sign * gradient, spatial)
+                maps.append(LevelMap.of(layer, _finite(signed[0]), max_shape))
+            return fuse(maps, input_size).to(target.device)
+
         found = Attribution(explained(1), counter=explained(-1) if both_ways else None)
         if not bool((found.raw > 0).any()):
             found.blank = _why_blank(target, levels, gradients, method)
