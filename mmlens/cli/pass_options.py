@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 from ..errors import MmlensError
 from .arguments import Parser, positive, rank, share
 from .guard import say
+from .progress import Passes
 from .sources import Source
 
 PASS_METHODS = ('ablationcam', 'drise', 'integratedgradients', 'precisionsearch', 'reciprocam', 'scorecam')
@@ -86,6 +87,25 @@ def pass_options(args: argparse.Namespace) -> Dict[str, Any]:
         names = ' and '.join(f'--{name.replace("_", "-")}' for name in idle)
         say('warning', f'{names} {"has" if len(idle) == 1 else "have"} no effect on {args.method}.')
     return {name: value for name, value in given.items() if name not in idle}
+
+
+def asked(args: argparse.Namespace) -> Dict[str, Any]:
+    """What ``boxam`` and ``cam`` both ask for, by parameter: the method, where it looks, and its options."""
+    return dict(
+        method=args.method,
+        layers=args.target_layers,
+        fusion=args.fusion,
+        against=args.against,
+        signed=args.signed,
+        method_options=pass_options(args),
+        smooth_grad=args.smooth_grad,
+        smooth_noise=args.smooth_noise,
+    )
+
+
+def passes_of(args: argparse.Namespace) -> Optional[Passes]:
+    """The progress of what was asked for, if it takes many passes."""
+    return Passes() if args.method.lower() in PASS_METHODS or args.smooth_grad else None
 
 
 def check_resume(args: argparse.Namespace, sources: Sequence[Source]) -> None:

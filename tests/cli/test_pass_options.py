@@ -7,14 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmlens.cli.arguments import Parser
+from mmlens.cli.arguments import Parser, parse
+from mmlens.cli.commands import boxam, cam
 from mmlens.cli.pass_options import (
     CONCERNED,
     PASS_METHODS,
     add_pass_options,
+    asked,
     check_resume,
     check_resume_place,
     pass_options,
+    passes_of,
 )
 from mmlens.errors import MmlensError
 
@@ -117,3 +120,24 @@ def test_the_table_of_options_is_that_of_the_methods():
     assert sorted(PASS_METHODS) == sorted(methods)
     for option, concerned in CONCERNED.items():
         assert sorted(concerned) == sorted(name for name, method in methods.items() if option in method.options)
+
+
+@pytest.mark.parametrize('command', [boxam, cam])
+def test_what_both_commands_ask_for_goes_by_its_parameters(command):
+    words = ['--method', 'DRISE', '--num-masks', '7', '--fusion', 'max', '--against', 'auto', '--signed']
+    args = parse(command.build_parser(), ['picture.jpg', 'config.py', *words])
+    assert {name: value for name, value in asked(args).items() if value not in (None, False)} == dict(
+        method=args.method,
+        fusion='max',
+        against=['auto'],
+        signed=True,
+        method_options=dict(num_masks=7),
+        smooth_noise=args.smooth_noise,
+    )
+    assert passes_of(args) is not None
+
+
+@pytest.mark.parametrize(('words', 'many'), [([], False), (['--smooth-grad', '3'], True)])
+def test_a_method_of_one_pass_has_progress_only_over_noisy_copies(words, many):
+    args = parse(boxam.build_parser(), ['picture.jpg', 'config.py', '--method', 'gradcam', *words])
+    assert (passes_of(args) is not None) == many

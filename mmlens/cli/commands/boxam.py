@@ -26,8 +26,7 @@ from ..arguments import (
 from ..guard import guarded
 from ..job import load as open_named
 from ..job import run_job
-from ..pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
-from ..progress import Passes
+from ..pass_options import add_pass_options, asked, check_resume, passes_of
 from ..run import Drawn, Picture
 from ..sources import Source
 
@@ -211,8 +210,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens boxam``. See :func:`mmlens.cli.main.main`."""
     args = parse(build_parser(), argv)
     max_shape = settle_shape(args.max_shape)
-    method_options = pass_options(args)
-    passes = Passes() if args.method in PASS_METHODS or args.smooth_grad else None
+    wanted, passes = asked(args), passes_of(args)
     options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
     options['signed'] = args.signed
 
@@ -223,12 +221,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             explanation = explain_boxes(
                 detector,
                 picture,
-                method=args.method,
-                layers=args.target_layers,
-                fusion=args.fusion,
                 target=args.target,
-                against=args.against,
-                signed=args.signed,
                 score_thr=args.score_thr,
                 classes=args.classes,
                 instances=args.instances,
@@ -236,9 +229,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 norm_in_bbox=args.norm_in_bbox,
                 max_shape=max_shape,
                 **words(args),
-                method_options=method_options,
-                smooth_grad=args.smooth_grad,
-                smooth_noise=args.smooth_noise,
+                **wanted,
                 progress=passes,
             )
         if isinstance(picture, Path):

@@ -23,8 +23,7 @@ from ..arguments import (
 from ..guard import guarded
 from ..job import load as open_named
 from ..job import run_job
-from ..pass_options import PASS_METHODS, add_pass_options, check_resume, pass_options
-from ..progress import Passes
+from ..pass_options import add_pass_options, asked, check_resume, passes_of
 from ..run import Drawn, Picture
 from ..sources import Source
 from .boxam import drawn_picture
@@ -260,8 +259,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     args = parse(build_parser(), argv)
     look = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
     look['signed'] = args.signed
-    method_options = pass_options(args)
-    passes = Passes() if args.method.lower() in PASS_METHODS or args.smooth_grad else None
+    wanted, passes = asked(args), passes_of(args)
 
     def of_classes(classifier: Network, picture: Picture) -> Drawn:
         from ...explain.classes import explain_classes
@@ -269,19 +267,12 @@ def main(argv: Optional[List[str]] = None) -> int:
         explanation = explain_classes(
             classifier,
             picture,
-            method=args.method,
-            layers=args.target_layers,
-            fusion=args.fusion,
             classes=args.target_category,
-            against=args.against,
-            signed=args.signed,
             eigen_smooth=args.eigen_smooth,
             aug_smooth=args.aug_smooth,
             num_extra_tokens=args.num_extra_tokens,
             guided_backprop=args.guided_backprop,
-            method_options=method_options,
-            smooth_grad=args.smooth_grad,
-            smooth_noise=args.smooth_noise,
+            **wanted,
             progress=passes,
         )
         return drawn(explanation, args.save_maps, layout=args.layout, on=args.on, **look)
@@ -290,19 +281,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         from ...explain.boxes import explain_boxes
 
         explanation = explain_boxes(
-            detector,
-            picture,
-            method=args.method,
-            layers=args.target_layers,
-            fusion=args.fusion,
-            classes=args.target_category,
-            against=args.against,
-            signed=args.signed,
-            **words(args),
-            method_options=method_options,
-            smooth_grad=args.smooth_grad,
-            smooth_noise=args.smooth_noise,
-            progress=passes,
+            detector, picture, classes=args.target_category, **words(args), **wanted, progress=passes
         )
         return drawn_picture(explanation, 'panels' if args.layout == 'sheet' else 'overlay', args.save_maps, **look)
 
