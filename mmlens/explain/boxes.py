@@ -9,7 +9,6 @@ import numpy as np
 
 from ..attribution.attribute import Attribution
 from ..attribution.methods import Method, OnePassMethod, Progress, get_method
-from ..attribution.normalise import normalise, normalise_in_box
 from ..attribution.smoothing import Noise
 from ..errors import MmlensError
 from ..models.inputs import Picture
@@ -19,6 +18,7 @@ from ..results.boxes import BoxExplanation, BoxMap
 from .box_targets import BoxTargets, Classes, select_detections
 from .job import Job, check_signed
 from .networks import NetworkLike, installed_versions, open_detector
+from .normalise import normalise, normalise_in_box
 
 
 def explain_boxes(

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from ..attribution.attribute import Attribution
 from ..attribution.gradcam_engine import guided_gradients
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, Progress, get_method
-from ..attribution.normalise import stretch
 from ..attribution.smoothing import Noise, augmented_mean
 from ..errors import MethodError, MmlensError
 from ..models.inputs import Picture
@@ -22,6 +21,7 @@ from ..results.classes import ClassExplanation, ClassMap
 from .class_targets import Classes, ClassTargets
 from .job import Attributions, Job, check_signed
 from .networks import NetworkLike, installed_versions, open_classifier
+from .normalise import stretch
 
 
 def explain_classes(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from typing import Sequence, Tuple, Union
+from typing import Sequence, Union
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..metrics.regions import pixels_in
 
 
 def stretch(raw: Tensor) -> Tensor:
@@ -30,20 +31,10 @@ def normalise_in_box(raw: np.ndarray, box: Union[np.ndarray, Sequence[float]]) -
         box: ``x1, y1, x2, y2`` in the map's pixels; clipped to the map. A pixel lies within it if its
             centre does; in a box narrower than a pixel, if it is touched.
     """
-    height, width = raw.shape
-    box = np.nan_to_num(box)  # a broken box has no inside
-    x1, x2 = _pixels_between(box[0], box[2], width)
-    y1, y2 = _pixels_between(box[1], box[3], height)
+    pixels = pixels_in(np.nan_to_num(box), raw.shape)  # a broken box has no inside
     result = np.zeros_like(raw, dtype=np.float32)
-    inside = raw[y1:y2, x1:x2]
+    inside = raw[pixels]
     if inside.size and inside.max() > 0:
         low = inside.min() if inside.min() < inside.max() else 0.0
-        result[y1:y2, x1:x2] = (inside - low) / (inside.max() - low)
+        result[pixels] = (inside - low) / (inside.max() - low)
     return result
-
-
-def _pixels_between(low: float, high: float, size: int) -> Tuple[int, int]:
-    first, last = round(low), round(high)
-    if first == last:
-        first, last = math.floor(low), math.ceil(high)
-    return min(max(first, 0), size), min(max(last, 0), size)

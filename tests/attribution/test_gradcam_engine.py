@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmlens.attribution.gradcam_engine import borrowed, guided_gradients, map_by_engine
-from mmlens.attribution.normalise import stretch
 from mmlens.compat.gradcam import cam_classes
 from mmlens.errors import MethodError
+from mmlens.explain.normalise import stretch
 
 OTHERS = ['FinerCAM', 'FullGrad', 'RefineCAM', 'SESS', 'ShapleyCAM']
 

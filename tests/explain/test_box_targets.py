@@ -10,10 +10,10 @@ from mmlens import explain_boxes
 from mmlens.attribution.attribute import attribute
 from mmlens.attribution.fusion import LevelMap, add_levels
 from mmlens.attribution.methods import get_method
-from mmlens.attribution.normalise import normalise
 from mmlens.attribution.tap import Tap
 from mmlens.errors import MethodError, MmlensError, PictureError
 from mmlens.explain.box_targets import BoxTargets, select_detections
+from mmlens.explain.normalise import normalise
 from mmlens.models.predictions import Predictions
 
 

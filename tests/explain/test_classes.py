@@ -12,11 +12,11 @@ from mmlens import explain_classes, load_classifier
 from mmlens.attribution.fusion import LevelMap, average_layers
 from mmlens.attribution.layers import resolve_layer
 from mmlens.attribution.methods import get_method
-from mmlens.attribution.normalise import stretch
 from mmlens.compat.gradcam import cam_classes
 from mmlens.errors import LayerError, MethodError, MmlensError, ModelError
 from mmlens.explain.class_targets import ClassTargets
 from mmlens.explain.job import Job
+from mmlens.explain.normalise import stretch
 
 SIDE = 64
 CLASSES = ('cup', 'fork', 'knife', 'plate', 'spoon')

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmlens.attribution.normalise import normalise, normalise_in_box
+from mmlens.explain.normalise import normalise, normalise_in_box
 
 
 def test_normalise_scales_to_a_maximum_of_one():
