@@ -1,5 +1,6 @@
 """Annotation files of COCO's kind, and the config's own test set."""
 
+import copy
 import json
 
 import cv2
@@ -76,12 +77,12 @@ def test_the_configs_own_test_set(folder, yolox_config):
         type='CocoDataset', data_root=str(folder), ann_file='boxes.json', data_prefix=dict(img='images/'),
         metainfo=dict(classes=('ant', 'bee')), test_mode=True, pipeline=[],
     )  # fmt: skip
-    yolox_config.test_dataloader = dict(dataset=dataset)
-    cases = cases_of_config(yolox_config)
+    config = copy.deepcopy(yolox_config)
+    config.test_dataloader = dict(dataset=dataset)
+    cases = cases_of_config(config)
     assert [case.name for case in cases] == ['7: a.png', '8: b.png']
     path, truth = cases[0].read()
     assert str(path).endswith('a.png') and truth.labels.tolist() == [1, 0]
     assert truth.boxes.tolist() == [[2, 3, 12, 8], [0, 0, 4, 4]] and truth.mask(0).sum() == 50
     with pytest.raises(ModelError, match='test_dataloader'):
-        yolox_config.pop('test_dataloader')
         cases_of_config(yolox_config)

@@ -1,5 +1,7 @@
 """Scores of boxes on altered pictures: one by one, in batches, and by a slower way."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -61,16 +63,17 @@ def test_a_detector_that_takes_one_picture_at_a_time_is_given_one(yolox, picture
     found = explain_boxes(yolox, picture, score_thr=0.0, topk=1)
     boxes, labels = [box.box for box in found], [box.label for box in found]
     expected = BoxScores(yolox, boxes, labels)([picture] * 3)
-    plain, sizes = yolox.samples, []
+    # Patched in a copy: what is undone stays in the shared detector's own attributes, bound to its model.
+    patched, sizes = copy.copy(yolox), []
 
     def one_only(prepared, copies=1, inputs=None):
         sizes.append(copies)
         if copies > 1:
             raise AssertionError('batch inference is not supported')
-        return plain(prepared, copies, inputs)
+        return yolox.samples(prepared, copies, inputs)
 
-    monkeypatch.setattr(yolox, 'samples', one_only)
-    scores = BoxScores(yolox, boxes, labels)
+    monkeypatch.setattr(patched, 'samples', one_only)
+    scores = BoxScores(patched, boxes, labels)
     np.testing.assert_allclose(scores([picture] * 3), expected, atol=1e-5)
     assert sizes == [3, 1, 1, 1] and scores.passes == 3
     scores([picture] * 2)
@@ -80,9 +83,10 @@ def test_a_detector_that_takes_one_picture_at_a_time_is_given_one(yolox, picture
 def test_the_detector_is_given_back_as_it_was(yolox, picture, monkeypatch):
     yolox.model.train()
     before = [settings.get('score_thr') for settings in settings_of(yolox.model)]
-    scores = BoxScores(yolox, [[0, 0, 9, 9]], [0])
+    patched = copy.copy(yolox)
+    scores = BoxScores(patched, [[0, 0, 9, 9]], [0])
     scores([picture])
-    monkeypatch.setattr(yolox, 'in_picture', lambda *arguments: 1 / 0)
+    monkeypatch.setattr(patched, 'in_picture', lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         scores([picture])
     assert all(module.training for module in yolox.model.modules())

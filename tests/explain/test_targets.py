@@ -1,5 +1,7 @@
 """What is asked of one picture, whatever the family."""
 
+import copy
+
 import pytest
 
 from mmlens.attribution.methods import get_method
@@ -34,8 +36,8 @@ def test_a_family_says_what_is_its_own(yolox, picture):
 
 def test_the_picture_is_prepared_once_and_when_it_is_needed(yolox, picture, monkeypatch):
     calls = []
-    prepare = yolox.prepare
-    monkeypatch.setattr(yolox, 'prepare', lambda *given, **words: calls.append(words) or prepare(*given, **words))
-    targets = Targets(yolox, picture)
+    patched = copy.copy(yolox)
+    monkeypatch.setattr(patched, 'prepare', lambda *given, **words: calls.append(words) or yolox.prepare(*given, **words))
+    targets = Targets(patched, picture)
     assert calls == []
     assert targets.prepared is targets.prepared and len(calls) == 1
