@@ -11,3 +11,4 @@ MODES = ('original', 'transformed', 'concat', 'pipeline')  # which steps of a sa
 REDUCTIONS = ('squeeze_mean', 'select_max')  # of a feature map's channels
 PHASES = ('train', 'val', 'test')  # whose dataset samples are taken from
 PARAMS = ('lr', 'momentum', 'weight_decay')  # what a schedule is drawn of
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')  # what starts several processes

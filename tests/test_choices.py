@@ -9,9 +9,10 @@ from mmlens.attribution.methods import PassMethod, available_methods, get_method
 from mmlens.attribution.methods.integrated import BASELINES
 from mmlens.attribution.passes.altering import ABLATED_VALUES
 from mmlens.attribution.targets import BOX_TARGETS
-from mmlens.cli.commands import boxam, cam, featmap, lr, pipeline
+from mmlens.cli.commands import boxam, cam, evaluate, featmap, lr, pipeline
 from mmlens.cli.pass_options import CONCERNED, PASS_METHODS
 from mmlens.models.families import FAMILIES
+from mmlens.processes import _TOLD
 from mmlens.schedules.figure import NAMES
 
 
@@ -32,6 +33,7 @@ def action(command, dest):
         (featmap, 'channel_reduction', (*choices.REDUCTIONS, 'None')),
         (pipeline, 'phase', choices.PHASES),
         (pipeline, 'mode', choices.MODES),
+        (evaluate, 'launcher', ('none', *_TOLD)),
     ],
 )
 def test_an_option_has_the_choices_of_the_library(command, dest, expected):

@@ -14,11 +14,11 @@ from torch import nn
 from ..errors import MmlensError, reason
 from ..models.families import as_network
 from ..models.network import Network
+from ..processes import alike_everywhere
 from ..rendering.truth import put_truth_beside
 from .delivery import Delivery, Notes, OnceLogger, deliver, kind_of, remove_files
 from .no_trace import no_trace
 from .options import check_places, listed
-from .processes import alike_everywhere
 from .timing import Timing
 from .watched_pictures import Choice, WatchedPicture, WatchedPictureError, dataset_of
 from .weights import averaged, bare, validated

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from .cases import Case, Truth, bare_case, sample
 from .coco import CocoFile, test_set, truth_of_info
+from .progress import PROGRESS
 from .rows import Row, baselines, read_row
-from .run import PROGRESS, check_rows, cost_of, evaluate_cases
+from .run import check_rows, cost_of, evaluate_cases
 from .summary import Mean, draw_means, grid, markdown, means_of, pairs_of, report, write_means, write_pairs
 from .table import Table
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Sequence
+
+from mmengine.dist import get_rank
 
 from ..attribution.methods import get_method
 from ..errors import MmlensError, OutputError, count
@@ -12,14 +15,17 @@ from ..explain.box_targets import BoxTargets
 from ..explain.job import Job
 from ..metrics import ALTERATIONS
 from ..models.detector import Detector
+from ..processes import Deal, alike_everywhere, is_first
 from ..version import __version__
 from .cases import Case
+from .figures import FIGURES
 from .measuring import INNER, boxes_of, detect, measure
+from .progress import Progress, Record
 from .rows import Row, check_names
-from .table import ProgressFile, Table, record_of
+from .table import Table, record_of
 
-PROGRESS = 'progress.jsonl'
 _TRIED = 5
+_ELSEWHERE = 'Not all processes see the same {}: name a folder that they share.'
 
 
 def evaluate_cases(
@@ -33,6 +39,7 @@ def evaluate_cases(
     max_boxes: int = -1,
     folder: Optional[Path] = None,
     resume: bool = False,
+    shared: bool = False,
     settings: Optional[Dict[str, Any]] = None,
     progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> Table:
@@ -47,42 +54,81 @@ def evaluate_cases(
         maps_only: Leave out deletion, insertion and OA, which take altered passes.
         max_boxes: How many boxes of a picture at most, best first; -1 takes all.
         folder: Where each picture's figures are kept as soon as they are there; nowhere if there is none.
-        resume: Whether to go on with what the folder holds.
+        resume: Whether to go on with what the folder holds, however many processes measured it.
+        shared: Whether to share the pictures out among the processes that mmengine knows of, which all call this
+            function and see one folder. A process gets the next picture when it has done one.
         settings: More of what the figures depend on, such as the config's name.
         progress: Called with the number of pictures done and in all.
 
     Returns:
-        The figures of every box.
+        The figures of every box, in the order of the pictures; the same in every process.
 
     Raises:
-        MmlensError: If a row cannot be computed, the folder holds other work, or no box is over the threshold.
+        MmlensError: If a row cannot be computed, the folder holds other work, no box is over the threshold, or the
+            processes do not see one folder.
     """
-    check_rows(detector, rows, cases)
+    together = alike_everywhere if shared else contextlib.nullcontext
+
+    def measured(number: int) -> Record:
+        return record_of(measure(detector, cases[number], rows, score_thr, batch_size, maps_only, max_boxes))
+
+    with together():
+        check_rows(detector, rows, cases)
+        if shared and folder is None:
+            raise MmlensError('Processes that share their work need a `folder`.')
+        if folder is not None and (not shared or is_first()):
+            options = dict(score_thr=score_thr, batch_size=batch_size, maps_only=maps_only, max_boxes=max_boxes)
+            _open(Progress(folder), settings_of(detector, cases, rows, **options, **(settings or {})), resume)
+    records: Iterable[Record]
+    if folder is None:
+        records = _in_turn(measured, len(cases), progress)
+    else:
+        records = _kept(Progress(folder, get_rank() if shared else 0), measured, len(cases), progress, together)
     table = Table([row.name for row in rows], [row.name for row in rows if row.baseline])
-    file = None
-    if folder is not None:
-        started_with = settings_of(
-            detector,
-            cases,
-            rows,
-            score_thr=score_thr,
-            batch_size=batch_size,
-            maps_only=maps_only,
-            max_boxes=max_boxes,
-            **(settings or {}),
-        )
-        file = _opened(folder / PROGRESS, started_with, resume, table)
-    progress(table.total, len(cases))
-    for case in cases[table.total :]:
-        record = record_of(measure(detector, case, rows, score_thr, batch_size, maps_only, max_boxes))
-        if file is not None:
-            file.add(record)
+    for record in records:
         table.add(record)
-        progress(table.total, len(cases))
     if not len(table):
         where = count(len(cases), 'picture')
         raise MmlensError(f'No detection on {where} scores at least {score_thr:g}: lower `score_thr`.')
     return table
+
+
+def _in_turn(measured: Callable[[int], Record], total: int, progress: Callable[[int, int], Any]) -> Iterator[Record]:
+    progress(0, total)
+    for number in range(total):
+        yield measured(number)
+        progress(number + 1, total)
+
+
+def _kept(
+    file: Progress,
+    measured: Callable[[int], Record],
+    total: int,
+    progress: Callable[[int, int], Any],
+    together: Callable[[], ContextManager],
+) -> Iterable[Record]:
+    """Measure what is not kept yet, keep it, and return the records of all pictures."""
+    with together():  # none begins before all have read
+        if not file.path.is_file():
+            raise MmlensError(_ELSEWHERE.format(file.path.parent))
+        done = set(file.numbers())
+    rest = [number for number in range(total) if number not in done]
+    progress(len(done), total)
+    deal = Deal(len(rest))
+    with together():
+        try:
+            for which in deal:
+                file.add(rest[which], measured(rest[which]))
+                progress(len(done) + which + 1, total)
+        except BaseException:
+            deal.stop()
+            raise
+    with together():  # none reads before all is in one file
+        if file.is_first:
+            file.merge()
+            if len(file.numbers()) < total:
+                raise MmlensError(_ELSEWHERE.format(file.path.parent))
+    return file.records()
 
 
 def check_rows(detector: Detector, rows: Sequence[Row], cases: Sequence[Case]) -> None:
@@ -101,7 +147,7 @@ def check_rows(detector: Detector, rows: Sequence[Row], cases: Sequence[Case]) -
             continue
         try:
             targets = BoxTargets(detector, picture, 'score', lambda found: [])
-            method = get_method(settings.get('method', 'gradcam'))
+            method = get_method(settings.get('method', 'evidencecam'))
             Job.settle(targets, method, None, settings.get('layers'), settings.get('fusion'))
         except MmlensError as error:
             raise type(error)(f"The row '{row.name}' cannot be computed: {error}") from error
@@ -116,6 +162,7 @@ def settings_of(detector: Detector, cases: Sequence[Case], rows: Sequence[Row], 
     described: List[List[Any]] = [[row.name, sorted(row.settings.items())] for row in rows]
     return dict(
         version=__version__,
+        figures=list(FIGURES),
         weights=weights.hexdigest(),
         pictures=names.hexdigest(),
         methods=[[name, [list(pair) for pair in pairs]] for name, pairs in described],
@@ -123,21 +170,21 @@ def settings_of(detector: Detector, cases: Sequence[Case], rows: Sequence[Row], 
     )
 
 
-def _opened(path: Path, settings: Dict[str, Any], resume: bool, table: Table) -> ProgressFile:
-    file = ProgressFile(path)
-    if not path.is_file():
+def _open(file: Progress, settings: Dict[str, Any], resume: bool) -> None:
+    """Begin a progress file, or check the one that is there and put together what several processes measured."""
+    if not file.path.is_file():
         file.start(settings)
-        return file
+        return
+    folder = file.path.parent
     if not resume:
-        raise OutputError(f'{path.parent} holds an evaluation already: go on with it by `resume`, or name another.')
+        raise OutputError(f'{folder} holds an evaluation already: go on with it by `resume`, or name another.')
     known = file.settings()
     other = [name for name in {**known, **settings} if known.get(name) != settings.get(name)]
     if other:
         raise MmlensError(
-            f'{path} was started with other settings ({", ".join(other)}): use the same, or another folder.'
+            f'{file.path} was started with other settings ({", ".join(other)}): use the same, or another folder.'
         )
-    file.read_into(table)
-    return file
+    file.merge()
 
 
 def cost_of(detector: Detector, cases: Sequence[Case], rows: Sequence[Row], score_thr: float) -> Dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
@@ -151,52 +150,3 @@ class Table:
 
 def _cell(value: Any) -> Any:
     return '' if value is None else value
-
-
-class ProgressFile:
-    """What was measured so far, a line of JSON a picture; a broken last line is cut off.
-
-    Attributes:
-        path: The file.
-        records: How many pictures it holds.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.records = 0
-
-    def settings(self) -> Record:
-        """What the file was started with; empty if there is no file."""
-        if not self.path.is_file():
-            return {}
-        try:
-            with self.path.open(encoding='utf-8') as file:
-                return json.loads(file.readline())['settings']
-        except (ValueError, KeyError, TypeError):
-            return {}
-
-    def start(self, settings: Record) -> None:
-        """Begin a new file."""
-        self.records = 0
-        with write_atomically(self.path) as temporary:
-            Path(temporary).write_text(json.dumps(dict(settings=settings)) + '\n', encoding='utf-8')
-
-    def read_into(self, table: Table) -> None:
-        """Add what the file holds to a table, and cut off what was not written whole."""
-        whole = 0
-        with self.path.open('rb') as file:
-            for number, line in enumerate(file):
-                if not line.endswith(b'\n'):
-                    break
-                whole += len(line)
-                if number:
-                    table.add(json.loads(line.decode('utf-8')))
-                    self.records += 1
-        with self.path.open('r+b') as file:
-            file.truncate(whole)
-
-    def add(self, record: Record) -> None:
-        """Add a picture; it is on the disk when this returns."""
-        with self.path.open('a', encoding='utf-8') as file:
-            file.write(json.dumps(record) + '\n')
-        self.records += 1

@@ -1,4 +1,4 @@
-"""The figures of every box in arrays, and the files they go to and come from."""
+"""The figures of every box in arrays, and the files they go to."""
 
 import csv
 import json
@@ -9,7 +9,7 @@ import pytest
 
 from mmlens.evaluation.figures import FIGURES, Box
 from mmlens.evaluation.measuring import Measured
-from mmlens.evaluation.table import ProgressFile, Table, record_of
+from mmlens.evaluation.table import Table, record_of
 
 
 def measured(name='a.jpg', boxes=2, start=0.0):
@@ -61,25 +61,3 @@ def test_the_table_of_boxes(table, tmp_path):
     )  # fmt: skip
     assert (first['method'], first['deletion'], first['epg_mask']) == ('one', '0.0', '')
     assert (third['truth'], third['method'], third['deletion']) == ('', 'one', '1.0')
-
-
-def test_progress_is_read_back_and_a_broken_line_cut_off(tmp_path):
-    file = ProgressFile(tmp_path / 'progress.jsonl')
-    assert file.settings() == {}
-    file.start(dict(score_thr=0.5))
-    for name in ('a.jpg', 'b.jpg'):
-        file.add(record_of(measured(name)))
-    whole = file.path.read_bytes()
-    file.path.write_bytes(whole + b'{"picture": "c.jp')
-    again, table = ProgressFile(file.path), Table(['one', 'two'])
-    assert again.settings() == dict(score_thr=0.5)
-    again.read_into(table)
-    assert again.records == table.total == 2 and file.path.read_bytes() == whole
-    again.add(record_of(measured('c.jpg')))
-    assert len(file.path.read_bytes().splitlines()) == 4
-
-
-@pytest.mark.parametrize('text', ['', 'no json\n', '{}\n', '[1]\n'])
-def test_a_file_of_something_else_has_no_settings(tmp_path, text):
-    (tmp_path / 'progress.jsonl').write_text(text)
-    assert ProgressFile(tmp_path / 'progress.jsonl').settings() == {}

@@ -37,7 +37,9 @@ def test_a_family_says_what_is_its_own(yolox, picture):
 def test_the_picture_is_prepared_once_and_when_it_is_needed(yolox, picture, monkeypatch):
     calls = []
     patched = copy.copy(yolox)
-    monkeypatch.setattr(patched, 'prepare', lambda *given, **words: calls.append(words) or yolox.prepare(*given, **words))
+    monkeypatch.setattr(
+        patched, 'prepare', lambda *given, **words: calls.append(words) or yolox.prepare(*given, **words)
+    )
     targets = Targets(patched, picture)
     assert calls == []
     assert targets.prepared is targets.prepared and len(calls) == 1

@@ -7,10 +7,11 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
+from ...choices import LAUNCHERS
 from ...errors import MmlensError, count
 from ...files import write_atomically, write_picture
 from ..arguments import Parser, add_weights, fraction, parse, positive, rank, read_cfg_options
-from ..guard import DONE, guarded, quiet
+from ..guard import DONE, FAILED, guarded, quiet
 from ..outputs import check_writable
 from ..progress import progress_bar
 from ..sources import find_sources
@@ -72,6 +73,12 @@ def _add_run(parser: Parser) -> None:
     group.add_argument('--batch-size', type=positive, metavar='B', help='altered pictures that run at a time')
     group.add_argument('--out-dir', default=DEFAULT_FOLDER, help='folder for the results (default: %(default)s)')
     group.add_argument('--resume', action='store_true', help='go on with what --out-dir holds')
+    group.add_argument(
+        '--launcher',
+        choices=LAUNCHERS,
+        default='none',
+        help='what started several processes, which share the pictures out: torchrun, slurm or mpi (default: none)',
+    )
     group.add_argument('--dry-run', action='store_true', help='tell how many passes it takes, and stop')
 
 
@@ -157,37 +164,63 @@ def tell_cost(detector: Detector, cases: List[Case], rows: List[Row], args: argp
 def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens evaluate``. See :func:`mmlens.cli.main.main`."""
     args = parse(build_parser(), argv)
+    if args.launcher == 'none':
+        return _evaluate(args)
+    with quiet():
+        from ...processes import is_first, joined
+
+    with joined(args.launcher, args.device) as args.device:
+        try:
+            return _evaluate(args)
+        except MmlensError:
+            if is_first():
+                raise
+            return FAILED  # the first process says what all of them have to say
+
+
+def _evaluate(args: argparse.Namespace) -> int:
     folder = Path(args.out_dir)
-    check_writable(folder)
     with quiet():
         from ... import evaluation
-
+        from ...processes import alike_everywhere, is_first
+    with alike_everywhere():
+        check_writable(folder)
         file = read_annotations(args)
-    detector = load(args)
-    cases, rows = cases_of(args, file, detector), rows_of(args, detector)
-    evaluation.check_rows(detector, rows, cases)
-    tell_cost(detector, cases, rows, args)
+        detector = load(args)
+        cases, rows = cases_of(args, file, detector), rows_of(args, detector)
+        evaluation.check_rows(detector, rows, cases)
+        if is_first():
+            tell_cost(detector, cases, rows, args)
     if args.dry_run:
         return DONE
-    with progress_bar(len(cases)) as bar:
+    table = _measure(args, detector, cases, rows)
+    if is_first():
+        write_results(table, folder)
+    return DONE
+
+
+def _measure(args: argparse.Namespace, detector: Detector, cases: List[Case], rows: List[Row]) -> Table:
+    from ...evaluation import evaluate_cases
+    from ...processes import is_first
+
+    with progress_bar(len(cases) if is_first() else 1) as bar:
         task = bar.add_task('pictures', total=len(cases))
         try:
-            table = evaluation.evaluate_cases(
+            return evaluate_cases(
                 detector,
                 cases,
                 rows,
                 score_thr=args.score_thr,
                 batch_size=args.batch_size,
                 maps_only=args.maps_only,
-                folder=folder,
+                folder=Path(args.out_dir),
                 resume=args.resume,
+                shared=args.launcher != 'none',
                 settings=_settings(args),
                 progress=lambda done, total: bar.update(task, completed=done),
             )
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f'what was measured is kept in {folder}; go on with --resume.') from None
-    write_results(table, folder)
-    return DONE
+            raise KeyboardInterrupt(f'what was measured is kept in {args.out_dir}; go on with --resume.') from None
 
 
 def _settings(args: argparse.Namespace) -> Dict[str, Any]:

@@ -3,10 +3,12 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ import torch
 from mmlens.cli.commands.evaluate import build_parser, main, rows_of
 from mmlens.cli.main import main as run
 
+ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ('boxes.csv', 'summary.csv', 'pairs.csv', 'tables.md', 'figures.png')
 
 
@@ -86,6 +89,54 @@ def test_killed_and_taken_up_again_gives_the_same_bytes(model, data, tmp_path):
     assert run([*words, '--resume']) == 0
     for name, content in whole.items():
         assert (tmp_path / 'again' / name).read_bytes() == content, name
+
+
+def launched(words, **options):
+    """Two processes, started by torchrun."""
+    command = [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2']
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
+    return subprocess.Popen([*command, '-m', 'mmlens', *words, '--launcher', 'pytorch'], env=environment, **options)
+
+
+def test_two_processes_killed_and_gone_on_with_by_one_or_two_give_the_bytes_of_one(model, data, tmp_path):
+    words = ['evaluate', *model, *data, '--maps-only', '--score-thr', '0.45']
+    assert run(words) == 0
+    words[words.index('out')] = 'two'
+    running = launched(words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and running.poll() is None:
+        kept = [path.read_bytes() for path in (tmp_path / 'two').glob('progress*.jsonl')]
+        if sum(each.count(b'{"number"') for each in kept):
+            break
+        time.sleep(0.005)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert list((tmp_path / 'two').glob('progress*.jsonl')) and not list((tmp_path / 'two').glob('*.csv'))
+    shutil.copytree(tmp_path / 'two', tmp_path / 'one')
+    assert launched([*words, '--resume']).wait(timeout=240) == 0
+    words[words.index('two')] = 'one'
+    assert run([*words, '--resume']) == 0
+    for name in RESULTS:
+        whole = (tmp_path / 'out' / name).read_bytes()
+        assert (tmp_path / 'one' / name).read_bytes() == whole == (tmp_path / 'two' / name).read_bytes(), name
+
+
+def test_what_is_wrong_is_said_by_one_of_two_processes(model, data, tmp_path):
+    words = ['evaluate', *model, *data, '--maps-only', '--score-thr', '1']
+    running = launched(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    out, _ = running.communicate(timeout=240)
+    assert running.returncode
+    said = [line for line in out.splitlines() if line.startswith('mmlens: ')]
+    assert said == ['mmlens: error: No detection on 3 pictures scores at least 1: lower --score-thr.']
+
+
+def test_a_launcher_that_started_nothing(model, data, capfd, monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    assert main([*model, *data, '--launcher', 'pytorch']) == 2
+    assert said(capfd)[1] == [
+        'mmlens: error: No pytorch launcher started this process (RANK is not set): '
+        'start it by `torchrun --nproc_per_node N -m mmlens ...`.'
+    ]
 
 
 def test_a_dry_run_writes_nothing(model, data, capfd, tmp_path):
