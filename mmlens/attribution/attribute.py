@@ -11,7 +11,8 @@ from torch import Tensor
 from .fusion import Fusion, LevelMap, Size, add_levels
 from .graph import depends_on
 from .methods import OnePassMethod
-from .tap import Level
+from .tap import Level, finite
+from .windows import any_nonzero
 
 
 @dataclass
@@ -63,22 +64,23 @@ def attribute(
 
     with torch.no_grad():
         used = [
-            (level.layer, _finite(level.activation), None if gradient is None else _finite(gradient))
+            (level, None if gradient is None else finite(gradient))
             for level, gradient in zip(levels, gradients)
             if gradient is not None or not method.uses_gradients
         ]
 
         def explained(sign: int) -> Tensor:
             maps: List[LevelMap] = []
-            for layer, activation, gradient in used:
-                signed = method(activation, None if gradient is None else sign * gradient, spatial)
-                maps.append(LevelMap.of(layer, _finite(signed[0]), max_shape))
+            for level, gradient in used:
+                signed = method(level.finite, gradient if gradient is None or sign == 1 else -gradient, spatial)
+                maps.append(LevelMap.of(level.layer, finite(signed[0]), max_shape))
             return fuse(maps, input_size).to(target.device)
 
         found = Attribution(explained(1), counter=explained(-1) if both_ways else None)
         if not bool((found.raw > 0).any()):
             found.blank = _why_blank(target, levels, gradients, method)
-            found.extra_tokens_only = all(g is None for g in gradients) and any(g is not None for g in at_tensors)
+            reached = any(g is not None and any_nonzero(g) for g in at_tensors)
+            found.extra_tokens_only = reached and all(g is None for g in gradients)
         return found
 
 
@@ -94,26 +96,20 @@ def gradients_at(target: Tensor, levels: Sequence[Level], keep_graph: bool = Fal
 
 
 def _gradients(target: Tensor, levels: Sequence[Level], keep_graph: bool) -> List[Optional[Tensor]]:
-    """Gradient of each level, in its layer's own layout; ``None`` where it is zero or there is no path."""
+    """Gradient of each level, in its layer's own layout; ``None`` where there is no path."""
     if not target.requires_grad:
         return [None] * len(levels)
     # Levels of one token tensor share it: ask once.
     unique = {id(level.tensor): level.tensor for level in levels}
     gradients = torch.autograd.grad(target, list(unique.values()), retain_graph=keep_graph, allow_unused=True)
     by_tensor = dict(zip(unique, gradients))
-    found = [by_tensor[id(level.tensor)] for level in levels]
-    return [None if gradient is None or not bool(gradient.any()) else gradient for gradient in found]
+    return [by_tensor[id(level.tensor)] for level in levels]
 
 
 def _at_cells(level: Level, gradient: Optional[Tensor]) -> Optional[Tensor]:
     """The gradient as (1, C, h, w); ``None`` where it is zero at every cell."""
     laid = None if gradient is None else level.layout(gradient)
-    return None if laid is None or not bool(laid.any()) else laid
-
-
-def _finite(values: Tensor) -> Tensor:
-    # Half precision overflows in places; one such value must not ruin the whole map.
-    return torch.nan_to_num(values.float(), nan=0.0, posinf=0.0, neginf=0.0)
+    return None if laid is None or not any_nonzero(laid) else laid
 
 
 def _why_blank(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 import torch
@@ -24,6 +25,8 @@ class held_gates(TorchFunctionMode):
     gate held, gradient times activation distributes the output over the inputs exactly as it was put together
     (``g(x) x = f(x)``). ReLU is the same either way. A SiLU that is written out, ``x * sigmoid(x)``, is one too.
 
+    A SiLU that follows a batch norm in evaluation is passed together with it: one multiplication, not two.
+
     Source: the identity rule for element-wise functions of layer-wise relevance propagation, as AttnLRP states it
     (Achtibat et al. 2024, https://arxiv.org/abs/2402.05602).
     """
@@ -31,6 +34,7 @@ class held_gates(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._gate: Tuple[Optional[Tensor], Optional[Tensor]] = (None, None)  # input and output of the last sigmoid
+        self._norm: Optional[_Norm] = None  # the last batch norm
 
     def __torch_function__(
         self, function: Callable, types: Iterable, args: Tuple = (), kwargs: Optional[Dict[str, Any]] = None
@@ -40,16 +44,26 @@ class held_gates(TorchFunctionMode):
         if function in _GATED:
             tensor = args[0] if args else kwargs['input']
             if tensor.requires_grad and function is F.silu:
-                return _HeldSigmoid.apply(tensor)
+                return self._held_silu(tensor, torch.sigmoid(tensor.detach()))
             if tensor.requires_grad:
                 options = {name: value for name, value in kwargs.items() if name not in ('input', 'inplace')}
                 return _Held.apply(tensor, lambda values: function(values, **options))
         elif function in _PRODUCTS and self._is_gated(args):
-            return _HeldSigmoid.apply(self._gate[0])
+            values, gate = self._gate
+            assert values is not None and gate is not None
+            return self._held_silu(values, gate.detach())
         result = function(*args, **kwargs)
+        if function is F.batch_norm:
+            self._norm = _Norm.of(result, *args, **kwargs)
         if function in _SIGMOIDS and isinstance(result, Tensor) and result.requires_grad:
             self._gate = (args[0] if args else kwargs['input'], result)
         return result
+
+    def _held_silu(self, values: Tensor, gate: Tensor) -> Tensor:
+        norm = self._norm
+        if norm is None or norm.output is not values:
+            return _HeldSigmoid.apply(values, values.detach(), gate, gate)
+        return _HeldSigmoid.apply(norm.input, values.detach(), gate, gate * norm.scale.to(gate.dtype))
 
     def _is_gated(self, factors: Tuple) -> bool:
         """Whether the factors of a product are the input and the output of the last sigmoid."""
@@ -57,6 +71,41 @@ class held_gates(TorchFunctionMode):
         if gate is None or len(factors) != 2:
             return False
         return (factors[0] is given and factors[1] is gate) or (factors[0] is gate and factors[1] is given)
+
+
+@dataclass(frozen=True)
+class _Norm:
+    """A batch norm in evaluation, with frozen parameters.
+
+    Attributes:
+        input: What it was given.
+        output: What it returned.
+        scale: What it multiplied each channel by, shaped (C, 1, ...).
+    """
+
+    input: Tensor
+    output: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        output: Tensor,
+        input: Tensor,
+        running_mean: Optional[Tensor],
+        running_var: Optional[Tensor],
+        weight: Optional[Tensor] = None,
+        bias: Optional[Tensor] = None,
+        training: bool = False,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Optional[_Norm]:
+        """What ``F.batch_norm`` did, by its arguments; ``None`` if it is no multiplication by constants."""
+        if training or running_var is None or not input.requires_grad or (weight is not None and weight.requires_grad):
+            return None
+        scale = (running_var + eps).rsqrt()
+        scale = scale if weight is None else scale * weight
+        return cls(input, output, scale.reshape(-1, *[1] * (input.ndim - 2)))
 
 
 class _Held(torch.autograd.Function):
@@ -74,15 +123,14 @@ class _Held(torch.autograd.Function):
 
 
 class _HeldSigmoid(torch.autograd.Function):
-    """SiLU, whose gate is known without a division."""
+    """``values * gate``, with a constant slope by ``start``: the values themselves, or what they are scaled from."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:  # type: ignore[override]
-        gate = torch.sigmoid(values)
-        ctx.save_for_backward(gate)
+    def forward(ctx: Any, start: Tensor, values: Tensor, gate: Tensor, slope: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(slope)
         return values * gate
 
     @staticmethod
-    def backward(ctx: Any, *sent: Tensor) -> Tensor:  # type: ignore[override]
-        (gate,) = ctx.saved_tensors
-        return sent[0] * gate
+    def backward(ctx: Any, *sent: Tensor) -> Tuple[Tensor, None, None, None]:  # type: ignore[override]
+        (slope,) = ctx.saved_tensors
+        return sent[0] * slope, None, None, None

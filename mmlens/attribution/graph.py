@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
 from .class_scores import ClassScores
-from .windows import WINDOWED
+from .windows import WINDOWED, any_nonzero
 
 _DETACH = {torch.detach, Tensor.detach, Tensor.detach_, Tensor.data.__get__}  # type: ignore[attr-defined]
 _VIEWS = {
@@ -95,7 +95,7 @@ class live_graph(TorchFunctionMode):
 
 
 def _drop_zeros(grad_inputs: Tuple[Optional[Tensor], ...], grad_outputs: Tuple[Any, ...]) -> Tuple:
-    return tuple(g if g is None or bool(g.any()) else None for g in grad_inputs)
+    return tuple(g if g is None or any_nonzero(g) else None for g in grad_inputs)
 
 
 def _none_from_none(grad_inputs: Tuple[Optional[Tensor], ...], grad_outputs: Tuple[Any, ...]) -> Tuple:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 import torch
@@ -35,6 +36,22 @@ class Level:
     def activation(self) -> Tensor:
         """Shape (1, C, h, w), detached."""
         return self.layout(self.tensor.detach())
+
+    @cached_property
+    def finite(self) -> Tensor:
+        """The activation in float32, 0 where it is not a number or infinite; made once for all targets."""
+        return finite(self.activation)
+
+
+def finite(values: Tensor) -> Tensor:
+    """Values in float32, 0 where they are not finite.
+
+    Half precision overflows in places; one such value must not ruin the whole map.
+    """
+    values = values.float()
+    if not values.numel() or all(extreme.isfinite() for extreme in values.aminmax()):
+        return values
+    return torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 class Tap:
@@ -167,12 +184,13 @@ def levels_of(
 
 def _classes_around(model: nn.Module, module: nn.Module) -> List[str]:
     """Class names of a module and of those it lies in."""
-    named = dict(model.named_modules())
-    path = next((name for name, candidate in named.items() if candidate is module), None)
+    path = next((name for name, candidate in model.named_modules() if candidate is module), None)
     if path is None:
         return [type(module).__name__]
-    steps = path.split('.') if path else []
-    return [type(named['.'.join(steps[:depth])]).__name__ for depth in range(len(steps) + 1)]
+    around = [model]
+    for step in path.split('.') if path else []:
+        around.append(around[-1]._modules[step])  # type: ignore[arg-type]
+    return [type(each).__name__ for each in around]
 
 
 def _did_not_run(name: str, module: nn.Module) -> str:

@@ -17,6 +17,8 @@ from torch.nn.grad import conv2d_input
 
 # Multiplications below which torch's own backward pass is faster than looking for the window.
 WORTH_IT = 5e7
+# The same for the transposed convolution of 1 x 1 weights, which needs no window to be faster.
+POINTWISE_WORTH_IT = 1e6
 
 Pair = Tuple[int, int]
 
@@ -33,12 +35,16 @@ def conv2d(
 ) -> Tensor:
     """``torch.conv2d`` of frozen weights; backwards it visits the window where its output's gradient is not zero."""
     work = input.numel() * weight[:, 0].numel() // groups
-    if work < WORTH_IT or input.ndim != 4 or isinstance(padding, str) or not _frozen(input, weight, bias):
+    least = min(WORTH_IT, POINTWISE_WORTH_IT)
+    if work < least or input.ndim != 4 or isinstance(padding, str) or not _frozen(input, weight, bias):
         return original(input, weight, bias, stride, padding, dilation, groups)
     how = (_pair(stride), _pair(padding), _pair(dilation), groups)
-    if any(p > d * (k - 1) for p, d, k in zip(how[1], how[2], weight.shape[2:])):  # cells that see padding alone
-        return original(input, weight, bias, *how)
-    return _Convolution.apply(input, weight, bias, *how)
+    # Cells that see padding alone are left to torch.
+    if work >= WORTH_IT and all(p <= d * (k - 1) for p, d, k in zip(how[1], how[2], weight.shape[2:])):
+        return _Convolution.apply(input, weight, bias, *how)
+    if work >= POINTWISE_WORTH_IT and weight.shape[2:] == (1, 1) and how == ((1, 1), (0, 0), (1, 1), 1):
+        return _Pointwise.apply(input, weight, bias)
+    return original(input, weight, bias, *how)
 
 
 def linear(original: Callable[..., Tensor], input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
@@ -48,6 +54,13 @@ def linear(original: Callable[..., Tensor], input: Tensor, weight: Tensor, bias:
     return _Linear.apply(input, weight, bias)
 
 
+def any_nonzero(values: Tensor) -> bool:
+    """Whether a tensor has an element that is not 0, NaN included; several times as fast as ``any`` on the CPU."""
+    if values.dtype != torch.float32 or not values.numel():
+        return bool(values.any())
+    return any(extreme != 0 for extreme in torch.stack(values.aminmax()).tolist())
+
+
 def _frozen(input: Tensor, *parameters: Optional[Tensor]) -> bool:
     return input.requires_grad and not any(p is not None and p.requires_grad for p in parameters)
 
@@ -55,6 +68,25 @@ def _frozen(input: Tensor, *parameters: Optional[Tensor]) -> bool:
 def _pair(value: Any) -> Pair:
     values = (value,) if isinstance(value, int) else tuple(value)
     return (int(values[0]), int(values[-1]))
+
+
+class _Pointwise(torch.autograd.Function):
+    """A 1 x 1 convolution, whose gradient is one too; torch's own backward pass takes a general way."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+        ctx.save_for_backward(weight)
+        ctx.set_materialize_grads(False)
+        return F.conv2d(input, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Optional[Tensor]) -> Tuple[Optional[Tensor], ...]:
+        (weight,) = ctx.saved_tensors
+        if gradient is None:
+            return None, None, None
+        sent = weight.to(gradient.dtype).flatten(1).T @ gradient.flatten(2)
+        return sent.unflatten(2, gradient.shape[2:]), None, None
 
 
 class _Convolution(torch.autograd.Function):

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import mmlens.attribution
+from mmlens.attribution import fusion
 from mmlens.attribution.graph import live_graph
 from mmlens.attribution.methods import registry
 
@@ -18,6 +19,7 @@ MODULES = [module.name for module in pkgutil.walk_packages(mmlens.attribution.__
 @pytest.mark.parametrize('name', MODULES)
 def test_examples(name, monkeypatch):
     monkeypatch.setattr(registry, '_METHODS', dict(registry._METHODS))
+    monkeypatch.setattr(fusion, '_FUSIONS', dict(fusion._FUSIONS))
     model = nn.Sequential()
     model.add_module('neck', nn.Conv2d(3, 2, 1))
     known = {'torch': torch, 'model': model, 'picture': torch.rand(1, 3, 4, 4), 'live_graph': live_graph}

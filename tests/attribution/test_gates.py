@@ -41,6 +41,43 @@ def test_at_zero_it_is_the_slope_there(function):
     torch.testing.assert_close(held, plain, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize('affine', [True, False])
+@pytest.mark.parametrize('silu', [nn.SiLU(inplace=True), lambda x: x * torch.sigmoid(x)], ids=['module', 'written out'])
+def test_a_batch_norm_is_passed_together_with_the_gate(silu, affine):
+    norm = nn.BatchNorm2d(3, affine=affine).double().eval().requires_grad_(False)
+    norm.running_mean.copy_(torch.tensor([0.5, -1.0, 2.0]))
+    norm.running_var.copy_(torch.tensor([0.3, 2.0, 1.0]))
+    if affine:
+        norm.weight.copy_(torch.tensor([1.5, -0.5, 2.0]))
+        norm.bias.copy_(torch.tensor([0.1, 0.2, -0.3]))
+    x = torch.randn(1, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    with held_gates():
+        y = silu(norm(x))
+    torch.testing.assert_close(y, F.silu(norm(x)), rtol=1e-12, atol=1e-12)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    normed = norm(x)
+    (slope,) = torch.autograd.grad((normed * torch.sigmoid(normed).detach()).sum(), x)
+    torch.testing.assert_close(gradient, slope, rtol=1e-12, atol=1e-12)
+
+
+def test_a_norm_whose_output_is_used_twice_is_followed_twice():
+    norm = nn.BatchNorm1d(3).double().eval().requires_grad_(False)
+    x = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    with held_gates():
+        normed = norm(x)
+        (gradient,) = torch.autograd.grad((F.silu(normed) + normed).sum(), x)
+    gate = torch.sigmoid(normed.detach())
+    torch.testing.assert_close(gradient, (gate + 1) / (1 + norm.eps) ** 0.5, rtol=1e-12, atol=1e-12)
+
+
+def test_a_norm_that_learns_is_left_alone():
+    norm = nn.BatchNorm1d(3).eval()
+    x = torch.randn(2, 3, requires_grad=True)
+    with held_gates():
+        F.silu(norm(x)).sum().backward()
+    assert norm.weight.grad is not None and x.grad is not None
+
+
 def test_relu_and_other_products_are_as_always():
     x = torch.randn(20, requires_grad=True)
     y = torch.randn(20)

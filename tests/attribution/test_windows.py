@@ -56,6 +56,39 @@ def test_a_linear_layer_sends_back_what_torch_does(shape, place):
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize('batch', [1, 2])
+def test_a_pointwise_convolution_sends_back_what_torch_does(batch, monkeypatch):
+    monkeypatch.setattr(windows, 'WORTH_IT', 1e9)
+    monkeypatch.setattr(windows, 'POINTWISE_WORTH_IT', 0)
+    random = torch.Generator().manual_seed(0)
+    start = torch.randn(batch, 4, 5, 7, generator=random, dtype=torch.float64)
+    weight, bias = (torch.randn(*size, generator=random, dtype=torch.float64) for size in ((6, 4, 1, 1), (6,)))
+    end, found, name = gradients(lambda x: torch.conv2d(x, weight, bias), start, ..., mode=True)
+    expected_end, expected, _ = gradients(lambda x: torch.conv2d(x, weight, bias), start, ..., mode=False)
+    assert '_Pointwise' in name
+    torch.testing.assert_close(end, expected_end, rtol=0, atol=0)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize('how', [dict(stride=2), dict(padding=1), dict(groups=2), dict(stride=(1, 2))])
+def test_other_convolutions_of_one_cell_are_not_taken_for_pointwise(how, monkeypatch):
+    monkeypatch.setattr(windows, 'WORTH_IT', 1e9)
+    monkeypatch.setattr(windows, 'POINTWISE_WORTH_IT', 0)
+    start, weight = torch.randn(1, 4, 6, 6), torch.ones(2, 4 // how.get('groups', 1), 1, 1)
+    _, found, name = gradients(lambda x: torch.conv2d(x, weight, **how), start, ..., mode=True)
+    _, expected, _ = gradients(lambda x: torch.conv2d(x, weight, **how), start, ..., mode=False)
+    assert '_Pointwise' not in name and torch.equal(found, expected)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.float16])
+def test_any_element_that_is_not_zero_counts(dtype):
+    values = torch.zeros(3, 4, dtype=dtype)
+    assert not windows.any_nonzero(values) and not windows.any_nonzero(values[:0])
+    for value in (1e-3, -1e-3, float('nan'), float('inf')):
+        values[2, 1] = value
+        assert windows.any_nonzero(values)
+
+
 def test_padding_wider_than_the_kernel_is_left_to_torch():
     start, weight = torch.randn(1, 2, 6, 6, dtype=torch.float64), torch.ones(2, 2, 1, 1, dtype=torch.float64)
     place = (0, slice(None), 0, 0)

@@ -13,6 +13,7 @@ from typing import Dict, List
 
 import pytest
 
+from mmlens.attribution import fusion
 from mmlens.attribution.methods import registry
 from mmlens.cli.arguments import parse
 from mmlens.cli.main import main
@@ -70,6 +71,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # What an example registers or imports is gone after it.
     monkeypatch.setattr(registry, '_METHODS', dict(registry._METHODS))
+    monkeypatch.setattr(fusion, '_FUSIONS', dict(fusion._FUSIONS))
     monkeypatch.setattr(sys, 'path', list(sys.path))
     monkeypatch.delitem(sys.modules, 'own_method', raising=False)
     yield tmp_path

@@ -44,7 +44,7 @@ def layercam(activation: Tensor, gradient: Tensor, spatial: bool) -> Tensor:
 
     Source: Jiang et al. 2021, eq. 6 and 7; https://ieeexplore.ieee.org/document/9462463.
     """
-    return (gradient.clamp_min(0) * activation).sum(1)
+    return gradient.clamp_min(0).mul_(activation).sum(1)
 
 
 @register_method(
