@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from .baselines import gaussian_map, random_map, sobel_map
 from .correlation import sanity_correlation, spearman
-from .detections import Match, box_score, iou, match_truths
+from .detections import box_score, iou
+from .error_costs import ErrorCosts, average_precision, error_costs
 from .evidence import NEAR, EvidenceHit, evidence_hit
 from .intervals import Interval, bootstrap, paired_difference
 from .perturbation import (
@@ -23,21 +24,28 @@ from .perturbation import (
 )
 from .ranking import order_of, peak_of
 from .regions import compactness, epg, odi, pointing
+from .tide import ERROR_TYPES, Match, PictureErrors, error_types, match_truths
 
 __all__ = [
     'ALTERATIONS',
+    'ERROR_TYPES',
     'NEAR',
     'SHARES',
+    'ErrorCosts',
     'EvidenceHit',
     'Interval',
     'Match',
+    'PictureErrors',
     'altered_pictures',
     'area_under_score',
+    'average_precision',
     'bootstrap',
     'box_score',
     'compactness',
     'deletion',
     'epg',
+    'error_costs',
+    'error_types',
     'evidence_hit',
     'gaussian_map',
     'insertion',

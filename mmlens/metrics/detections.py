@@ -1,16 +1,12 @@
-"""Boxes against boxes: the score of a box among detections, and which objects were found."""
+"""Boxes against boxes: their overlap, and the score of a box among detections."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from typing import Optional
 
 import numpy as np
 
 from .regions import Box
-
-# A detection is right from this overlap on, and as good as on an object from the other one on.
-RIGHT, TOUCHING = 0.5, 0.1
 
 
 def iou(box: Box, boxes: np.ndarray) -> np.ndarray:
@@ -49,62 +45,3 @@ def box_score(
     overlap = iou(box, np.asarray(boxes)[same])
     weight = overlap if least_overlap is None else overlap > least_overlap
     return float((weight * np.asarray(scores, np.float64)[same]).max())
-
-
-@dataclass(frozen=True)
-class Match:
-    """What a detection is, by the annotations.
-
-    Attributes:
-        truth: Index of the object that it found, or confuses; ``None`` if it lies on none.
-        error: ``''`` for a right detection; else ``'class'`` (another class's object), ``'location'`` (its class, but
-            IoU below 0.5), ``'both'``, ``'duplicate'`` (an object that a better detection has found) or
-            ``'background'`` (IoU below 0.1 with every object).
-    """
-
-    truth: Optional[int]
-    error: str
-
-
-def match_truths(
-    boxes: np.ndarray, labels: Sequence[int], truth_boxes: np.ndarray, truth_labels: Sequence[int]
-) -> List[Match]:
-    """Tell for each detection which object it found, or what is wrong with it.
-
-    Source of the kinds of errors: Bolya et al. 2020 (TIDE), section 2.2, https://arxiv.org/abs/2008.08115.
-
-    Args:
-        boxes: Shape (N, 4): detections, the best score first; each object is found by one of them.
-        labels: Shape (N,).
-        truth_boxes: Shape (M, 4): the objects.
-        truth_labels: Shape (M,).
-
-    Returns:
-        N matches.
-    """
-    taken: List[int] = []
-    found = []
-    truths = np.asarray(truth_labels)
-    for box, label in zip(np.asarray(boxes).reshape(-1, 4), labels):
-        overlap = iou(box, truth_boxes)
-        match = _match(overlap, truths == label, taken)
-        if match.truth is not None and not match.error:
-            taken.append(match.truth)
-        found.append(match)
-    return found
-
-
-def _match(overlap: np.ndarray, same: np.ndarray, taken: Sequence[int]) -> Match:
-    free = np.ones(len(overlap), bool)
-    free[list(taken)] = False
-    candidates = (
-        (overlap * (same & free), RIGHT, ''),
-        (overlap * same, RIGHT, 'duplicate'),
-        (overlap * ~same, RIGHT, 'class'),
-        (overlap * same, TOUCHING, 'location'),
-        (overlap * ~same, TOUCHING, 'both'),
-    )
-    for values, least, error in candidates:
-        if len(values) and values.max() >= least:
-            return Match(int(values.argmax()), error)
-    return Match(None, 'background')

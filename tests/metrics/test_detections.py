@@ -1,9 +1,9 @@
-"""Overlaps, the score of a box, and what is wrong with a detection: by hand."""
+"""Overlaps, and the score of a box: by hand."""
 
 import numpy as np
 import pytest
 
-from mmlens.metrics import Match, box_score, iou, match_truths
+from mmlens.metrics import box_score, iou
 
 
 def test_overlaps_by_hand():
@@ -35,29 +35,3 @@ def test_the_score_is_that_of_a_loop():
         union = 0.5 * 0.4 + (x2 - x1) * (y2 - y1) - shared
         best = max(best, shared / union * score) if label == 1 else best
     assert box_score(box, 1, boxes, labels, scores) == pytest.approx(best, abs=1e-9)
-
-
-def test_kinds_of_errors_by_hand():
-    truths, of = np.array([[0, 0, 10, 10], [20, 0, 30, 10]]), [0, 1]
-    boxes = [
-        [0, 0, 10, 9],  # right
-        [0, 0, 10, 10],  # the same object again
-        [20, 0, 30, 10],  # another class's object
-        [20, 0, 30, 4],  # too small
-        [0, 6, 10, 16],  # elsewhere, and the wrong class
-        [50, 50, 60, 60],  # nothing there
-    ]
-    found = match_truths(np.array(boxes), [0, 0, 0, 1, 1, 0], truths, of)
-    assert [match.error for match in found] == ['', 'duplicate', 'class', 'location', 'both', 'background']
-    assert [match.truth for match in found] == [0, 0, 1, 1, 0, None]
-
-
-def test_each_object_is_found_once_and_the_second_best_is_free():
-    truths = np.array([[0, 0, 10, 10], [0, 0, 10, 12]])
-    found = match_truths(np.array([[0, 0, 10, 10], [0, 0, 10, 10]]), [0, 0], truths, [0, 0])
-    assert found == [Match(0, ''), Match(1, '')]
-
-
-def test_without_objects_everything_is_background():
-    assert match_truths(np.array([[0, 0, 1, 1]]), [0], np.zeros((0, 4)), []) == [Match(None, 'background')]
-    assert match_truths(np.zeros((0, 4)), [], np.zeros((0, 4)), []) == []
