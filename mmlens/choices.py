@@ -6,6 +6,7 @@ FAMILIES = ('detector', 'classifier', 'segmentor', 'pose', 'network')  # of netw
 FUSIONS = ('sum', 'max', 'product', 'mean')  # of the maps of levels and layers; users may register more
 LAYOUTS = ('overlay', 'panels')  # of box maps
 CLASS_LAYOUTS = ('overlay', 'sheet')
+TARGETS = ('score', 'box', 'both', 'left', 'top', 'right', 'bottom', 'mask')  # what is explained of a detection
 FRAMES = ('picture', 'input')  # what class maps are laid over
 MODES = ('original', 'transformed', 'concat', 'pipeline')  # which steps of a sample are drawn
 REDUCTIONS = ('squeeze_mean', 'select_max')  # of a feature map's channels

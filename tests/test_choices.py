@@ -8,7 +8,7 @@ from mmlens import choices
 from mmlens.attribution.methods import PassMethod, available_methods, get_method
 from mmlens.attribution.methods.integrated import BASELINES
 from mmlens.attribution.passes.altering import ABLATED_VALUES
-from mmlens.attribution.targets import BOX_TARGETS
+from mmlens.attribution.targets import BOX_TARGETS, MASK
 from mmlens.cli.commands import boxam, cam, evaluate, featmap, lr, pipeline
 from mmlens.cli.pass_options import CONCERNED, PASS_METHODS
 from mmlens.models.families import FAMILIES
@@ -24,7 +24,8 @@ def action(command, dest):
 @pytest.mark.parametrize(
     ('command', 'dest', 'expected'),
     [
-        (boxam, 'target', tuple(BOX_TARGETS)),
+        (boxam, 'target', choices.TARGETS),
+        (boxam, 'target', (*BOX_TARGETS, MASK)),
         (boxam, 'family', choices.FAMILIES),
         (cam, 'family', choices.FAMILIES),
         (boxam, 'layout', choices.LAYOUTS),

@@ -44,7 +44,39 @@ def score_and_box(score: Tensor, box: Tensor) -> Tensor:
     return score_logit(score, box) + box_extent(score, box)
 
 
-BOX_TARGETS: Dict[str, BoxTarget] = {'score': score_logit, 'box': box_extent, 'both': score_and_box}
+EDGES = ('left', 'top', 'right', 'bottom')
+MASK = 'mask'  # a target that is more than a score and a box
+
+
+def edge_reach(edge: str) -> BoxTarget:
+    """The target of one edge: how far it reaches outwards from the box's centre, in units of the box's own size.
+
+    ``(cx - x1) / width`` for the left edge and ``(x2 - cx) / width`` for the right one, with the centre and the size
+    held constant; likewise for the others. The four add up to :func:`box_extent`.
+
+    Args:
+        edge: One of :data:`EDGES`.
+    """
+
+    def reach(score: Tensor, box: Tensor) -> Tensor:
+        return _reaches(box.detach()[None], box[None])[0, EDGES.index(edge)]
+
+    return reach
+
+
+def _reaches(boxes: Tensor, altered: Tensor) -> Tensor:
+    """How far the four edges (N, 4) of altered boxes reach from the centres of the unaltered ones; 0 without area."""
+    centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).abs().clamp_min(1e-6)
+    reaches = torch.cat([(centres - altered[:, :2]) / sizes, (altered[:, 2:] - centres) / sizes], 1)
+    return reaches * (altered[:, 2:] > altered[:, :2]).all(1, keepdim=True)
+
+
+BOX_TARGETS: Dict[str, BoxTarget] = {
+    'score': score_logit,
+    'box': box_extent,
+    'both': score_and_box,
+    **{edge: edge_reach(edge) for edge in EDGES},
+}
 
 
 def box_target(name: str) -> BoxTarget:
@@ -54,7 +86,7 @@ def box_target(name: str) -> BoxTarget:
         MmlensError: If there is no target of that name.
     """
     if name not in BOX_TARGETS:
-        raise MmlensError(f"Unknown target '{name}': choose one of {', '.join(BOX_TARGETS)}.")
+        raise MmlensError(f"Unknown target '{name}': choose one of {', '.join([*BOX_TARGETS, MASK])}.")
     return BOX_TARGETS[name]
 
 
@@ -78,7 +110,10 @@ def box_measure(
     def measure(scores: Tensor, altered: Tensor) -> Tensor:
         score = torch.logit(scores, eps=torch.finfo(scores.dtype).eps) if logits else scores
         extent = ((altered[:, 2:] - altered[:, :2]) / sizes).sum(1)
-        value = {'score': score, 'box': extent, 'both': score + extent}[name]
+        if name in EDGES:
+            value = _reaches(boxes, altered)[:, EDGES.index(name)]
+        else:
+            value = {'score': score, 'box': extent, 'both': score + extent}[name]
         return value + _overlaps(boxes, altered).clamp_min(1e-3).log() if overlap else value
 
     return measure

@@ -10,6 +10,7 @@ import numpy as np
 from ..attribution.attribute import Attribution
 from ..attribution.methods import Method, OnePassMethod, Progress, get_method
 from ..attribution.smoothing import Noise
+from ..attribution.targets import MASK
 from ..errors import MmlensError
 from ..models.inputs import Picture
 from ..models.predictions import Predictions
@@ -17,6 +18,7 @@ from ..models.words import Text
 from ..results.boxes import BoxExplanation, BoxMap
 from .box_targets import BoxTargets, Classes, select_detections
 from .job import Job, check_signed
+from .mask_targets import MaskTargets
 from .networks import NetworkLike, installed_versions, open_detector
 from .normalise import normalise, normalise_in_box
 
@@ -34,6 +36,7 @@ def explain_boxes(
     layers: Optional[Sequence[str]] = None,
     fusion: Optional[str] = None,
     target: str = 'score',
+    region: Optional[np.ndarray] = None,
     against: Optional[Classes] = None,
     signed: bool = False,
     score_thr: float = 0.3,
@@ -65,8 +68,11 @@ def explain_boxes(
             neck, or the backbone if there is none.
         fusion: How the maps of levels and layers become one: ``'sum'``, ``'max'``, ``'product'`` or another of
             :func:`mmlens.available_fusions`. Defaults to ``'product'`` for ``'evidencecam'``, to ``'sum'`` for others.
-        target: What is explained: ``'score'`` (the logit of the box's own confidence), ``'box'``
-            (its edges) or ``'both'``.
+        target: What is explained: ``'score'`` (the logit of the box's own confidence), ``'box'`` (its edges),
+            ``'both'``, one edge (``'left'``, ``'top'``, ``'right'`` or ``'bottom'``), or ``'mask'`` (the mean logit of
+            its mask, of a detector that predicts masks, in a method of one pass).
+        region: Shape (H, W), bool, in the picture: explain the mean over these pixels instead of those of each
+            predicted mask, with the target ``'mask'``.
         against: Explain why the box is of its class and not of another: the class's logit minus the other's, of the
             same candidate. A class by name or index; ``'auto'``, the one that scores second there; ``'background'``;
             or several classes, weighted by how likely they are as in Finer-CAM. A box of one of these classes is
@@ -118,7 +124,14 @@ def explain_boxes(
         wanted = detector.class_indexes(classes, targets.prepared)
         return select_detections(found, score_thr, wanted, instances, topk)
 
-    targets = BoxTargets(detector, picture, target, select, against, text=text, custom_entities=custom_entities)
+    if region is not None and target != MASK:
+        raise MmlensError("`region` is where a mask is explained: it needs the `target` 'mask'.")
+    words: Dict[str, Any] = dict(text=text, custom_entities=custom_entities)
+    targets: BoxTargets
+    if target == MASK:
+        targets = MaskTargets(detector, picture, target, select, against, region, **words)
+    else:
+        targets = BoxTargets(detector, picture, target, select, against, **words)
     if signed:
         check_signed(chosen)
     both_ways = signed or against is not None

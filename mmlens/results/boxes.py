@@ -61,7 +61,7 @@ class BoxExplanation(Explanation[BoxMap]):
         boxes: The explained detections, highest score first. Empty if none was selected.
         layers: Names of the tapped layers, as the user wrote them.
         method: Registry name of the method.
-        target: ``'score'``, ``'box'`` or ``'both'``.
+        target: What was explained of each: ``'score'``, ``'box'``, ``'both'``, an edge or ``'mask'``.
         notes: Sentences for the user (why a map is blank, that a method is box-agnostic, ...).
         versions: Versions of the packages that made the maps.
         passes: How many altered passes were run through the network, or through what follows the layers.

@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from mmlens.attribution.targets import BOX_TARGETS, box_extent, box_measure, box_target, score_and_box, score_logit
+from mmlens.attribution.targets import (
+    BOX_TARGETS,
+    EDGES,
+    box_extent,
+    box_measure,
+    box_target,
+    score_and_box,
+    score_logit,
+)
 from mmlens.errors import MmlensError
 
 BOX = torch.tensor([10.0, 20.0, 30.0, 70.0])
@@ -84,7 +92,7 @@ def test_both_is_the_sum():
 
 
 def test_targets_are_found_by_name():
-    assert {name: box_target(name) for name in BOX_TARGETS} == {
+    assert {name: box_target(name) for name in BOX_TARGETS if name not in EDGES} == {
         'score': score_logit,
         'box': box_extent,
         'both': score_and_box,
@@ -94,7 +102,7 @@ def test_targets_are_found_by_name():
 def test_an_unknown_target_is_answered_with_the_known_ones():
     with pytest.raises(MmlensError) as error:
         box_target('loss')
-    assert str(error.value) == "Unknown target 'loss': choose one of score, box, both."
+    assert str(error.value) == "Unknown target 'loss': choose one of score, box, both, left, top, right, bottom, mask."
 
 
 # ---------------------------------------------------------------- plain numbers of many detections
@@ -141,3 +149,27 @@ def test_the_overlap_with_the_unaltered_box_counts_as_its_logarithm():
 def test_an_unknown_measure_is_answered_too():
     with pytest.raises(MmlensError, match="Unknown target 'loss'"):
         box_measure('loss', BOXES)
+
+
+def test_an_edge_by_hand():
+    # Width 20, height 50, centre (20, 45).
+    box = BOX.clone().requires_grad_()
+    expected = {'left': (-1 / 20, 0), 'top': (-1 / 50, 1), 'right': (1 / 20, 2), 'bottom': (1 / 50, 3)}
+    for edge, (slope, at) in expected.items():
+        value = box_target(edge)(torch.tensor(0.5), box)
+        assert value.item() == pytest.approx(0.5)
+        gradient = torch.zeros(4)
+        gradient[at] = slope
+        torch.testing.assert_close(torch.autograd.grad(value, box)[0], gradient)
+
+
+def test_the_four_edges_add_up_to_the_box_in_altered_passes_too():
+    boxes = torch.stack([BOX, BOX + 3])
+    altered = torch.tensor([[8.0, 22.0, 33.0, 70.0], [0.0, 0.0, 0.0, 0.0]])
+    scores = torch.tensor([0.9, 0.0])
+    whole = box_measure('box', boxes)(scores, altered)
+    edges = [box_measure(edge, boxes)(scores, altered) for edge in EDGES]
+    torch.testing.assert_close(sum(edges), whole)
+    # The left edge moved 2 of 20 outwards, the top one 2 of 50 inwards, the right one 3 of 20 outwards.
+    assert [each[0].item() for each in edges] == pytest.approx([0.6, 0.46, 0.65, 0.5])
+    assert [each[1].item() for each in edges] == [0, 0, 0, 0]  # a box that was lost

@@ -1,36 +1,15 @@
 """Detectors that predict masks alone: their boxes are the masks' own."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
 
 
 @pytest.fixture(scope='module')
-def solo(yolox_config):
+def solo(config_of):
     from mmlens import load_detector
 
-    config = copy.deepcopy(yolox_config)
-    config['model'] = dict(
-        type='SOLO',
-        data_preprocessor=dict(type='DetDataPreprocessor', mean=[127.5] * 3, std=[73.5] * 3, pad_size_divisor=32),
-        backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8, norm_eval=True),
-        neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=16, num_outs=5),
-        mask_head=dict(
-            type='SOLOHead',
-            num_classes=3,
-            in_channels=16,
-            feat_channels=16,
-            stacked_convs=1,
-            strides=[8, 8, 16, 32, 32],
-            num_grids=[8, 6, 4, 3, 2],
-            norm_cfg=dict(type='GN', num_groups=4),
-        ),
-        test_cfg=dict(
-            nms_pre=20, score_thr=0.0, mask_thr=0.5, filter_thr=0.0, kernel='gaussian', sigma=2.0, max_per_img=4
-        ),
-    )
+    config = config_of('solo')
     detector = load_detector(config, device='cpu')
     torch.manual_seed(0)
     for conv in detector.model.mask_head.conv_mask_list:

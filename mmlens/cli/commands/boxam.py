@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
-from ...choices import LAYOUTS
+from ...choices import LAYOUTS, TARGETS
 from ...errors import MmlensError, count
 from ..arguments import (
     Parser,
@@ -78,9 +78,9 @@ def _add_method(parser: Parser) -> None:
     )
     parser.add_argument(
         '--target',
-        choices=('score', 'box', 'both'),
+        choices=TARGETS,
         default='score',
-        help="what to explain: the box's score (default), its edges, or both",
+        help="what to explain: the box's score (default), its edges, both, one of its edges, or its mask",
     )
     parser.add_argument(
         '--max-shape',
