@@ -108,8 +108,10 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         | options_of(pipeline)
         | options_of(sanity)
     )
-    # pip's, and those of dev/support_table.py
-    of_others = {'--no-cache-dir', '--no-deps', '--target', '--filter', '--output'} | options_of(benchmark)
+    # torchrun's, pip's, and those of dev/support_table.py
+    of_others = {'--nproc_per_node', '--no-cache-dir', '--no-deps', '--target', '--filter', '--output'} | options_of(
+        benchmark
+    )
     named = {option for page in OURS for option in re.findall(r'(?<![\w-])--[a-z][\w-]+', text_of(page))}
     assert named - of_others <= known
     assert known - {'--help'} <= named
