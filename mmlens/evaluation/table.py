@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import math
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, Iterator, List, Sequence
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from .measuring import Measured
 
 # COCO's sizes: a name, and the area from which on it no longer holds.
 SIZES = {'small': 32**2, 'medium': 96**2, 'large': math.inf}
+
+# The table of boxes.
+COLUMNS = ('picture', 'x1', 'y1', 'x2', 'y2', 'class', 'score', 'truth', 'error', 'size', 'method', *FIGURES)
 
 Record = Dict[str, Any]
 
@@ -119,7 +123,7 @@ class Table:
 
     def sizes(self) -> List[str]:
         """COCO's size of each box."""
-        return [next(name for name, end in SIZES.items() if box['area'] < end) for box in self.boxes]
+        return [_size(box['area']) for box in self.boxes]
 
     def cost(self, row: str) -> Dict[str, float]:
         """What the maps of a row cost: ``seconds`` and ``passes`` a box, and ``ratio``: a box to a plain inference.
@@ -137,16 +141,51 @@ class Table:
         Raises:
             OutputError: If the file cannot be written.
         """
-        columns = ['picture', 'x1', 'y1', 'x2', 'y2', 'class', 'score', 'truth', 'error', 'size', 'method', *FIGURES]
         with write_atomically(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
             writer = csv.writer(file, lineterminator='\n')
-            writer.writerow(columns)
-            for picture, box, figures, size in zip(self.pictures, self.boxes, self._figures, self.sizes()):
-                known = [picture, *box['box'], box['class_name'], box['score'], _cell(box['truth'])]
-                error = '' if box['error'] is None else box['error'] or 'none'
-                for row, values in zip(self.rows, figures):
-                    writer.writerow([*known, error, size, row, *(_cell(_json(value)) for value in values.tolist())])
+            writer.writerow(COLUMNS)
+            writer.writerows(['' if value is None else value for value in line] for line in self._lines())
+
+    def write_parquet(self, path: Path) -> bool:
+        """Write the same as ``boxes.parquet`` if pyarrow is installed; returns whether it is.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        if importlib.util.find_spec('pyarrow') is None:
+            return False
+        import pyarrow
+        from pyarrow import parquet
+
+        kinds = {'int': pyarrow.int64(), 'str': pyarrow.string(), 'float': pyarrow.float64()}
+        schema = pyarrow.schema([(name, kinds[kind_of(name)]) for name in COLUMNS])
+        with write_atomically(path) as temporary:
+            parquet.write_table(pyarrow.table(self.columns(), schema=schema), temporary)
+        return True
+
+    def columns(self) -> Dict[str, List[Any]]:
+        """A line for each box and row, by columns; ``None`` where a box has no such value."""
+        found: Dict[str, List[Any]] = {name: [] for name in COLUMNS}
+        for line in self._lines():
+            for column, value in zip(found.values(), line):
+                column.append(value)
+        return found
+
+    def _lines(self) -> Iterator[List[Any]]:
+        """What is known of the boxes and their maps, a line for each box and row."""
+        for picture, box, figures in zip(self.pictures, self.boxes, self._figures):
+            error = None if box['error'] is None else box['error'] or 'none'
+            known = [picture, *box['box'], box['class_name'], box['score'], box['truth'], error, _size(box['area'])]
+            for row, values in zip(self.rows, figures):
+                yield [*known, row, *map(_json, values.tolist())]
 
 
-def _cell(value: Any) -> Any:
-    return '' if value is None else value
+def kind_of(column: str) -> str:
+    """What a column of the table of boxes holds: ``'str'``, ``'int'`` or ``'float'``."""
+    if column == 'truth':
+        return 'int'
+    return 'str' if column in ('picture', 'class', 'error', 'size', 'method') else 'float'
+
+
+def _size(area: float) -> str:
+    return next(name for name, end in SIZES.items() if area < end)

@@ -1,15 +1,19 @@
 """The figures of every box in arrays, and the files they go to."""
 
 import csv
+import importlib.machinery
+import importlib.util
 import json
 import math
+import sys
+import types
 
 import numpy as np
 import pytest
 
 from mmlens.evaluation.figures import FIGURES, Box
 from mmlens.evaluation.measuring import Measured
-from mmlens.evaluation.table import Table, record_of
+from mmlens.evaluation.table import COLUMNS, Table, kind_of, record_of
 
 
 def measured(name='a.jpg', boxes=2, start=0.0):
@@ -61,3 +65,44 @@ def test_the_table_of_boxes(table, tmp_path):
     )  # fmt: skip
     assert (first['method'], first['deletion'], first['epg_mask']) == ('one', '0.0', '')
     assert (third['truth'], third['method'], third['deletion']) == ('', 'one', '1.0')
+
+
+def test_the_columns_are_those_of_the_table_of_boxes(table, tmp_path):
+    table.write_boxes(tmp_path / 'boxes.csv')
+    with open(tmp_path / 'boxes.csv', newline='') as file:
+        head, *rows = csv.reader(file)
+    columns = table.columns()
+    assert list(columns) == head == list(COLUMNS) and {len(column) for column in columns.values()} == {8}
+    assert [['' if value is None else str(value) for value in line] for line in zip(*columns.values())] == rows
+    kinds = dict(str=str, int=int, float=(int, float))
+    for name, column in columns.items():
+        assert all(value is None or isinstance(value, kinds[kind_of(name)]) for value in column), name
+    assert columns['truth'][:4] == [3, 3, None, None] and columns['epg_mask'] == [None] * 8
+
+
+def test_parquet_is_written_where_pyarrow_is(table, tmp_path, monkeypatch):
+    """With a stand-in for pyarrow: what it is given is the columns, each with its type."""
+    written = []
+    pyarrow = types.ModuleType('pyarrow')
+    pyarrow.parquet = types.ModuleType('pyarrow.parquet')
+    pyarrow.__spec__ = pyarrow.parquet.__spec__ = importlib.machinery.ModuleSpec('pyarrow', None)
+    pyarrow.string, pyarrow.int64, pyarrow.float64 = (lambda name=name: name for name in ('str', 'int', 'float'))
+    pyarrow.schema, pyarrow.table = dict, lambda columns, schema: (columns, schema)
+    pyarrow.parquet.write_table = lambda table, path: written.append(table) or open(path, 'w').close()
+    monkeypatch.setitem(sys.modules, 'pyarrow', pyarrow)
+    monkeypatch.setitem(sys.modules, 'pyarrow.parquet', pyarrow.parquet)
+    assert table.write_parquet(tmp_path / 'boxes.parquet') and (tmp_path / 'boxes.parquet').is_file()
+    ((columns, schema),) = written
+    assert columns == table.columns() and schema['truth'] == 'int' and schema['size'] == 'str' == schema['picture']
+    assert list(schema) == list(COLUMNS) and schema['deletion'] == 'float'
+
+
+def test_without_pyarrow_there_is_no_parquet(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    assert not table.write_parquet(tmp_path / 'boxes.parquet') and not list(tmp_path.iterdir())
+
+
+def test_the_real_parquet_comes_back(table, tmp_path):
+    parquet = pytest.importorskip('pyarrow.parquet')
+    assert table.write_parquet(tmp_path / 'boxes.parquet')
+    assert parquet.read_table(tmp_path / 'boxes.parquet').to_pydict() == table.columns()

@@ -235,10 +235,12 @@ def write_results(table: Table, folder: Path) -> None:
 
     means = means_of(table)
     table.write_boxes(folder / 'boxes.csv')
+    files = ['boxes.csv'] + ['boxes.parquet'] * table.write_parquet(folder / 'boxes.parquet')
     write_means(means, folder / 'summary.csv')
     write_pairs(pairs_of(table), folder / 'pairs.csv')
     with write_atomically(folder / 'tables.md') as temporary:
         Path(temporary).write_text(report(table, means), encoding='utf-8')
     write_picture(folder / 'figures.png', draw_means(table, means))
     print(markdown(table, means, intervals=False))
-    print(f'{count(len(table), "box")} -> {folder}: boxes.csv, summary.csv, pairs.csv, tables.md, figures.png')
+    files += ['summary.csv', 'pairs.csv', 'tables.md', 'figures.png']
+    print(f'{count(len(table), "box")} -> {folder}: {", ".join(files)}')
