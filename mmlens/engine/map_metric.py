@@ -1,10 +1,10 @@
-"""Measures how true box maps are while a detector is validated or tested."""
+"""Measures how true maps are while a detector or classifier is validated or tested."""
 
 from __future__ import annotations
 
 import math
 import sys
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from mmengine.dist import get_rank, get_world_size
 from mmengine.evaluator import BaseMetric
@@ -12,40 +12,63 @@ from mmengine.logging import print_log
 from mmengine.runner.base_loop import BaseLoop
 
 from ..errors import MmlensError
-from ..evaluation import Case, Row, Table, Truth, baselines, check_rows, markdown, means_of, truth_of_info
+from ..evaluation import (
+    Case,
+    Row,
+    Table,
+    Truth,
+    baselines,
+    check_rows,
+    class_baselines,
+    markdown,
+    marks_of,
+    means_of,
+    truth_of_info,
+)
+from ..evaluation.classes import CLASS_FIGURES, measure_classes
+from ..evaluation.coco import Marks
 from ..evaluation.figures import FIGURES
-from ..evaluation.measuring import measure
+from ..evaluation.measuring import Measured, measure
 from ..evaluation.table import record_of
+from ..models.classifier import Classifier
 from ..models.detector import Detector
 from ..models.families import as_network
+from ..models.network import Network
 from ..registry import METRICS
 from .no_trace import no_trace
 from .options import check, check_method, is_whole, listed
 from .weights import bare
 
-_ALTERED = ('deletion', 'insertion', 'oa')
+_ALTERED = ('deletion', 'insertion', 'oa', 'success')
+_USUAL = ('deletion', 'insertion', 'pointing', 'epg')
 
 
 @METRICS.register_module()
 class MapMetric(BaseMetric):
     """Measure the maps of the boxes on every n-th picture of a validation or test, beside baselines.
 
-    It stands next to the metrics of the library, in any run of mmdet or MMYOLO, in one process or several: each process
-    measures its own pictures and hands over their figures, never maps. The model is given back as it was.
+    It stands next to the metrics of the library, in any run of mmdet, MMYOLO or mmpretrain, in one process or several:
+    each process measures its own pictures and hands over their figures, never maps. The model is given back as it was.
+    Of a classifier, the map of the class that it predicts is measured.
 
     Args:
-        method, layers, fusion, against: See :func:`mmlens.explain_boxes`.
-        metrics: Which figures: ``'deletion'``, ``'insertion'``, ``'oa'``, ``'pointing'``, ``'pointing_mask'``,
-            ``'epg'``, ``'epg_mask'``, ``'compactness'``, ``'odi'``. Defaults to deletion, insertion, pointing and EPG.
+        method, layers, fusion, against, method_options: See :func:`mmlens.explain_boxes` and
+            :func:`mmlens.explain_classes`.
+        metrics: Which figures: ``'deletion'``, ``'insertion'``, ``'oa'``, ``'sanity'``; of a detector also
+            ``'pointing'``, ``'pointing_mask'``, ``'epg'``, ``'epg_mask'``, ``'compactness'``, ``'odi'``,
+            ``'success'``, and ``'evidence_exact'``, ``'evidence_near'``, ``'evidence_share'`` where annotations have
+            marks. Defaults to deletion and insertion, and of a detector pointing and EPG too.
         every_n: Measure on every n-th picture of the dataset. Defaults to 50.
         score_thr: Detections below are left out. Defaults to 0.3.
         max_boxes: How many boxes of a picture at most, best first; -1 takes all. Defaults to 10.
-        baselines: Which baselines to measure, by name. Defaults to all of :func:`mmlens.evaluation.baselines`.
+        baselines: Which baselines to measure, by name. Defaults to all of :func:`mmlens.evaluation.baselines`, or of
+            :func:`mmlens.evaluation.class_baselines`.
         batch_size: How many altered pictures run at a time.
         **options: ``collect_device``, ``prefix`` (``'maps'``) and ``collect_dir`` of mmengine's ``BaseMetric``.
 
     Returns:
-        From a run: ``maps/<figure>`` of the method, ``maps/<baseline>/<figure>``, and ``maps/boxes``, their number.
+        From a run: ``maps/<figure>`` of the method, ``maps/<baseline>/<figure>``, and ``maps/boxes``, their number (of
+        a classifier, of the pictures).
 
     Raises:
         MmlensError: If an argument is out of range.
@@ -65,7 +88,8 @@ class MapMetric(BaseMetric):
         layers: Optional[Sequence[str]] = None,
         fusion: Optional[str] = None,
         against: Optional[Union[str, Sequence[str]]] = None,
-        metrics: Sequence[str] = ('deletion', 'insertion', 'pointing', 'epg'),
+        method_options: Optional[Mapping[str, Any]] = None,
+        metrics: Optional[Sequence[str]] = None,
         every_n: int = 50,
         score_thr: float = 0.3,
         max_boxes: int = 10,
@@ -74,9 +98,9 @@ class MapMetric(BaseMetric):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        check_method(method or '', None, layers)
-        self._figures = listed('metrics', metrics, str, 'a figure')
-        for name in self._figures:
+        check_method(method or '', method_options, layers, fusion)
+        self._figures = None if metrics is None else listed('metrics', metrics, str, 'a figure')
+        for name in self._figures or ():
             if name not in FIGURES:
                 raise MmlensError(f"There is no figure '{name}': choose metrics from {', '.join(FIGURES)}.")
         if not is_whole(every_n, 1):
@@ -85,11 +109,17 @@ class MapMetric(BaseMetric):
             raise MmlensError(f'max_boxes must be -1 or at least 1, not {max_boxes!r}.')
         check('score_thr', score_thr, (int, float), 'a number')
         self._row = Row.of_method(
-            method or 'default', method=method, layers=_tuple(layers), fusion=fusion, against=_tuple(against)
+            method or 'default',
+            method=method,
+            layers=_tuple(layers),
+            fusion=fusion,
+            against=_tuple(against),
+            method_options=method_options or None,
         )
         self._baselines = baselines if baselines is None else listed('baselines', baselines, str, 'a baseline')
         self._every_n, self._score_thr, self._max_boxes, self._batch_size = every_n, score_thr, max_boxes, batch_size
         self._known: Tuple[Any, List[Row]] = (None, [])
+        self._marks: Optional[Marks] = None
 
     def process(self, data_batch: Any, data_samples: Sequence[Dict[str, Any]]) -> None:
         """Measure those of a batch whose turn it is; one result a picture, as mmengine collects them."""
@@ -101,39 +131,65 @@ class MapMetric(BaseMetric):
             self.results.append(self._measured(loop, sample, number) if measured else {})
 
     def _measured(self, loop: Any, sample: Dict[str, Any], number: int) -> Dict[str, Any]:
-        model = bare(loop.runner.model)
-        path = sample['img_path']
-        truth = _truth(loop.dataloader.dataset, number, path)
-        case = Case(str(path), lambda: (path, truth))
-        with no_trace(model):
-            detector = as_network(model, loop.runner.cfg, self.dataset_meta)
-            detector.require('boxes')
-            assert isinstance(detector, Detector)
-            return record_of(
-                measure(
-                    detector,
-                    case,
-                    self._rows(detector, case),
-                    self._score_thr,
-                    self._batch_size,
-                    maps_only=not set(_ALTERED) & set(self._figures),
-                    max_boxes=self._max_boxes,
-                )
+        path = sample.get('img_path')
+        if path is None:
+            raise MmlensError(
+                'MapMetric looks at pictures in files: the pipeline has no `img_path` among its meta_keys.'
             )
+        model = bare(loop.runner.model)
+        case = Case(str(path), lambda: (path, self._truth(loop.dataloader.dataset, number, str(path))))
+        with no_trace(model):
+            network = as_network(model, loop.runner.cfg, self.dataset_meta)
+            if not isinstance(network, Classifier):
+                network.require('boxes')
+            return record_of(self._measure(network, case))
 
-    def _rows(self, detector: Detector, case: Case) -> List[Row]:
+    def _measure(self, network: Network, case: Case) -> Measured:
+        rows, figures = self._rows(network, case), self._figures_of(network)
+        options: Dict[str, Any] = dict(
+            batch_size=self._batch_size, maps_only=not set(_ALTERED) & set(figures), sanity='sanity' in figures
+        )
+        if isinstance(network, Classifier):
+            return measure_classes(network, case, rows, **options)
+        assert isinstance(network, Detector)
+        return measure(network, case, rows, self._score_thr, max_boxes=self._max_boxes, **options)
+
+    def _figures_of(self, network: Network) -> Sequence[str]:
+        """The figures that were asked for, checked; or the usual ones."""
+        if not isinstance(network, Classifier):
+            return _USUAL if self._figures is None else self._figures
+        if self._figures is None:
+            return _ALTERED[:2]
+        for name in self._figures:
+            if name not in CLASS_FIGURES:
+                raise MmlensError(
+                    f"A classifier's maps have no figure '{name}': choose metrics from {', '.join(CLASS_FIGURES)}."
+                )
+        return self._figures
+
+    def _rows(self, network: Network, case: Case) -> List[Row]:
         """The method and the baselines, checked once a model."""
         model, rows = self._known
-        if model is not detector.model:
-            known = {row.name: row for row in baselines(detector)}
+        if model is not network.model:
+            every = baselines(network) if isinstance(network, Detector) else class_baselines()
+            known = {row.name: row for row in every}
             names = list(known) if self._baselines is None else self._baselines
             wrong = [name for name in names if name not in known]
             if wrong:
                 raise MmlensError(f"There is no baseline '{wrong[0]}': choose baselines from {', '.join(known)}.")
             rows = [self._row, *(known[name] for name in names)]
-            check_rows(detector, rows, [case])
-            self._known = detector.model, rows
+            check_rows(network, rows, [case])
+            self._known = network.model, rows
         return rows
+
+    def _truth(self, dataset: Any, number: int, path: str) -> Optional[Truth]:
+        """What the dataset knows of a picture; ``None`` if the number is another picture's, or it has no objects."""
+        info = dataset.get_data_info(number) if number < len(dataset) else {}
+        if str(info.get('img_path')) != path or 'instances' not in info:
+            return None
+        if self._marks is None:
+            self._marks = marks_of(dataset)
+        return truth_of_info(info, self._marks)
 
     def compute_metrics(self, results: List[Dict[str, Any]]) -> Dict[str, float]:
         """The means over the boxes of all processes; the table with intervals goes to the log."""
@@ -144,7 +200,8 @@ class MapMetric(BaseMetric):
         table = Table(names, names[1:])
         for record in records:
             table.add(record)
-        means = [mean for mean in means_of(table, ['all']) if mean.figure in self._figures]
+        wanted = _USUAL if self._figures is None else self._figures
+        means = [mean for mean in means_of(table, ['all']) if mean.figure in wanted]
         print_log(f'Maps of {len(table)} boxes on {len(records)} pictures:\n{markdown(table, means)}', logger='current')
         found: Dict[str, float] = dict(boxes=len(table))
         for mean in means:
@@ -171,9 +228,3 @@ def _running_loop() -> Any:
             return owner
         frame = frame.f_back  # type: ignore[assignment]
     raise MmlensError('MapMetric runs the model: it works while a Runner validates or tests, not on saved predictions.')
-
-
-def _truth(dataset: Any, number: int, path: str) -> Optional[Truth]:
-    """What the dataset knows of a picture; ``None`` if the number is another picture's."""
-    info = dataset.get_data_info(number) if number < len(dataset) else {}
-    return truth_of_info(info) if str(info.get('img_path')) == str(path) else None

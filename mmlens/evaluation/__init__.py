@@ -12,9 +12,9 @@ Example:
 from __future__ import annotations
 
 from .cases import Case, Truth, bare_case, sample
-from .coco import CocoFile, test_set, truth_of_info
+from .coco import CocoFile, marks_of, test_set, truth_of_info
 from .progress import PROGRESS
-from .rows import Row, baselines, read_row
+from .rows import Row, baselines, class_baselines, read_options, read_row
 from .run import check_rows, cost_of, evaluate_cases
 from .summary import Mean, draw_means, grid, markdown, means_of, pairs_of, report, write_means, write_pairs
 from .table import Table
@@ -30,13 +30,16 @@ __all__ = [
     'bare_case',
     'baselines',
     'check_rows',
+    'class_baselines',
     'cost_of',
     'draw_means',
     'evaluate_cases',
     'grid',
     'markdown',
+    'marks_of',
     'means_of',
     'pairs_of',
+    'read_options',
     'read_row',
     'report',
     'sample',

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmengine.config import Config
+from mmengine.fileio import get_text
 
 from ..errors import MmlensError, PictureError, count, why
 from ..models.inputs import Picture
 from ..samples.building import build_dataset
 from .cases import Case, Truth, decode
+
+# Picture and box of an object -> its mark, in COCO's run lengths.
+Marks = Dict[Tuple[str, Tuple[float, ...]], Any]
 
 
 class CocoFile:
@@ -94,10 +98,14 @@ def test_set(cfg: Config) -> List[Case]:
         ModelError: If it has none, or it cannot be built.
     """
     dataset = build_dataset(cfg, 'test')
+    marks = marks_of(dataset)
 
     def case(number: int) -> Case:
-        info = dataset.get_data_info(number)
-        return Case(_name(info, number), lambda: (info['img_path'], truth_of_info(info)))
+        def read() -> Tuple[Picture, Optional[Truth]]:
+            info = dataset.get_data_info(number)
+            return info['img_path'], truth_of_info(info, marks)
+
+        return Case(_name(dataset.get_data_info(number), number), read)
 
     return [case(number) for number in range(len(dataset))]
 
@@ -106,12 +114,46 @@ def _name(info: Dict[str, Any], number: int) -> str:
     return f'{info.get("img_id", number)}: {Path(info["img_path"]).name}'
 
 
-def truth_of_info(info: Dict[str, Any]) -> Truth:
-    """The objects in what ``get_data_info`` of a dataset of mmdet returns."""
+def marks_of(dataset: Any) -> Marks:
+    """The marks in the annotation files of a dataset of mmdet, which reads the files and drops them.
+
+    Args:
+        dataset: A dataset, or one that wraps others.
+
+    Returns:
+        Picture and box of an object -> its mark, in COCO's run lengths; empty if there is none, or no file to read.
+    """
+    found: Marks = {}
+    for inner in _inner(dataset):
+        try:
+            text = get_text(inner.ann_file)
+            content = json.loads(text) if '"mark"' in text else {}
+        except (OSError, ValueError, AttributeError, TypeError):  # other kinds of annotations
+            continue
+        for each in content.get('annotations', ()):
+            if each.get('mark') and each.get('bbox'):
+                x, y, width, height = each['bbox']
+                found[str(each['image_id']), (x, y, x + width, y + height)] = each['mark']
+    return found
+
+
+def _inner(dataset: Any) -> Iterator[Any]:
+    """The datasets that read files: a dataset itself, or those that it wraps."""
+    wrapped = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    for each in wrapped:
+        if each is None:
+            yield dataset
+        else:
+            yield from _inner(each)
+
+
+def truth_of_info(info: Dict[str, Any], marks: Optional[Marks] = None) -> Truth:
+    """The objects in what ``get_data_info`` of a dataset of mmdet returns, with what :func:`marks_of` returned."""
     objects = [each for each in info.get('instances', ()) if not each.get('ignore_flag')]
-    size = (info.get('height', 0), info.get('width', 0))
+    size, picture, marks = (info.get('height', 0), info.get('width', 0)), str(info.get('img_id')), marks or {}
     return Truth(
         np.array([each['bbox'] for each in objects], np.float64).reshape(-1, 4),
         np.array([each['bbox_label'] for each in objects], np.int64),
         [decode(each.get('mask'), size) for each in objects],
+        [decode(marks.get((picture, tuple(each['bbox']))), size) for each in objects],
     )

@@ -24,9 +24,12 @@ FIGURES = {
     'evidence_exact': 'peak on mark',
     'evidence_near': f'within {metrics.NEAR:g}',
     'evidence_share': 'share on mark',
+    'success': 'success',
+    'sanity': 'sanity',
     'blank': 'blank',
 }
-LOWER_IS_BETTER = ('deletion', 'compactness', 'odi', 'blank')
+MISSED = 'missed'  # a curve: of the object that a wrong detection missed
+LOWER_IS_BETTER = ('deletion', 'compactness', 'odi', 'sanity', 'blank')
 
 
 @dataclass
@@ -44,6 +47,9 @@ class Box:
         others: Shape (M, 4): boxes of the other objects.
         truth: Index of the object that it found, or confuses.
         error: What is wrong with the detection; ``None`` if nothing is known of the picture.
+        missed: Shape (4,): the object on which this detection lies, and which no right detection found; ``None`` if
+            there is none.
+        missed_label: The class of that.
     """
 
     box: np.ndarray
@@ -56,6 +62,8 @@ class Box:
     others: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
     truth: Optional[int] = None
     error: Optional[str] = None
+    missed: Optional[np.ndarray] = None
+    missed_label: int = -1
 
     @property
     def area(self) -> float:
@@ -64,18 +72,22 @@ class Box:
         return float(width * height)
 
 
-def figures_of(values: Optional[np.ndarray], box: Box, curves: Dict[str, List[float]]) -> Dict[str, float]:
+def figures_of(
+    values: Optional[np.ndarray], box: Box, curves: Dict[str, List[float]], sanity: float = math.nan
+) -> Dict[str, float]:
     """All figures of a map; NaN where one has no meaning for this box.
 
     Args:
         values: Shape (H, W); ``None`` if there is no map.
         box: The box that it explains.
-        curves: Relative scores of the box at each share, by alteration; may be empty.
+        curves: Relative scores of the box at each share, by alteration, and under :data:`MISSED` the scores of the
+            object that it missed at each share of the insertion; may be empty.
+        sanity: Its correlation with the map of a network drawn anew.
     """
     if values is None:
         return dict.fromkeys(FIGURES, math.nan)
     nothing = math.nan
-    areas = {name: float(metrics.area_under_score(curve, 1.0)) for name, curve in curves.items()}
+    areas = {name: float(metrics.area_under_score(curves[name], 1.0)) for name in metrics.ALTERATIONS if name in curves}
     removed, inserted = areas.get('deletion', nothing), areas.get('insertion', nothing)
     figures = dict(
         deletion=removed,
@@ -87,6 +99,8 @@ def figures_of(values: Optional[np.ndarray], box: Box, curves: Dict[str, List[fl
         epg_mask=nothing if box.mask is None else metrics.epg(values, box.mask),
         compactness=metrics.compactness(values, box.box),
         odi=metrics.odi(values, list(box.others), [box.region, *box.others]) if len(box.others) else nothing,
+        success=metrics.success(curves[MISSED]) if MISSED in curves else nothing,
+        sanity=sanity,
         blank=float(not np.any(values)),
     )
     hit = None if box.mark is None else metrics.evidence_hit(values, box.mark, box.region)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -15,18 +16,21 @@ from ..attribution.restore import evaluating
 from ..explain.box_scores import BoxScores
 from ..explain.boxes import explain_boxes
 from ..metrics import ALTERATIONS, SHARES, iou, match_truths, order_of
+from ..metrics.detections import RIGHT
 from ..metrics.perturbation import altered_in_order, ends_of
 from ..models.detector import Detector
 from ..models.inputs import Picture
 from ..models.predictions import Predictions
 from .cases import Case, Truth
-from .figures import Box, figures_of
+from .figures import MISSED, Box, figures_of
 from .rows import Row
+from .sanity import SAME_IOU, SLACK, sanity_of
 
 INNER = len(SHARES) - 2  # altered pictures that depend on the map
-_SLACK = 0.01  # a pass with gradients rounds differently: a score may fall below the threshold
 _MORE = 2
-_SAME_IOU = 0.9
+
+# K pictures (H, W, 3), uint8 -> scores (K, N).
+Scores = Callable[[Iterable[np.ndarray]], np.ndarray]
 
 
 @dataclass
@@ -77,6 +81,7 @@ def measure(
     batch_size: Optional[int] = None,
     maps_only: bool = False,
     max_boxes: int = -1,
+    sanity: bool = False,
 ) -> Measured:
     """Measure the maps of all rows on one picture.
 
@@ -88,6 +93,7 @@ def measure(
         batch_size: See :class:`~mmlens.explain.box_scores.BoxScores`.
         maps_only: Leave out deletion, insertion and OA, which take altered passes.
         max_boxes: How many boxes at most, best first; -1 takes all.
+        sanity: Whether to compare each map with that of a network drawn anew.
 
     Raises:
         MmlensError: If the picture cannot be read, or a method cannot be used.
@@ -105,14 +111,36 @@ def measure(
             known[key] = maps_of(detector, row, case.name, picture, boxes, score_thr)
         done.passes[row.name], done.seconds[row.name] = known[key].passes, known[key].seconds
     of_rows = {row.name: known[row.options if row.draw is None else row.name].maps for row in rows}
-    done.curves = {row.name: [{} for _ in boxes] for row in rows}
     if not maps_only:
-        scores = BoxScores(detector, [box.box for box in boxes], [box.label for box in boxes], batch_size=batch_size)
-        done.curves = curves_of(scores, picture, of_rows)
+        scores = scores_of(detector, boxes, batch_size)
+        done.curves = curves_of(scores, picture, of_rows, _missed(boxes))
         done.altered = scores.passes
-    for name, maps in of_rows.items():
-        done.figures[name] = [figures_of(*each) for each in zip(maps, boxes, done.curves[name])]
+    sane = sanity_of(detector, rows, picture, boxes, score_thr) if sanity else {}
+    finish(done, of_rows, sane)
     return done
+
+
+def finish(done: Measured, of_rows: Dict[str, List[Optional[np.ndarray]]], sane: Dict[str, List[float]]) -> None:
+    """Compute the figures from the maps of each row, the curves that are there, and what :func:`sanity_of` returned."""
+    for name, maps in of_rows.items():
+        curves = done.curves.setdefault(name, [{} for _ in maps])
+        unknown = [math.nan] * len(maps)
+        done.figures[name] = [figures_of(*each) for each in zip(maps, done.boxes, curves, sane.get(name, unknown))]
+
+
+def scores_of(detector: Detector, boxes: Sequence[Box], batch_size: Optional[int]) -> BoxScores:
+    """Scores the boxes, and after them the objects that they missed: the largest confidence with an IoU over 0.5."""
+    missed = [box for box in boxes if box.missed is not None]
+    edges = [box.box for box in boxes] + [box.missed for box in missed if box.missed is not None]
+    labels = [box.label for box in boxes] + [box.missed_label for box in missed]
+    overlaps = [None] * len(boxes) + [RIGHT] * len(missed)
+    return BoxScores(detector, edges, labels, batch_size=batch_size, least_overlap=overlaps)
+
+
+def _missed(boxes: Sequence[Box]) -> Dict[int, int]:
+    """Boxes that missed an object -> the column of its scores."""
+    missing = [number for number, box in enumerate(boxes) if box.missed is not None]
+    return {number: len(boxes) + place for place, number in enumerate(missing)}
 
 
 def detect(detector: Detector, picture: Picture) -> Tuple[Predictions, np.ndarray, float]:
@@ -152,7 +180,16 @@ def boxes_of(
         if match.truth is not None and match.error in ('', 'duplicate'):
             box.region, box.mark = truth.boxes[match.truth], truth.mark(match.truth)
             box.mask = box.mask if truth.mask(match.truth) is None else truth.mask(match.truth)
+    _note_missed(boxes, truth)
     return boxes
+
+
+def _note_missed(boxes: Sequence[Box], truth: Truth) -> None:
+    """Note the objects that wrong detections lie on, and that no right one found."""
+    found = {box.truth for box in boxes if box.error == ''}
+    for box in boxes:
+        if box.truth is not None and box.truth not in found and truth.labels[box.truth] >= 0:
+            box.missed, box.missed_label = truth.boxes[box.truth], int(truth.labels[box.truth])
 
 
 def _mask(found: Predictions, number: int) -> Optional[np.ndarray]:
@@ -172,21 +209,30 @@ def maps_of(
         return Maps(list(drawn), time.perf_counter() - begin)
     # The best boxes, and a few more that may stand before them in this pass.
     most = len(boxes) + _MORE
-    found = explain_boxes(detector, picture, score_thr=max(score_thr - _SLACK, 0.0), topk=most, **row.settings)
+    found = explain_boxes(detector, picture, score_thr=max(score_thr - SLACK, 0.0), topk=most, **row.settings)
     seconds = time.perf_counter() - begin
     of_method = np.array([each.box for each in found], np.float64).reshape(-1, 4)
     same = np.array([each.label for each in found])
     maps: List[Optional[np.ndarray]] = []
     for box in boxes:
         alike = iou(box.box, of_method) * (same == box.label) if len(found) else np.zeros(1)
-        maps.append(found[int(alike.argmax())].raw if alike.max() >= _SAME_IOU else None)
+        maps.append(found[int(alike.argmax())].raw if alike.max() >= SAME_IOU else None)
     return Maps(maps, seconds, found.passes)
 
 
 def curves_of(
-    scores: BoxScores, picture: np.ndarray, of_rows: Dict[str, List[Optional[np.ndarray]]]
+    scores: Scores,
+    picture: np.ndarray,
+    of_rows: Dict[str, List[Optional[np.ndarray]]],
+    missed: Optional[Dict[int, int]] = None,
 ) -> Dict[str, List[Dict[str, List[float]]]]:
     """Relative scores of each box at each share, by row, box and alteration.
+
+    Args:
+        scores: Returns scores (K, N) of K pictures; those of box n stand in column n.
+        picture: Shape (H, W, 3), uint8 BGR.
+        of_rows: Row -> a map a box.
+        missed: Boxes that missed an object -> the column of its scores, which are not relative.
 
     Whole, grey and blurred picture are scored once for all, and a map that boxes or rows share once for all of them.
     """
@@ -207,7 +253,11 @@ def curves_of(
             deletion=[whole[number], *between[0], grey[number]],
             insertion=[blurred[number], *between[1], whole[number]],
         )
-        return {name: [float(score / whole[number]) for score in scores] for name, scores in absolute.items()}
+        curves = {name: [float(score / whole[number]) for score in scores] for name, scores in absolute.items()}
+        if missed and number in missed:
+            column = missed[number]
+            curves[MISSED] = [found[2, column], *inner[key][1][:, column], found[0, column]]
+        return curves
 
     return {row: [curve(key, number) for number, key in enumerate(of_boxes)] for row, of_boxes in keys.items()}
 

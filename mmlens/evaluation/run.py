@@ -9,19 +9,24 @@ from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List
 
 from mmengine.dist import get_rank
 
-from ..attribution.methods import get_method
+from ..attribution.methods import PassMethod, get_method
 from ..errors import MmlensError, OutputError, count
 from ..explain.box_targets import BoxTargets
+from ..explain.class_targets import ClassTargets
 from ..explain.job import Job
+from ..explain.targets import Targets
 from ..metrics import ALTERATIONS
+from ..models.classifier import Classifier
 from ..models.detector import Detector
+from ..models.inputs import Picture
+from ..models.network import Network
 from ..processes import Deal, alike_everywhere, is_first
 from ..version import __version__
 from .cases import Case
 from .figures import FIGURES
 from .measuring import INNER, boxes_of, detect, measure
 from .progress import Progress, Record
-from .rows import Row, check_names
+from .rows import Row, check_names, method_of
 from .table import Table, record_of
 
 _TRIED = 5
@@ -37,6 +42,7 @@ def evaluate_cases(
     batch_size: Optional[int] = None,
     maps_only: bool = False,
     max_boxes: int = -1,
+    sanity: bool = False,
     folder: Optional[Path] = None,
     resume: bool = False,
     shared: bool = False,
@@ -53,6 +59,8 @@ def evaluate_cases(
         batch_size: How many altered pictures run at a time; it changes figures by no more than rounding.
         maps_only: Leave out deletion, insertion and OA, which take altered passes.
         max_boxes: How many boxes of a picture at most, best first; -1 takes all.
+        sanity: Compare each map with that of a network drawn anew from the head to the neck, which computes each map
+            twice more.
         folder: Where each picture's figures are kept as soon as they are there; nowhere if there is none.
         resume: Whether to go on with what the folder holds, however many processes measured it.
         shared: Whether to share the pictures out among the processes that mmengine knows of, which all call this
@@ -70,7 +78,7 @@ def evaluate_cases(
     together = alike_everywhere if shared else contextlib.nullcontext
 
     def measured(number: int) -> Record:
-        return record_of(measure(detector, cases[number], rows, score_thr, batch_size, maps_only, max_boxes))
+        return record_of(measure(detector, cases[number], rows, score_thr, batch_size, maps_only, max_boxes, sanity))
 
     with together():
         check_rows(detector, rows, cases)
@@ -78,7 +86,8 @@ def evaluate_cases(
             raise MmlensError('Processes that share their work need a `folder`.')
         if folder is not None and (not shared or is_first()):
             options = dict(score_thr=score_thr, batch_size=batch_size, maps_only=maps_only, max_boxes=max_boxes)
-            _open(Progress(folder), settings_of(detector, cases, rows, **options, **(settings or {})), resume)
+            given = settings_of(detector, cases, rows, **options, sanity=sanity, **(settings or {}))
+            _open(Progress(folder), given, resume)
     records: Iterable[Record]
     if folder is None:
         records = _in_turn(measured, len(cases), progress)
@@ -131,8 +140,8 @@ def _kept(
     return file.records()
 
 
-def check_rows(detector: Detector, rows: Sequence[Row], cases: Sequence[Case]) -> None:
-    """Check what can be known about the rows before anything is measured: their names, methods and layers.
+def check_rows(network: Network, rows: Sequence[Row], cases: Sequence[Case]) -> None:
+    """Check what can be known about the rows before anything is measured: their names, methods, layers and options.
 
     Raises:
         MmlensError: If one cannot be computed; the sentence names it.
@@ -146,11 +155,19 @@ def check_rows(detector: Detector, rows: Sequence[Row], cases: Sequence[Case]) -
         if row.draw is not None or not settings:
             continue
         try:
-            targets = BoxTargets(detector, picture, 'score', lambda found: [])
-            method = get_method(settings.get('method', 'evidencecam'))
-            Job.settle(targets, method, None, settings.get('layers'), settings.get('fusion'))
+            method, options = get_method(method_of(row, network)), settings.get('method_options')
+            if 'resume' in (options or {}):
+                raise MmlensError('one file cannot keep the progress of many pictures: leave out `resume`.')
+            Job.settle(_targets(network, picture), method, options, settings.get('layers'), settings.get('fusion'))
         except MmlensError as error:
             raise type(error)(f"The row '{row.name}' cannot be computed: {error}") from error
+
+
+def _targets(network: Network, picture: Picture) -> Targets:
+    if isinstance(network, Classifier):
+        return ClassTargets(network, picture)
+    assert isinstance(network, Detector)
+    return BoxTargets(network, picture, 'score', lambda found: [])
 
 
 def settings_of(detector: Detector, cases: Sequence[Case], rows: Sequence[Row], **others: Any) -> Dict[str, Any]:
@@ -191,8 +208,9 @@ def cost_of(detector: Detector, cases: Sequence[Case], rows: Sequence[Row], scor
     """Estimate what an evaluation costs from plain inferences on its first pictures.
 
     Returns:
-        ``pictures``; ``boxes`` (estimated); ``passes`` of the network on altered pictures (estimated; those of methods
-        that run the network many times come on top); ``seconds`` of one plain inference; and ``passes_a_box``.
+        ``pictures``; ``boxes`` (estimated); ``passes`` of the network on altered pictures (estimated); ``own``, those
+        of methods that run the network a number of times that their options tell (estimated, at most); ``seconds`` of
+        one plain inference; and ``passes_a_box``.
     """
     tried = cases[:_TRIED]
     counts, seconds = [], []
@@ -211,6 +229,16 @@ def cost_of(detector: Detector, cases: Sequence[Case], rows: Sequence[Row], scor
         pictures=len(cases),
         boxes=boxes,
         passes=passes,
+        own=sum(_own_passes(row, detector, with_boxes, boxes) for row in {row.options: row for row in rows}.values()),
         seconds=sorted(seconds)[len(seconds) // 2] if seconds else 0.0,
         passes_a_box=passes / boxes if boxes else 0.0,
     )
+
+
+def _own_passes(row: Row, detector: Detector, pictures: float, boxes: float) -> float:
+    """How often a method runs the whole network, at most; 0 where its options do not tell."""
+    method = get_method(method_of(row, detector)) if row.draw is None else None
+    if not isinstance(method, PassMethod):
+        return 0.0
+    options = method.complete(row.settings.get('method_options'))
+    return pictures * options.get('num_masks', 0) + boxes * (options.get('passes', 0) + options.get('steps', 0))

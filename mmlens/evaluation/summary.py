@@ -17,7 +17,17 @@ from .figures import FIGURES, LOWER_IS_BETTER
 from .table import SIZES, Table
 
 # What pairs of rows are compared by.
-COMPARED = ('deletion', 'insertion', 'oa', 'epg', 'evidence_exact', 'evidence_near', 'evidence_share')
+COMPARED = (
+    'deletion',
+    'insertion',
+    'oa',
+    'epg',
+    'evidence_exact',
+    'evidence_near',
+    'evidence_share',
+    'success',
+    'sanity',
+)
 
 
 @dataclass(frozen=True)

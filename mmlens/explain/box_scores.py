@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class BoxScores:
         boxes: Shape (N, 4), in picture pixels.
         labels: Shape (N,): their classes.
         batch_size: How many pictures to run at a time. Defaults to 8 on a CPU, and 32 on a GPU.
-        least_overlap: See :func:`mmlens.metrics.box_score`.
+        least_overlap: See :func:`mmlens.metrics.box_score`; one for all boxes, or a list of one each.
         **words: ``text`` and ``custom_entities``; see :func:`mmlens.explain_boxes`.
 
     Example:
@@ -52,7 +52,7 @@ class BoxScores:
         labels: Sequence[int],
         *,
         batch_size: Optional[int] = None,
-        least_overlap: Optional[float] = None,
+        least_overlap: Optional[Union[float, Sequence[Optional[float]]]] = None,
         **words: Any,
     ) -> None:
         if batch_size is not None and batch_size < 1:
@@ -63,7 +63,11 @@ class BoxScores:
         self._labels = list(labels)
         on_gpu = next(detector.model.parameters()).device.type == 'cuda'
         self._batch_size = batch_size or (_ON_GPU if on_gpu else _ON_CPU)
-        self._least_overlap = least_overlap
+        self._overlaps: List[Optional[float]]
+        if least_overlap is None or isinstance(least_overlap, (int, float)):
+            self._overlaps = [least_overlap] * len(self._labels)
+        else:
+            self._overlaps = list(least_overlap)
         self._words = words
 
     def __call__(self, pictures: Iterable[np.ndarray]) -> np.ndarray:
@@ -117,7 +121,7 @@ class BoxScores:
         found = self._detector.in_picture(prepared, sample)
         boxes, labels, scores = (part.cpu().numpy() for part in (found.boxes, found.labels, found.scores))
         row = [
-            box_score(box, label, boxes, labels, scores, self._least_overlap)
-            for box, label in zip(self._boxes, self._labels)
+            box_score(box, label, boxes, labels, scores, overlap)
+            for box, label, overlap in zip(self._boxes, self._labels, self._overlaps)
         ]
         return np.array(row, np.float64)

@@ -106,10 +106,37 @@ def test_saved_predictions_have_no_model():
         evaluator.offline_evaluate([dict(img_path='a.png')])
 
 
-def test_a_classifier_has_no_boxes(make_runner):
-    runner = make_runner('mmpretrain', test_evaluator=[map_metric()])
-    with pytest.raises(MmlensError, match='box maps need a detector'):
+def test_a_classifier_is_measured_by_its_own_probability(make_runner):
+    options = dict(metrics=['deletion', 'insertion', 'sanity'], every_n=2, baselines=['random', 'plain gradcam'])
+    runner = make_runner('mmpretrain', test_evaluator=[dict(type='Accuracy'), dict(type='mmlens.MapMetric', **options)])
+    weights = {name: tensor.clone() for name, tensor in runner.model.state_dict().items()}
+    found = runner.test()
+    assert 'accuracy/top1' in found and found['maps/boxes'] == 3
+    assert found['maps/random/sanity'] == 1 and -1 <= found['maps/sanity'] < 1
+    for name in ('deletion', 'insertion'):
+        assert found[f'maps/{name}'] == found[f'maps/plain_gradcam/{name}'] > 0  # gradcam is the default
+    assert not [name for name in found if 'epg' in name or 'pointing' in name]
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in runner.model.state_dict().items())
+
+
+def test_the_usual_figures_of_a_classifier(make_runner):
+    found = make_runner('mmpretrain', test_evaluator=[map_metric(every_n=4)]).test()
+    assert {name for name in found if name.count('/') == 1} == {'maps/boxes', 'maps/deletion', 'maps/insertion'}
+
+
+def test_a_classifier_has_no_figures_of_boxes(make_runner):
+    runner = make_runner('mmpretrain', test_evaluator=[map_metric(metrics=['epg'])])
+    with pytest.raises(
+        MmlensError, match="no figure 'epg': choose metrics from deletion, insertion, oa, sanity, blank"
+    ):
         runner.test()
+
+
+def test_options_of_a_method_of_many_passes(runner_with):
+    options = dict(method='drise', method_options=dict(num_masks=4), metrics=['epg'], every_n=4)
+    assert 0 <= runner_with(**options).test()['maps/epg'] <= 1
+    with pytest.raises(MmlensError, match="no option 'masks'"):
+        runner_with(method='drise', method_options=dict(masks=4)).test()
 
 
 SCRIPT = f"""

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from mmlens import explain_boxes
+from mmlens import explain_boxes, load_classifier
 from mmlens.evaluation import Case, Truth
 
 
@@ -34,3 +35,15 @@ def truths(yolox, pictures):
 def cases(pictures, truths):
     """The pictures as cases."""
     return [Case(f'p{n}', lambda n=n: (pictures[n], truths[n])) for n in range(len(pictures))]
+
+
+@pytest.fixture(scope='session')
+def classifier(config_of):
+    """A tiny classifier whose probabilities depend on the picture."""
+    network = load_classifier(config_of('classifier'), device='cpu')
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, (2 / parameter[0].numel()) ** 0.5, generator=generator)
+    return network

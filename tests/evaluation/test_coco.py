@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmlens.errors import MmlensError, ModelError, PictureError
-from mmlens.evaluation import CocoFile
+from mmlens.evaluation import CocoFile, marks_of
 from mmlens.evaluation import test_set as cases_of_config
 
 
@@ -84,6 +84,28 @@ def test_the_configs_own_test_set(folder, yolox_config):
     path, truth = cases[0].read()
     assert str(path).endswith('a.png') and truth.labels.tolist() == [1, 0]
     assert truth.boxes.tolist() == [[2, 3, 12, 8], [0, 0, 4, 4]] and truth.mask(0).sum() == 50
+    # mmdet's dataset drops the marks: they are read from its file.
+    assert truth.mark(0).sum() == 2 and truth.mark(0)[:2, 0].all() and truth.mark(1) is None
     config.pop('test_dataloader')
     with pytest.raises(ModelError, match='test_dataloader'):
         cases_of_config(config)
+
+
+class Plain:
+    def __init__(self, ann_file):
+        self.ann_file = ann_file
+
+
+class Around:
+    def __init__(self, *inner):
+        self.datasets = inner
+
+
+def test_marks_are_found_below_wrappers_and_other_files_have_none(folder):
+    mark = {'size': [20, 30], 'counts': [0, 2, 598]}
+    found = {('7', (2, 3, 12, 8)): mark}
+    own = Plain(str(folder / 'boxes.json'))
+    assert marks_of(own) == found == marks_of(Around(Around(own), Plain('absent.json')))
+    (folder / 'other.txt').write_text('no "mark" in json')
+    for other in (Plain(str(folder / 'other.txt')), Plain(''), Plain(None), object()):
+        assert marks_of(other) == {}

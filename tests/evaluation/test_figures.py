@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmlens import metrics
-from mmlens.evaluation.figures import FIGURES, LOWER_IS_BETTER, Box, figures_of
+from mmlens.evaluation.figures import FIGURES, LOWER_IS_BETTER, MISSED, Box, figures_of
 
 
 @pytest.fixture
@@ -42,3 +42,11 @@ def test_figures_that_have_no_meaning_are_missing(box):
     assert known == {'pointing', 'epg', 'compactness', 'blank'}
     assert all(map(math.isnan, figures_of(None, box, {}).values()))
     assert figures_of(np.zeros((20, 30)), bare, {})['blank'] == 1
+
+
+@pytest.mark.parametrize(('largest', 'expected'), [(0.351, 1), (0.35, 0), (0.0, 0)])
+def test_an_object_that_was_missed_is_explained_if_it_is_found_at_some_share(box, largest, expected):
+    curves = {MISSED: [0.0] * 4 + [largest] + [0.2 * largest] * 6}
+    found = figures_of(np.ones((20, 30)), box, curves, sanity=0.25)
+    assert found['success'] == expected and found['sanity'] == 0.25
+    assert math.isnan(found['deletion']) and math.isnan(found['insertion'])

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from mmlens import BoxScores, explain_boxes, metrics
-from mmlens.evaluation import baselines, read_row
+from mmlens.evaluation import Case, Truth, baselines, read_row
+from mmlens.evaluation.figures import MISSED
 from mmlens.evaluation.measuring import boxes_of, curves_of, detect, maps_of, measure
 from mmlens.models.predictions import Predictions
 
@@ -19,8 +21,6 @@ def rows(yolox):
 
 @pytest.fixture(scope='module')
 def measured(yolox, pictures, truths, rows):
-    from mmlens.evaluation import Case
-
     return measure(yolox, Case('p0', lambda: (pictures[0], truths[0])), rows, THRESHOLD)
 
 
@@ -98,3 +98,43 @@ def test_a_box_that_a_method_does_not_find_has_no_map(yolox, pictures, measured)
     moved = dataclasses.replace(measured.boxes[0], label=measured.boxes[0].label + 1)
     maps = maps_of(yolox, read_row('gradcam'), 'p0', pictures[0], [moved, measured.boxes[0]], THRESHOLD)
     assert maps.maps[0] is None and maps.maps[1] is not None
+
+
+@pytest.fixture
+def confused(yolox, pictures, truths):
+    """The best detection's object is of another class; the second one's is not found by a box that lies on it."""
+    best = explain_boxes(yolox, pictures[0], score_thr=0.0, topk=1)[0]
+    return Truth(np.array([best.box], np.float64), np.array([(best.label + 1) % 3]))
+
+
+def test_the_object_that_a_wrong_box_missed_is_watched_while_pixels_come(yolox, pictures, confused, rows):
+    done = measure(yolox, Case('p0', lambda: (pictures[0], confused)), rows, THRESHOLD)
+    wrong = done.boxes[0]
+    assert wrong.error == 'class' and wrong.missed.tolist() == confused.boxes[0].tolist()
+    assert wrong.missed_label == confused.labels[0]
+    maps = maps_of(yolox, rows[0], 'p0', pictures[0], done.boxes, THRESHOLD).maps
+    alone = BoxScores(yolox, [wrong.missed], [wrong.missed_label], least_overlap=0.5)
+    expected = alone(metrics.altered_pictures(pictures[0], maps[0], 'insertion'))[:, 0]
+    np.testing.assert_allclose(done.curves['layercam'][0][MISSED], expected, atol=1e-5)
+    assert done.figures['layercam'][0]['success'] == metrics.success(expected)
+    for box, figures in zip(done.boxes[1:], done.figures['layercam'][1:]):
+        assert np.isnan(figures['success']) == (box.missed is None)
+
+
+def test_an_object_that_another_box_found_is_not_missed(yolox, pictures):
+    found, _, _ = detect(yolox, pictures[0])
+    boxes = found.boxes.numpy().astype(np.float64)
+    truth = Truth(boxes[:1], found.labels.numpy()[:1])
+    twice = Predictions(found.boxes[[0, 0]], found.scores[[0, 0]], found.labels[[0, 0]] + torch.tensor([0, 1]))
+    right, wrong = boxes_of(yolox, twice, truth, 0.0)
+    assert (right.error, wrong.error, right.missed, wrong.missed) == ('', 'class', None, None)
+    unknown = Truth(boxes[:1], np.array([-1]))
+    assert boxes_of(yolox, twice, unknown, 0.0)[0].missed is None
+
+
+def test_sanity_is_measured_when_it_is_asked_for(yolox, cases, rows):
+    done = measure(yolox, cases[0], rows, THRESHOLD, maps_only=True, sanity=True)
+    assert [figures['sanity'] for figures in done.figures['edges']] == [1.0, 1.0]
+    assert all(-1 <= figures['sanity'] < 1 for figures in done.figures['layercam'])
+    without = measure(yolox, cases[0], rows, THRESHOLD, maps_only=True)
+    assert np.isnan(without.figures['layercam'][0]['sanity'])

@@ -52,6 +52,9 @@ def test_a_folder_of_other_work_is_left_alone(yolox, cases, rows, tmp_path):
         ('a: layercam/backbone.stage9', LayerError, "row 'a' cannot be computed: .*stage9"),
         ('nocam', MethodError, "row 'nocam' cannot be computed"),
         ('d: drise/neck', LayerError, 'black box, without layers'),
+        ('d: drise/masks=3', MethodError, "row 'd' cannot be computed: Method 'drise' has no option 'masks'"),
+        ('d: drise/resume=x', MmlensError, 'one file cannot keep the progress of many pictures: leave out `resume`'),
+        ('l: layercam/steps=3', MethodError, "row 'l' cannot be computed: .*takes no options: leave out `steps`"),
     ],
 )
 def test_rows_that_cannot_be_computed_are_refused_before_the_first_pass(yolox, cases, tmp_path, text, error, sentence):
@@ -76,3 +79,31 @@ def test_the_cost_is_told_before(yolox, cases, rows, pictures):
     # Three shared pictures, and 18 for each of two maps of two boxes.
     assert cost['passes'] == 7 * (3 + 18 * 4) and cost['passes_a_box'] == (3 + 18 * 4) / 2
     assert measure(yolox, case, rows, 0.53).altered == 3 + 18 * 4
+    assert cost['own'] == 0
+    several = [read_row(text) for text in ('drise', 'd: drise/num_masks=20', 'i: integratedgradients/steps=8')]
+    assert cost_of(yolox, [case] * 7, several, 0.53)['own'] == 7 * 1000 + 7 * 20 + 14 * 8
+
+
+def test_options_of_a_method_reach_it(yolox, cases):
+    row = read_row('d: drise/num_masks=3+batch_size=2')
+    table = evaluate_cases(yolox, cases[:1], [row], score_thr=THRESHOLD, maps_only=True)
+    assert table.cost('d')['passes'] * len(table) == 3
+
+
+def test_processes_that_share_need_a_folder(yolox, cases, rows):
+    with pytest.raises(MmlensError, match='need a `folder`'):
+        evaluate_cases(yolox, cases, rows, shared=True)
+
+
+def test_what_other_processes_measured_is_gone_on_with(yolox, cases, rows, tmp_path):
+    options = dict(score_thr=THRESHOLD, maps_only=True)
+    whole = evaluate_cases(yolox, cases, rows, folder=tmp_path / 'a', **options)
+    head, *lines = (tmp_path / 'a' / PROGRESS).read_bytes().splitlines(keepends=True)
+    (tmp_path / 'b').mkdir()
+    (tmp_path / 'b' / PROGRESS).write_bytes(head + lines[2][:30])  # killed in its first picture
+    (tmp_path / 'b' / 'progress.3.jsonl').write_bytes(lines[1])
+    again = evaluate_cases(yolox, cases, rows, folder=tmp_path / 'b', resume=True, shared=True, **options)
+    assert again.pictures == whole.pictures
+    for name in ('epg', 'compactness'):
+        assert again.figures('layercam', name).tolist() == whole.figures('layercam', name).tolist()
+    assert [path.name for path in (tmp_path / 'b').iterdir()] == [PROGRESS]

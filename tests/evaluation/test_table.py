@@ -46,7 +46,17 @@ def test_figures_and_curves_come_back(table):
     assert np.isnan(table.figures('one', 'epg_mask')).all()
     assert table.curves('one', 'deletion').shape == (4, 11) and np.isnan(table.curves('one', 'deletion')[1]).all()
     assert table.curves('two', 'insertion')[0].tolist() == [0.5] * 11
-    assert table.known() == ['deletion', 'insertion', 'oa', 'pointing', 'epg', 'compactness', 'odi']
+    assert table.known() == [
+        'deletion',
+        'insertion',
+        'oa',
+        'pointing',
+        'epg',
+        'compactness',
+        'odi',
+        'success',
+        'sanity',
+    ]
     assert table.sizes() == ['medium', 'medium'] * 2
 
 

@@ -49,6 +49,15 @@ def test_scores_are_those_of_single_passes_whatever_the_batch(request, name, pic
         assert scores.passes == 5
 
 
+def test_each_box_may_have_an_overlap_of_its_own(yolox, picture):
+    found = explain_boxes(yolox, picture, score_thr=0.0, topk=1)[0]
+    twice = [found.box, found.box]
+    both = BoxScores(yolox, twice, [found.label] * 2, least_overlap=[None, 0.5])([picture])[0]
+    for column, overlap in ((0, None), (1, 0.5)):
+        alone = BoxScores(yolox, twice[:1], [found.label], least_overlap=overlap)([picture])[0, 0]
+        assert both[column] == alone
+
+
 def test_pictures_of_several_sizes_and_one_box_by_itself(yolox, picture):
     found = explain_boxes(yolox, picture, score_thr=0.0, topk=2)
     scores = BoxScores(yolox, [box.box for box in found], [box.label for box in found], batch_size=3)

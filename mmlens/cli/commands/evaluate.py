@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 from ...choices import LAUNCHERS
 from ...errors import MmlensError, count
 from ...files import write_atomically, write_picture
-from ..arguments import Parser, add_weights, fraction, parse, positive, rank, read_cfg_options
+from ..arguments import Parser, add_weights, fraction, key_value, parse, positive, rank, read_cfg_options
 from ..guard import DONE, FAILED, guarded, quiet
 from ..outputs import check_writable
 from ..progress import progress_bar
@@ -57,14 +57,27 @@ def _add_methods(parser: Parser) -> None:
         nargs='+',
         default=['default'],
         metavar='ROW',
-        help='methods, or "NAME: METHOD/LAYERS/FUSION/AGAINST" with layers joined by + (default: the default method)',
+        help='methods, or "NAME: METHOD/LAYERS/FUSION/AGAINST/KEY=VALUE" with layers, classes and options joined by + '
+        '(default: the default method)',
     )
     group.add_argument('--target-layers', nargs='+', metavar='LAYER', help='layers of methods that stand alone')
     group.add_argument('--fusion', help='fusion of methods that stand alone')
     group.add_argument('--against', nargs='+', metavar='CLASS', help='contrast of methods that stand alone')
+    group.add_argument(
+        '--method-options',
+        nargs='+',
+        type=key_value,
+        metavar='KEY=VALUE',
+        help='options of methods of many passes that stand alone, such as num_masks=500',
+    )
     group.add_argument('--score-thr', type=fraction, default=0.3, help='ignore boxes with a lower score (default: 0.3)')
     group.add_argument(
         '--maps-only', action='store_true', help='leave out deletion and insertion, which take many passes'
+    )
+    group.add_argument(
+        '--sanity',
+        action='store_true',
+        help='compare each map with that of the network drawn anew from head to neck, which takes two more of each map',
     )
 
 
@@ -118,10 +131,13 @@ def cases_of(args: argparse.Namespace, file: Optional[CocoFile], detector: Detec
 
 def rows_of(args: argparse.Namespace, detector: Detector) -> List[Row]:
     """What is compared: the methods that were asked for, and the baselines."""
-    from ...evaluation import baselines, read_row
+    from ...evaluation import baselines, read_options, read_row
 
     layers, against = (tuple(given) if given else None for given in (args.target_layers, args.against))
-    methods = [read_row(text, layers=layers, fusion=args.fusion, against=against) for text in args.methods]
+    shared = dict(
+        layers=layers, fusion=args.fusion, against=against, method_options=read_options(args.method_options or ())
+    )
+    methods = [read_row(text, **shared) for text in args.methods]
     return methods + baselines(detector)
 
 
@@ -152,11 +168,13 @@ def tell_cost(detector: Detector, cases: List[Case], rows: List[Row], args: argp
     boxes = round(cost['boxes'])
     passes = 0 if args.maps_only else round(cost['passes'])
     each = f', {passes / boxes:.0f} a box' if boxes else ''
-    minutes = passes * cost['seconds'] / 60
+    minutes = (passes + cost['own']) * cost['seconds'] / 60
+    own = f'at most {cost["own"]:,.0f} passes of methods, ' if cost['own'] else ''
+    twice = '; --sanity computes the maps of methods of one pass twice more' if args.sanity else ''
     print(
         f'{count(len(cases), "picture")}, about {count(boxes, "box")}, {count(len(rows), "row")}: about '
-        f'{passes:,} passes on altered pictures{each}, {minutes:.1f} minutes at {cost["seconds"]:.3f} s a pass; '
-        "the methods' own passes come on top."
+        f'{passes:,} passes on altered pictures{each}, {own}{minutes:.1f} minutes at {cost["seconds"]:.3f} s a pass; '
+        f"the maps' own time comes on top{twice}."
     )
 
 
@@ -213,6 +231,7 @@ def _measure(args: argparse.Namespace, detector: Detector, cases: List[Case], ro
                 score_thr=args.score_thr,
                 batch_size=args.batch_size,
                 maps_only=args.maps_only,
+                sanity=args.sanity,
                 folder=Path(args.out_dir),
                 resume=args.resume,
                 shared=args.launcher != 'none',
