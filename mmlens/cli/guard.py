@@ -6,21 +6,25 @@ import contextlib
 import functools
 import io
 import os
+import signal
 import sys
+import threading
+import traceback
 import warnings
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Type, Union
 
-from ..errors import MmlensError, MmlensWarning, count
+from ..errors import MmlensError, MmlensWarning, count, reason
 from .wording import in_options, of_a_command
 
-DONE, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
+DONE, SOME_FAILED, FAILED, CRASHED, INTERRUPTED, TERMINATED = 0, 1, 2, 70, 130, 143
 
 Command = Callable[[Optional[List[str]]], int]
 
 
 def say(kind: str, sentence: str) -> None:
     """Print ``mmlens: <kind>: <sentence>`` on stderr; ``kind`` is ``error``, ``warning`` or ``interrupted``."""
-    print(f'mmlens: {kind}: {in_options(sentence)}', file=sys.stderr)
+    with contextlib.suppress(OSError):  # stderr may have gone with stdout
+        print(f'mmlens: {kind}: {in_options(sentence)}', file=sys.stderr, flush=True)
 
 
 def tell(sentence: str) -> None:
@@ -65,41 +69,104 @@ def report_failures(
 def guarded(command: Command) -> Command:
     """Turn errors that are meant for the user into a sentence on stderr and an exit status.
 
-    Other errors are bugs of ours and keep their traceback.
+    Other errors are bugs of ours and print their traceback. SIGTERM ends a command as Ctrl-C does: temporary files are
+    removed, and what was done is told.
     """
 
     @functools.wraps(command)
     @of_a_command()
     def main(argv: Optional[List[str]] = None) -> int:
-        try:
-            with warnings.catch_warnings():
-                # Hundreds of heads call it the old way, which is nothing that the user can fix.
-                warnings.filterwarnings('ignore', message='torch.meshgrid')
-                warnings.simplefilter('always', MmlensWarning)  # ours are for users, whatever Python's filters say
-                warnings.showwarning = _show_ours_in_a_line(warnings.showwarning)
-                status = command(argv)
-            sys.stdout.flush()
-            return status
-        except KeyboardInterrupt as interrupt:
-            say('interrupted', str(interrupt) or 'nothing was written.')
-            return INTERRUPTED
-        except BrokenPipeError:
-            # The reader of our output has gone (`mmlens layers ... | head`). Python flushes stdout once more when it
-            # exits, which must not fail again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return DONE
-        except ModuleNotFoundError as error:
-            from ..compat import name_missing
+        with _terminated_like_interrupts() as terminated, contextlib.redirect_stdout(_Unread(sys.stdout)):
+            try:
+                with warnings.catch_warnings():
+                    # Hundreds of heads call it the old way, which is nothing that the user can fix.
+                    warnings.filterwarnings('ignore', message='torch.meshgrid')
+                    warnings.simplefilter('always', MmlensWarning)  # ours are for users, whatever Python's filters say
+                    warnings.showwarning = _show_ours_in_a_line(warnings.showwarning)
+                    status = command(argv)
+                sys.stdout.flush()
+                return status
+            except KeyboardInterrupt as interrupt:
+                say('terminated' if terminated else 'interrupted', str(interrupt) or 'nothing was written.')
+                return TERMINATED if terminated else INTERRUPTED
+            except ModuleNotFoundError as error:
+                from ..compat import name_missing
 
-            if (error.name or 'mmlens').split('.')[0] == 'mmlens':
-                raise
-            say('error', name_missing(error))
-            return FAILED
-        except _errors_for_users() as error:
-            say('error', str(error))
-            return FAILED
+                if (error.name or 'mmlens').split('.')[0] == 'mmlens':
+                    return _crashed()
+                say('error', name_missing(error))
+                return FAILED
+            except _errors_for_users() as error:
+                say('error', str(error))
+                return FAILED
+            except Exception:
+                return _crashed()
 
     return main
+
+
+def _crashed() -> int:
+    traceback.print_exc()
+    return CRASHED
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupts() -> Iterator[List[int]]:
+    """Let SIGTERM raise KeyboardInterrupt; the list is empty until it came."""
+    came: List[int] = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    # Only the main thread may set handlers; one that the caller set is the caller's choice.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield came
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+class _Unread(io.TextIOBase):
+    """Stdout that may be closed, full or of few characters: what is drawn and written to files goes on.
+
+    The reader may have gone (`mmlens boxam ... | head`), the disk that it goes to may be full, and the terminal's
+    encoding may lack the characters of a file's name.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._ended = stream is None
+
+    def write(self, text: str) -> int:
+        if not self._ended:
+            self._try(lambda: self._stream.write(self._encodable(text)))
+        return len(text)
+
+    def flush(self) -> None:
+        if not self._ended:
+            self._try(self._stream.flush)
+
+    def _try(self, act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except (OSError, ValueError) as error:  # a closed stream raises ValueError
+            self._ended = True
+            if not isinstance(error, BrokenPipeError):
+                say('warning', f'stdout cannot be written to ({reason(error).rstrip(".")}): the rest is not printed.')
+            # Python flushes stdout once more when it exits, which must not fail again.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def _encodable(self, text: str) -> str:
+        encoding = getattr(self._stream, 'encoding', None)
+        return text.encode(encoding, 'backslashreplace').decode(encoding) if encoding else text
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _show_ours_in_a_line(show: Callable[..., None]) -> Callable[..., None]:

@@ -47,7 +47,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         argv: The words after ``mmlens``. Defaults to those of the process.
 
     Returns:
-        The exit status: 0 done, 1 some pictures failed, 2 an error, 130 interrupted.
+        The exit status: 0 done, 1 some pictures failed, 2 an error, 70 a crash, 130 interrupted, 143 terminated.
     """
     argv = sys.argv[1:] if argv is None else argv
     # Only the first word is parsed here; the rest belongs to the command's own parser.

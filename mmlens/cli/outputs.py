@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Iterable, List, Optional, Tuple
 
 from ..errors import OutputError
 from ..files import UniqueNames
@@ -42,7 +43,7 @@ def plan_outputs(
         ``None`` for each if nothing is to be written.
 
     Raises:
-        OutputError: If a place cannot be written to, is the source itself, or does not suit the source.
+        OutputError: If a place cannot be written to, is that of a source, or does not suit its source.
     """
     if out_dir and out_file:
         raise OutputError(f'--out-dir and {option} exclude each other; give only one of them.')
@@ -51,8 +52,9 @@ def plan_outputs(
     folder = folder_of_results(out_dir, out_file)
     check_writable(folder)
     places = [_checked_file(sources, Path(out_file), option)] if out_file else _names(sources, folder)
-    for source, place in zip(sources, places):
-        check_keeps(source.path, place)
+    inputs = Inputs(source.path for source in sources)
+    for place in places:
+        inputs.check_kept(place)
     return list(places)
 
 
@@ -69,14 +71,36 @@ def check_writable(folder: Path) -> None:
         raise OutputError(f'Cannot write to {folder}: no permission to write to {known}. Choose another output folder.')
 
 
-def check_keeps(source: Path, place: Path) -> None:
-    """Check that a result does not overwrite the picture it is made from.
+class Inputs:
+    """The pictures that a run reads, none of which it may write over.
 
-    Raises:
-        OutputError: If it would.
+    They are known by what they are on the disk: by links, other spellings of their paths, or other cases on a file
+    system to which these are the same.
+
+    Args:
+        paths: The pictures; some may not exist.
     """
-    if place.exists() and source.exists() and place.samefile(source):
-        raise OutputError(f'The result would overwrite the picture {source} itself; choose another place.')
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._known = {key: path for path in paths for key in _identities(path)}
+
+    def check_kept(self, place: Path) -> None:
+        """Check that a result would not replace one of them.
+
+        Raises:
+            OutputError: If it would.
+        """
+        for key in _identities(place):
+            if key in self._known:
+                raise OutputError(f'A result would overwrite the picture {self._known[key]}; choose another place.')
+
+
+def _identities(path: Path) -> List[Tuple[Any, ...]]:
+    found: List[Tuple[Any, ...]] = [(os.path.realpath(path),)]
+    with contextlib.suppress(OSError):
+        status = os.stat(path)
+        found.append((status.st_dev, status.st_ino))
+    return found
 
 
 def result_ending(name: str) -> str:

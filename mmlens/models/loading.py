@@ -17,6 +17,7 @@ from .. import compat
 from ..errors import MmlensError, MmlensWarning, ModelError, reason
 from ..pipelines import unwrap_dataset
 from .config_checks import check_sections, warn_of_unknown
+from .config_files import read_file
 
 ConfigLike = Union[str, Path, Config]
 
@@ -38,7 +39,7 @@ def read_config(config: ConfigLike, cfg_options: Optional[Dict[str, Any]] = None
         ModelError: If there is no such config, it cannot be read, or a section of it is not a section.
     """
     compat.prepare()
-    cfg = copy.deepcopy(config) if isinstance(config, Config) else _read_file(str(config))
+    cfg = copy.deepcopy(config) if isinstance(config, Config) else read_file(str(config))
     if cfg_options:
         warn_of_unknown(cfg, cfg_options)
         try:
@@ -47,42 +48,6 @@ def read_config(config: ConfigLike, cfg_options: Optional[Dict[str, Any]] = None
             raise ModelError(f'`cfg_options` do not fit the config: {reason(error)}') from error
     check_sections(cfg)
     return cfg
-
-
-def _read_file(name: str) -> Config:
-    if '::' in name:
-        package = name.split('::')[0]
-        compat.require(package)
-        from mmengine.hub import get_config
-
-        try:
-            return get_config(name)
-        except Exception as error:
-            raise ModelError(f"No config '{name}' in the installed {package}: {reason(error)}") from error
-    if not Path(name).is_file():
-        raise ModelError(f'No config file {name}: check the path.')
-    if Path(name).suffix not in ('.py', '.yaml', '.yml', '.json'):
-        raise ModelError(f'{name} is not a config: it must end in .py, .yaml or .json.')
-    try:
-        return Config.fromfile(name)
-    except compat.DependencyError:
-        raise
-    except ImportError as error:
-        raise ModelError(f'The config {name} cannot be read: {_why_not_imported(error)}') from error
-    except Exception as error:  # a config is a program: anything can go wrong in it
-        raise ModelError(f'The config {name} cannot be read: {reason(error)}') from error
-
-
-def _why_not_imported(error: ImportError) -> str:
-    # mmengine wraps what went wrong in `custom_imports` twice.
-    inner = error.__cause__ or error.__context__
-    if isinstance(inner, ImportError):
-        return _why_not_imported(inner)
-    if isinstance(error, ModuleNotFoundError) and error.name is None:  # mmengine, of a package in `_base_`
-        return compat.name_missing(error)
-    if isinstance(error, ModuleNotFoundError):
-        return f'there is no module {error.name}; install it, or add the folder that it lies in to PYTHONPATH.'
-    return reason(error)
 
 
 def choose_device(device: Optional[str]) -> torch.device:

@@ -15,7 +15,7 @@ from ..models.loading import ConfigLike, read_config
 from ..results.samples import SampleSteps
 from .building import build_dataset, kinds_in, phase_config
 from .chain import leaf_of, rejections, way_of_sample
-from .recording import Record, recording, transforms_of
+from .recording import Record, datasets_of, recording, transforms_of
 
 # A mixing transform with a cache does nothing until its cache holds more pictures than this.
 _WARM = 4
@@ -81,6 +81,15 @@ class Samples:
         if shuffle:
             random.Random(self.seed).shuffle(indexes)
         return indexes[:number]
+
+    def paths(self) -> List[str]:
+        """The files of all pictures of the dataset, and of those that it wraps."""
+        found: List[str] = []
+        for part in datasets_of(self.dataset):
+            if hasattr(part, 'get_data_info') and not hasattr(part, 'dataset') and not hasattr(part, 'datasets'):
+                infos = (part.get_data_info(index) for index in range(len(part)))
+                found += [str(info['img_path']) for info in infos if info.get('img_path')]
+        return found
 
     def record(self, index: int) -> SampleSteps:
         """Send a sample through its transforms and record what each of them left.

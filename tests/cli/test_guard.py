@@ -1,6 +1,9 @@
+import os
+import signal
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -52,9 +55,10 @@ def test_our_warnings_do_not_depend_on_pythons_settings(capsys):
         assert capsys.readouterr().err == 'mmlens: warning: Mind the gap.\n'
 
 
-def test_our_own_errors_keep_their_traceback():
-    with pytest.raises(ZeroDivisionError):
-        raising(ZeroDivisionError())([])
+def test_our_own_errors_keep_their_traceback_and_have_a_status_of_their_own(capsys):
+    assert raising(ZeroDivisionError('of ours'))([]) == 70
+    told = capsys.readouterr().err
+    assert told.startswith('Traceback') and told.endswith('ZeroDivisionError: of ours\n')
 
 
 @pytest.mark.parametrize(
@@ -70,16 +74,73 @@ def test_status_and_arguments_pass_through():
     assert guarded(lambda argv: len(argv))(['a', 'b', 'c']) == 3
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def run_apart(body, **options):
+    """Run the body of a command in a process of its own."""
     code = (
-        'import sys\n'
-        'from mmlens.cli.guard import guarded\n'
-        'sys.exit(guarded(lambda argv: [print("x" * 1000) for _ in range(1000)] and 0)([]))'
+        'import os, signal, sys, tempfile, time\nfrom pathlib import Path\n'
+        'from mmlens.cli.guard import guarded, say\nfrom mmlens.files import write_atomically\n'
+        f'def command(argv):\n    {body}\nsys.exit(guarded(command)([]))'
     )
-    process = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, '-c', code], stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_reader_that_goes_away_ends_nothing(tmp_path):
+    body = f'[print("x" * 1000) for _ in range(1000)]; Path({str(tmp_path / "done")!r}).touch(); return 1'
+    process = run_apart(body, stdout=subprocess.PIPE)
     process.stdout.readline()
     process.stdout.close()
-    errors = process.stderr.read()
-    process.stderr.close()
-    assert process.wait(timeout=60) == 0
-    assert errors == b''
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (1, '') and (tmp_path / 'done').exists()
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='there is no /dev/full')
+def test_a_full_disk_under_stdout_is_told_and_ends_nothing(tmp_path):
+    body = f'[print("x" * 1000) for _ in range(1000)]; Path({str(tmp_path / "done")!r}).touch(); return 0'
+    with open('/dev/full', 'w') as full:
+        _, errors = (process := run_apart(body, stdout=full)).communicate(timeout=60)
+    assert process.returncode == 0 and (tmp_path / 'done').exists()
+    assert errors == (
+        'mmlens: warning: stdout cannot be written to ([Errno 28] No space left on device): the rest is not printed.\n'
+    )
+
+
+def test_stdout_may_be_closed():
+    process = run_apart('sys.stdout.write("a"); print("b"); return 0', preexec_fn=lambda: os.close(1))
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, '')
+
+
+def test_names_that_the_terminal_cannot_show_are_escaped():
+    environment = {**os.environ, 'PYTHONIOENCODING': 'ascii'}
+    body = 'print("m\\xfcnze", chr(0xdcff)); return 0'
+    process = run_apart(body, stdout=subprocess.PIPE, env=environment)
+    printed, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors, printed) == (0, '', 'm\\xfcnze \\udcff\n')
+
+
+def test_a_terminated_command_removes_its_temporary_files_and_tells(tmp_path):
+    body = f"""
+    with write_atomically({str(tmp_path / 'a.png')!r}) as temporary:
+        Path(temporary).write_text('half')
+        print('begun', flush=True)
+        time.sleep(60)
+    """
+    process = run_apart(body, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == 'begun\n' and len(list(tmp_path.iterdir())) == 1
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (143, 'mmlens: terminated: nothing was written.\n')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_handlers_of_the_caller_are_left_alone():
+    handler = signal.getsignal(signal.SIGTERM)
+    mine = lambda number, frame: None  # noqa: E731
+    try:
+        signal.signal(signal.SIGTERM, mine)
+        assert guarded(lambda argv: int(signal.getsignal(signal.SIGTERM) is mine))([]) == 1
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        assert guarded(lambda argv: int(signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL))([]) == 1
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, handler)

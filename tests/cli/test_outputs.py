@@ -79,6 +79,29 @@ def test_a_result_never_replaces_its_picture(tmp_path):
             plan_outputs(source, **options)
 
 
+def test_a_result_never_replaces_the_picture_of_another(tmp_path, monkeypatch):
+    """x.pgm gives x.png, a.avi a.mp4, a/1.jpg a_1.jpg; links, other spellings and missing files count as well."""
+    monkeypatch.chdir(tmp_path)
+    for name in ('x.pgm', 'x.png', 'v.avi', 'v.mp4', 'a_1.jpg', 'a/1.jpg', 'far/y.png'):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(b'precious')
+    os.symlink('far/y.png', 'y.png')
+    os.link('x.png', 'far/z.png')
+    for first, second in (
+        ('x.pgm', 'x.png'),
+        ('v.avi', 'v.mp4'),
+        ('a/1.jpg', 'a_1.jpg'),
+        ('y.pgm', 'far/y.png'),
+        ('x.pgm', 'far/z.png'),
+        ('x.pgm', str(tmp_path / 'far' / '..' / 'x.png')),
+        ('missing.pgm', 'missing.png'),
+    ):
+        given = [Source(Path(first), first.replace('/', '_')), Source(Path(second), 'other.png')]
+        with pytest.raises(OutputError, match=f'overwrite the picture .*{Path(second).name}; choose'):
+            plan_outputs(given, out_dir='.')
+    assert plan_outputs(sources('x.pgm', 'x.png'), out_dir='far') == [Path('far/x.png'), Path('far/x-2.png')]
+
+
 def test_a_path_below_a_file_is_not_writable(tmp_path):
     (tmp_path / 'file.txt').write_text('')
     for below in ('file.txt', 'file.txt/out', 'file.txt/out/more'):

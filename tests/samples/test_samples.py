@@ -33,6 +33,13 @@ def test_order(configs):
     assert Samples(configs['plain'], seed=4).order(shuffle=True) != shuffled
 
 
+@pytest.mark.parametrize('kind', ['plain', 'wrapper that mixes', 'classifier'])
+def test_paths_are_those_of_all_pictures(configs, kind):
+    samples = Samples(configs[kind], seed=3)
+    paths = samples.paths()
+    assert len(set(paths)) == len(samples) and {samples.record(index).path for index in (0, 1)} <= set(paths)
+
+
 @pytest.mark.parametrize('kind', ['wrapper that mixes', 'mmyolo', 'cached, mmdet', 'choices', 'classifier', 'views'])
 def test_the_same_seed_draws_the_same_pictures(configs, kind):
     first, again, other = (Samples(configs[kind], seed=seed) for seed in (8, 8, 9))

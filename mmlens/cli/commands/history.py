@@ -10,7 +10,7 @@ from ...errors import count
 from ...histories import MOST_FRAMES, History, find_histories, without_damaged, write_animation, write_sheet
 from ..arguments import Parser, parse, positive
 from ..guard import DONE, guarded, report_failures
-from ..outputs import DEFAULT_FOLDER, check_writable
+from ..outputs import DEFAULT_FOLDER, Inputs, check_writable
 
 FORMATS = ('sheet', 'gif')
 
@@ -54,15 +54,18 @@ def build_parser() -> Parser:
 def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens history``. See :func:`mmlens.cli.main.main`."""
     args = parse(build_parser(), argv)
-    out_dir = Path(args.out_dir)
-    check_writable(out_dir)
+    check_writable(Path(args.out_dir))
     histories = find_histories(Path(args.folder), args.pictures)
+    inputs = Inputs(path for history in histories for _, path in history.files)
+    for history in histories:
+        for place in _places(history, args):
+            inputs.check_kept(place)
     damaged: List[Path] = []
     for history in histories:
         sound, left_out = without_damaged(history)
         damaged += left_out
         if sound.files:
-            names = ', '.join(str(path) for path in _write(sound, args, out_dir))
+            names = ', '.join(str(path) for path in _write(sound, args))
             titles = sound.titles()
             print(f'{history.name}: {count(len(titles), "drawing")}, {titles[0]} to {titles[-1]} -> {names}')
     if not damaged:
@@ -71,13 +74,18 @@ def main(argv: Optional[List[str]] = None) -> int:
     return report_failures(failures, sum(len(history.files) for history in histories), 'drawing', 'read')
 
 
-def _write(history: History, args: argparse.Namespace, out_dir: Path) -> List[Path]:
+def _places(history: History, args: argparse.Namespace) -> List[Path]:
+    """The files that are made of a history, in the order of :data:`FORMATS`."""
+    endings = {'sheet': '.png', 'gif': '.gif'}
+    return [Path(args.out_dir) / f'{history.name}{endings[each]}' for each in FORMATS if each in args.format]
+
+
+def _write(history: History, args: argparse.Namespace) -> List[Path]:
     """Write the formats that were asked for; returns the files."""
-    written = []
-    if 'sheet' in args.format:
-        written.append(out_dir / f'{history.name}.png')
-        write_sheet(written[-1], history.spread(args.most), args.columns)
-    if 'gif' in args.format:
-        written.append(out_dir / f'{history.name}.gif')
-        write_animation(written[-1], history, args.milliseconds)
-    return written
+    places = _places(history, args)
+    for place in places:
+        if place.suffix == '.png':
+            write_sheet(place, history.spread(args.most), args.columns)
+        else:
+            write_animation(place, history, args.milliseconds)
+    return places

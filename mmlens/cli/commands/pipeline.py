@@ -13,7 +13,7 @@ from ...errors import MmlensError, PictureError, count
 from ...files import UniqueNames, write_picture
 from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
 from ..guard import DONE, guarded, quiet, report_failures, say, tell
-from ..outputs import DEFAULT_FOLDER, check_keeps, check_writable, result_ending
+from ..outputs import DEFAULT_FOLDER, Inputs, check_writable, result_ending
 from ..progress import progress_bar
 from ..window import check_display, show_picture
 
@@ -156,6 +156,7 @@ class _Browser:
         self._samples = samples
         self._folder = folder
         self._unique = UniqueNames()  # samples are repeated, and folders hold files of the same name
+        self._inputs: Optional[Inputs] = None
 
     def run(self) -> int:
         """Work through the samples, past those that fail.
@@ -202,8 +203,10 @@ class _Browser:
             return None
         source = Path(sample.path or f'{sample.index}.png')
         place = self._folder / f'{self._unique(source.stem)}{result_ending(source.name)}'
-        if sample.path:
-            check_keeps(source, place)
+        if place.exists():
+            if self._inputs is None:  # asking a large dataset for all of its pictures takes a while
+                self._inputs = Inputs(Path(path) for path in self._samples.paths())
+            self._inputs.check_kept(place)
         return place
 
 

@@ -24,7 +24,7 @@ from ..arguments import (
 from ..guard import DONE, guarded, tell
 from ..job import check_trained
 from ..job import load as open_named
-from ..outputs import check_writable
+from ..outputs import Inputs, check_writable
 from ..progress import progress_bar
 from ..sources import find_sources
 
@@ -101,6 +101,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     check_writable(folder)
     with tempfile.TemporaryDirectory(prefix='mmlens-') as downloads:
         sources = find_sources(args.img, Path(downloads), folder)
+        Inputs(source.path for source in sources).check_kept(folder / 'sanity.png')
         if any(source.is_video for source in sources):
             raise MmlensError('`mmlens sanity` works on pictures only.')
         network = open_named(args)

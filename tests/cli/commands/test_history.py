@@ -39,6 +39,16 @@ def test_what_is_wrong_is_said_in_a_sentence(drawings, tmp_path, capsys):
         assert sentence in capsys.readouterr().err
 
 
+def test_no_drawing_is_overwritten(tmp_path, capsys):
+    place = tmp_path / 'boxam' / 'epoch' / '0001'
+    place.mkdir(parents=True)
+    Image.new('RGB', (8, 8)).save(place / 'epoch_0001.png')
+    before = (place / 'epoch_0001.png').read_bytes()
+    assert main(['history', str(place), '--out-dir', str(place)]) == 2
+    assert f'would overwrite the picture {place}/epoch_0001.png; choose another place.' in capsys.readouterr().err
+    assert [path.read_bytes() for path in place.iterdir()] == [before]
+
+
 def test_damaged_drawings_are_left_out_and_the_others_shown(drawings, tmp_path, capsys):
     text = drawings / 'boxam' / 'b' / 'epoch_0001.png'
     text.write_bytes(b'')

@@ -207,7 +207,7 @@ def test_edges_that_cannot_be_drawn(workplace, capsys, length):
         ),
         (
             ['detection.py', '--seed', '1', '-o', 'data/pictures'],
-            'The result would overwrite the picture data/pictures/0.png itself; choose another place.',
+            'A result would overwrite the picture data/pictures/0.png; choose another place.',
         ),
     ],
 )
