@@ -130,7 +130,7 @@ def _terminated_like_interrupts() -> Iterator[List[int]]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-class _Unread(io.TextIOBase):
+class _Unread:
     """Stdout that may be closed, full or of few characters: what is drawn and written to files goes on.
 
     The reader may have gone (`mmlens boxam ... | head`), the disk that it goes to may be full, and the terminal's

@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import subprocess
@@ -102,6 +103,18 @@ def test_a_full_disk_under_stdout_is_told_and_ends_nothing(tmp_path):
     assert errors == (
         'mmlens: warning: stdout cannot be written to ([Errno 28] No space left on device): the rest is not printed.\n'
     )
+
+
+def test_stdout_is_otherwise_what_it_was(monkeypatch):
+    class Terminal(io.StringIO):
+        encoding = 'utf-8'
+
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, 'stdout', Terminal())
+    assert guarded(lambda argv: int(sys.stdout.isatty() and sys.stdout.encoding == 'utf-8') + 1)([]) == 2
+    assert isinstance(sys.stdout, Terminal)
 
 
 def test_stdout_may_be_closed():
