@@ -16,8 +16,8 @@ from ..attribution.restore import evaluating
 from ..explain.box_scores import BoxScores
 from ..explain.boxes import explain_boxes
 from ..metrics import ALTERATIONS, SHARES, iou, match_truths, order_of
-from ..metrics.detections import RIGHT
 from ..metrics.perturbation import altered_in_order, ends_of
+from ..metrics.tide import FOREGROUND
 from ..models.detector import Detector
 from ..models.inputs import Picture
 from ..models.predictions import Predictions
@@ -133,7 +133,7 @@ def scores_of(detector: Detector, boxes: Sequence[Box], batch_size: Optional[int
     missed = [box for box in boxes if box.missed is not None]
     edges = [box.box for box in boxes] + [box.missed for box in missed if box.missed is not None]
     labels = [box.label for box in boxes] + [box.missed_label for box in missed]
-    overlaps = [None] * len(boxes) + [RIGHT] * len(missed)
+    overlaps = [None] * len(boxes) + [FOREGROUND] * len(missed)
     return BoxScores(detector, edges, labels, batch_size=batch_size, least_overlap=overlaps)
 
 

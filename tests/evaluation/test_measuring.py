@@ -110,7 +110,7 @@ def confused(yolox, pictures, truths):
 def test_the_object_that_a_wrong_box_missed_is_watched_while_pixels_come(yolox, pictures, confused, rows):
     done = measure(yolox, Case('p0', lambda: (pictures[0], confused)), rows, THRESHOLD)
     wrong = done.boxes[0]
-    assert wrong.error == 'class' and wrong.missed.tolist() == confused.boxes[0].tolist()
+    assert wrong.error == 'classification' and wrong.missed.tolist() == confused.boxes[0].tolist()
     assert wrong.missed_label == confused.labels[0]
     maps = maps_of(yolox, rows[0], 'p0', pictures[0], done.boxes, THRESHOLD).maps
     alone = BoxScores(yolox, [wrong.missed], [wrong.missed_label], least_overlap=0.5)
@@ -127,7 +127,7 @@ def test_an_object_that_another_box_found_is_not_missed(yolox, pictures):
     truth = Truth(boxes[:1], found.labels.numpy()[:1])
     twice = Predictions(found.boxes[[0, 0]], found.scores[[0, 0]], found.labels[[0, 0]] + torch.tensor([0, 1]))
     right, wrong = boxes_of(yolox, twice, truth, 0.0)
-    assert (right.error, wrong.error, right.missed, wrong.missed) == ('', 'class', None, None)
+    assert (right.error, wrong.error, right.missed, wrong.missed) == ('', 'classification', None, None)
     unknown = Truth(boxes[:1], np.array([-1]))
     assert boxes_of(yolox, twice, unknown, 0.0)[0].missed is None
 
