@@ -21,6 +21,7 @@ import numpy as np
 import mmlens
 from mmlens.cli.commands import history as mmlens_history
 from mmlens.cli.commands import lr
+from mmlens.evaluation import Case, CocoFile
 from mmlens.rendering import side_by_side
 from mmlens.samples import Samples
 
@@ -57,6 +58,16 @@ def box_maps(detector: Any) -> np.ndarray:
 def contrast(detector: Any) -> np.ndarray:
     """What speaks for the cross and against the dot, and what the other way round."""
     return mmlens.explain_boxes(detector, LANDSCAPE, against='auto', topk=2, score_thr=0.5).draw(layout='panels')
+
+
+def errors(detector: Any) -> np.ndarray:
+    """A coin that is annotated as the other one: what made the class, and what speaks for the annotated one."""
+    cases = CocoFile(PICTURES.with_suffix('.json'), PICTURES).cases(CLASSES)
+    (case,) = (each for each in cases if each.name == LANDSCAPE.name)
+    picture, truth = case.read()
+    truth.labels = np.where(truth.labels < 2, 1 - truth.labels, truth.labels)  # the two coins are classes 0 and 1
+    report = mmlens.find_errors(detector, cases=[Case(case.name, lambda: (picture, truth))])
+    return report.explain(report.worst('classification')[0]).draw()
 
 
 def photographs(checkpoint: Path) -> np.ndarray:
@@ -258,6 +269,7 @@ PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'layer_decay': layer_decay,
     'benchmark': benchmark,
     'sanity': sanity,
+    'errors': errors,
 }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .explain.layers import list_layers
     from .explain.networks import load_classifier, load_detector, open_network
     from .explain.sanity import check_sanity
+    from .failures import ErrorReport, find_errors
     from .results.boxes import BoxExplanation, BoxMap
     from .results.classes import ClassExplanation, ClassMap
     from .results.features import FeatureMap, FeatureMaps
@@ -37,6 +38,7 @@ _HOME = {
     'BoxScores': 'explain.box_scores',
     'ClassExplanation': 'results.classes',
     'ClassMap': 'results.classes',
+    'ErrorReport': 'failures',
     'FeatureMap': 'results.features',
     'LevelMap': 'attribution.fusion',
     'FeatureMaps': 'results.features',
@@ -53,6 +55,7 @@ _HOME = {
     'explain_boxes': 'explain.boxes',
     'explain_classes': 'explain.classes',
     'feature_maps': 'explain.features',
+    'find_errors': 'failures',
     'list_layers': 'explain.layers',
     'load': 'results.loading',
     'load_classifier': 'explain.networks',
@@ -72,6 +75,7 @@ __all__ = [
     'BoxScores',
     'ClassExplanation',
     'ClassMap',
+    'ErrorReport',
     'FeatureMap',
     'FeatureMaps',
     'LevelMap',
@@ -89,6 +93,7 @@ __all__ = [
     'explain_boxes',
     'explain_classes',
     'feature_maps',
+    'find_errors',
     'list_layers',
     'load',
     'load_classifier',

@@ -39,9 +39,13 @@ class Passes:
 
     The first Ctrl-C lets the running batch finish, so that the maps so far can be written; a second one
     interrupts at once.
+
+    Args:
+        what: What is counted, as the bar says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = 'passes') -> None:
+        self._what = what
         self._bar: Optional[Progress] = None
         self._task: Optional[TaskID] = None
         self._stopped = False
@@ -91,6 +95,6 @@ class Passes:
         """
         if self._bar is not None:
             if self._task is None:
-                self._task = self._bar.add_task('passes', total=total)
+                self._task = self._bar.add_task(self._what, total=total)
             self._bar.update(self._task, completed=done, total=total)
         return not self._stopped

@@ -22,6 +22,7 @@ COMMANDS = {
     'explain_boxes': 'boxam',
     'explain_classes': 'cam',
     'feature_maps': 'featmap',
+    'find_errors': 'errors',
     'list_layers': 'layers',
     'rehearse': 'lr',
     'Samples': 'pipeline',

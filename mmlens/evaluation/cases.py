@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -19,12 +19,16 @@ class Truth:
         labels: Shape (M,): the detector's classes; -1 for one that it does not know.
         masks: M masks (H, W) of bool, ``None`` for an object without.
         marks: M masks of known evidence, likewise.
+        ignored_boxes: Shape (K, 4): regions in which detections count neither for nor against, such as COCO's crowds.
+        ignored_labels: Shape (K,): their classes.
     """
 
     boxes: np.ndarray
     labels: np.ndarray
     masks: Sequence[Optional[np.ndarray]] = ()
     marks: Sequence[Optional[np.ndarray]] = ()
+    ignored_boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
+    ignored_labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def mask(self, number: int) -> Optional[np.ndarray]:
         """An object's mask, if it has one that is not empty."""

@@ -74,21 +74,37 @@ class CocoFile:
         return [self._case(picture, by_id) for picture in self.pictures]
 
     def _case(self, picture: Dict[str, Any], labels: Dict[Any, int]) -> Case:
-        objects = [each for each in self.objects.get(picture['id'], ()) if not each.get('iscrowd')]
+        annotated = self.objects.get(picture['id'], ())
+        objects = [each for each in annotated if not each.get('iscrowd')]
+        crowds = [each for each in annotated if each.get('iscrowd')]
+
+        def labels_of(some: Sequence[Dict[str, Any]]) -> np.ndarray:
+            return np.array([labels.get(each['category_id'], -1) for each in some], np.int64)
 
         def read() -> Tuple[Picture, Optional[Truth]]:
             size = (picture['height'], picture['width'])
-            boxes = np.array([each['bbox'] for each in objects], np.float64).reshape(-1, 4)
-            boxes[:, 2:] += boxes[:, :2]
             truth = Truth(
-                boxes,
-                np.array([labels.get(each['category_id'], -1) for each in objects], np.int64),
+                _boxes(objects),
+                labels_of(objects),
                 [decode(each.get('segmentation'), size) for each in objects],
                 [decode(each.get('mark'), size) for each in objects],
+                *_known(_boxes(crowds), labels_of(crowds)),
             )
             return self.images / picture['file_name'], truth
 
         return Case(picture['file_name'], read)
+
+
+def _boxes(objects: Sequence[Dict[str, Any]]) -> np.ndarray:
+    """Corners of COCO's boxes, which are ``x, y, width, height``: (N, 4)."""
+    boxes = np.array([each['bbox'] for each in objects], np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
+
+
+def _known(boxes: np.ndarray, labels: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Regions of the classes that the detector knows: of another one, nothing is to be ignored."""
+    return boxes[labels >= 0], labels[labels >= 0]
 
 
 def test_set(cfg: Config) -> List[Case]:
@@ -150,10 +166,13 @@ def _inner(dataset: Any) -> Iterator[Any]:
 def truth_of_info(info: Dict[str, Any], marks: Optional[Marks] = None) -> Truth:
     """The objects in what ``get_data_info`` of a dataset of mmdet returns, with what :func:`marks_of` returned."""
     objects = [each for each in info.get('instances', ()) if not each.get('ignore_flag')]
+    ignored = [each for each in info.get('instances', ()) if each.get('ignore_flag')]
     size, picture, marks = (info.get('height', 0), info.get('width', 0)), str(info.get('img_id')), marks or {}
     return Truth(
         np.array([each['bbox'] for each in objects], np.float64).reshape(-1, 4),
         np.array([each['bbox_label'] for each in objects], np.int64),
         [decode(each.get('mask'), size) for each in objects],
         [decode(marks.get((picture, tuple(each['bbox']))), size) for each in objects],
+        ignored_boxes=np.array([each['bbox'] for each in ignored], np.float64).reshape(-1, 4),
+        ignored_labels=np.array([each['bbox_label'] for each in ignored], np.int64),
     )

@@ -1,0 +1,111 @@
+"""`mmlens errors`: tables, sheets, broken pictures, Ctrl-C, and one sentence for whatever is wrong."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmlens import explain_boxes
+from mmlens.cli.commands.errors import build_parser, main
+from mmlens.metrics import ERROR_TYPES
+
+
+@pytest.fixture(scope='module')
+def model(yolox, tmp_path_factory):
+    """The words CONFIG and CHECKPOINT of a detector."""
+    folder = tmp_path_factory.mktemp('model')
+    yolox.cfg.dump(str(folder / 'tiny.py'))
+    meta = dict(dataset_meta=dict(classes=('cup', 'fork', 'knife')))
+    torch.save(dict(state_dict=yolox.model.state_dict(), meta=meta), str(folder / 'tiny.pth'))
+    return [str(folder / 'tiny.py'), str(folder / 'tiny.pth')]
+
+
+@pytest.fixture
+def data(yolox, tmp_path, monkeypatch):
+    """The working folder, with two pictures whose objects are of the wrong class; words of a command line."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'pics').mkdir()
+    images, objects = [], []
+    for number in range(2):
+        noise = np.random.default_rng(number).integers(0, 255, (9, 13, 3), np.uint8)
+        picture = cv2.resize(noise, (128, 90), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(f'pics/{number}.png', picture)
+        images.append(dict(id=number, file_name=f'{number}.png', height=90, width=128))
+        best = explain_boxes(yolox, picture, score_thr=0.0, topk=1, method='gradcam')[0]
+        box = [float(edge) for edge in (*best.box[:2], *(best.box[2:] - best.box[:2]))]
+        category = (best.label + 1) % 3
+        objects.append(dict(id=number, image_id=number, category_id=category, bbox=box, area=900, iscrowd=0))
+    categories = [dict(id=n, name=name) for n, name in enumerate(('cup', 'fork', 'knife'))]
+    (tmp_path / 'ann.json').write_text(json.dumps(dict(images=images, annotations=objects, categories=categories)))
+    return ['--ann', 'ann.json', '--images', 'pics', '--out-dir', 'out']
+
+
+def test_tables_and_sheets(model, data, capfd, tmp_path):
+    assert main([*model, *data, '--worst', '1', '--type', 'class', 'missed', 'background', '--score-thr', '0']) == 0
+    out, err = capfd.readouterr()
+    told = json.loads((tmp_path / 'out' / 'errors.json').read_text())
+    assert list(told['counts']) == list(ERROR_TYPES) and told['pictures'] == 2
+    assert told['counts']['classification'] == 2
+    drawn = [each['sheet'] for each in told['errors'] if each['sheet']]
+    sheets = sorted(str(path.relative_to(tmp_path / 'out')) for path in (tmp_path / 'out').rglob('*.png'))
+    assert sheets == sorted(drawn)
+    assert [name.split('/')[0] for name in sheets] == ['background', 'classification']
+    assert cv2.imread(str(tmp_path / 'out' / sheets[0])).shape[1] > 600
+    assert out.splitlines()[0].split()[:2] == ['type', 'errors']
+    assert f'errors -> out: errors.csv, errors.json, {len(sheets)} sheets' in out
+    assert (tmp_path / 'out' / 'errors.csv').read_text().count('\n') == len(told['errors']) + 1
+
+
+def test_without_sheets_no_map_is_made(model, data, capfd, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmlens.failures.report.explain_failure', None)
+    assert main([*model, *data, '--worst', '0', '--number', '1']) == 0
+    assert '0 sheets' in capfd.readouterr()[0]
+
+
+def test_a_broken_picture_is_told_at_the_end(model, data, capfd, tmp_path):
+    (tmp_path / 'pics' / '1.png').write_bytes(b'broken')
+    assert main([*model, *data, '--worst', '0']) == 1
+    out, err = capfd.readouterr()
+    assert '1 picture could not be read' in err and '1.png' in err
+    assert json.loads((tmp_path / 'out' / 'errors.json').read_text())['pictures'] == 1
+
+
+def test_ctrl_c_keeps_what_is_done(model, data, capfd, tmp_path, monkeypatch):
+    import signal
+
+    from mmlens.failures import find
+
+    plain = find.errors_of
+
+    def interrupted(*given):
+        signal.raise_signal(signal.SIGINT)
+        return plain(*given)
+
+    monkeypatch.setattr(find, 'errors_of', interrupted)
+    assert main([*model, *data]) == 130
+    out, err = capfd.readouterr()
+    assert 'Ended early: these are the errors of 1 picture of 2' in out
+    assert 'out holds what was found so far' in err
+    assert json.loads((tmp_path / 'out' / 'errors.json').read_text())['unfinished']
+
+
+@pytest.mark.parametrize(
+    ('words', 'sentence'),
+    [
+        (['--images', 'pics'], '--images is the folder of annotated pictures: name their file with --ann'),
+        (['--ann', 'ann.json'], '--ann needs --images, the folder of its pictures'),
+        (['--ann', 'pics', '--images', 'pics'], 'pics is no annotation file of COCO'),
+    ],
+)
+def test_wrong_words_are_told_in_a_sentence(model, data, capfd, words, sentence):
+    assert main([*model, *words]) == 2
+    err = capfd.readouterr()[1].strip().splitlines()
+    assert len(err) == 1 and sentence in err[0]
+
+
+def test_unknown_types_are_answered_with_the_known_ones(capfd):
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(['c.py', '--type', 'wrong'])
+    assert 'localisation' in capfd.readouterr()[1]
