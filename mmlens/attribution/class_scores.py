@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-_IN_PLACE = {torch.sigmoid_, Tensor.sigmoid_}
-_SIGMOIDS = {torch.sigmoid, Tensor.sigmoid, F.sigmoid, torch.special.expit} | _IN_PLACE
-_SOFTMAXES = {torch.softmax, Tensor.softmax, F.softmax, torch.special.softmax}
+SIGMOIDS_IN_PLACE = {torch.sigmoid_, Tensor.sigmoid_}
+SIGMOIDS = {torch.sigmoid, Tensor.sigmoid, F.sigmoid, torch.special.expit} | SIGMOIDS_IN_PLACE
+SOFTMAXES = {torch.softmax, Tensor.softmax, F.softmax, torch.special.softmax}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class ClassScores:
 
     def wants(self, function: Callable, args: Tuple, kwargs: Dict[str, Any]) -> bool:
         """Whether a call of a torch function is a sigmoid or a softmax over the classes."""
-        if function not in _SIGMOIDS and function not in _SOFTMAXES:
+        if function not in SIGMOIDS and function not in SOFTMAXES:
             return False
         logits = args[0] if args else kwargs.get('input')
         return isinstance(logits, Tensor) and logits.ndim > 1 and bool(self._axes(logits))
@@ -93,10 +93,10 @@ class ClassScores:
     def call(self, function: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Tensor:
         """Call a function that is wanted, and keep its input and output."""
         logits = args[0] if args else kwargs['input']
-        if function in _IN_PLACE:
+        if function in SIGMOIDS_IN_PLACE:
             logits = logits.clone()
         scores = function(*args, **kwargs)
-        self.seen.append(Squashed(logits, scores, function in _SOFTMAXES))
+        self.seen.append(Squashed(logits, scores, function in SOFTMAXES))
         return scores
 
     def _axes(self, logits: Tensor) -> List[int]:

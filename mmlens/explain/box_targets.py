@@ -153,7 +153,9 @@ class BoxTargets(Targets):
 
     def runs(self, replay: Replay, method: Measured, options: Dict[str, Any]) -> Optional[Runs]:
         """See :class:`Targets`."""
-        runs = BoxRuns(self.network, self.prepared, replay, options)
+        return self._measured_in(BoxRuns(self.network, self.prepared, replay, options), method)
+
+    def _measured_in(self, runs: BoxRuns, method: Measured) -> Optional[Runs]:
         self.found, self.ranks = runs.found, self._select(runs.found)
         if not self.ranks:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -12,15 +13,20 @@ from ..attribution.methods import Method, OnePassMethod, Progress, get_method
 from ..attribution.smoothing import Noise
 from ..attribution.targets import MASK
 from ..errors import MmlensError
+from ..models.detector import Detector
 from ..models.inputs import Picture
 from ..models.predictions import Predictions
 from ..models.words import Text
 from ..results.boxes import BoxExplanation, BoxMap
 from .box_targets import BoxTargets, Classes, select_detections
+from .given import Labels, check_boxes, one_each
+from .given_targets import GivenTargets
 from .job import Job, check_signed
 from .mask_targets import MaskTargets
 from .networks import NetworkLike, installed_versions, open_detector
 from .normalise import normalise, normalise_in_box
+
+_NO_CANDIDATE = 'no candidate of the detector overlaps the given box'
 
 
 def explain_boxes(
@@ -43,6 +49,8 @@ def explain_boxes(
     classes: Optional[Sequence[Union[str, int]]] = None,
     instances: Optional[Sequence[int]] = None,
     topk: int = -1,
+    boxes: Optional[Sequence[Sequence[float]]] = None,
+    labels: Optional[Labels] = None,
     norm_in_bbox: bool = False,
     max_shape: Optional[Tuple[int, int]] = None,
     smooth_grad: int = 0,
@@ -82,6 +90,11 @@ def explain_boxes(
         classes: Only these, by name or index.
         instances: Only these, by rank among the detections over ``score_thr``, from 0.
         topk: Only the best ``topk`` of what is left; -1 takes all.
+        boxes: Explain these boxes instead of the detections: found or missed, ``[x1, y1, x2, y2]`` in picture pixels
+            each. What is explained is the class score of the candidate (prior, proposal or query) that stands for
+            the box before thresholds and suppression; see :func:`~mmlens.explain.given.best_candidate`. The results
+            keep the order of the boxes and know ``candidate``, ``overlap`` and ``rank``.
+        labels: The class of each of ``boxes``, by name or index; one for all of them if it is no list.
         norm_in_bbox: Rescale each map within its box, with nothing outside.
         max_shape: Average larger levels down to at most ``(h, w)``; -1 leaves a side as it is.
         smooth_grad: Take the mean map of this many copies of the input with Gaussian noise (SmoothGrad), in a method
@@ -117,21 +130,16 @@ def explain_boxes(
         model, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only, family=family
     )
     chosen = get_method(method)  # after the config, which may bring a method of its own
-    if not detector.needs_words:  # else the words are the classes, and known with the picture
-        classes = detector.class_indexes(classes)
-
-    def select(found: Predictions) -> List[int]:
-        wanted = detector.class_indexes(classes, targets.prepared)
-        return select_detections(found, score_thr, wanted, instances, topk)
-
     if region is not None and target != MASK:
         raise MmlensError("`region` is where a mask is explained: it needs the `target` 'mask'.")
     words: Dict[str, Any] = dict(text=text, custom_entities=custom_entities)
     targets: BoxTargets
-    if target == MASK:
-        targets = MaskTargets(detector, picture, target, select, against, region, **words)
+    if boxes is None and labels is None:
+        selection = _Selection(detector, score_thr, classes, instances, topk)
+        targets = selection.targets(picture, target, against, region, words)
     else:
-        targets = BoxTargets(detector, picture, target, select, against, **words)
+        _check_nothing_else(classes=classes, instances=instances, topk=None if topk == -1 else topk)
+        targets = _given(detector, picture, target, boxes, labels, against, words)
     if signed:
         check_signed(chosen)
     both_ways = signed or against is not None
@@ -148,12 +156,13 @@ def explain_boxes(
     )
     explained = job.run()
     names = detector.names_of(targets.prepared, targets.found)
+    maps = [
+        _box_map(targets, position, names[targets.ranks[position]], one, norm_in_bbox)
+        for position, one in enumerate(explained.maps)
+    ]
     result = BoxExplanation(
         targets.prepared.picture,
-        [
-            _box_map(targets, position, names[targets.ranks[position]], one, norm_in_bbox)
-            for position, one in enumerate(explained.maps)
-        ],
+        _of_given(targets, maps) if isinstance(targets, GivenTargets) else maps,
         tuple(job.layers),
         chosen.name,
         target,
@@ -162,8 +171,86 @@ def explain_boxes(
         unfinished=explained.unfinished,
         fusion=job.fusion,
     )
-    result.notes = detector.notes + explained.notes + _notes(result, chosen, score_thr, len(targets.found))
+    result.notes = detector.notes + explained.notes + _notes(result, chosen)
+    if not result.boxes:
+        result.notes.append('No box was given.' if boxes is not None else _why_none(len(targets.found), score_thr))
     return result
+
+
+@dataclass
+class _Selection:
+    """Which detections are explained; see :func:`explain_boxes`."""
+
+    detector: Detector
+    score_thr: float
+    classes: Optional[Sequence[Union[str, int]]]
+    instances: Optional[Sequence[int]]
+    topk: int
+
+    def targets(
+        self,
+        picture: Picture,
+        target: str,
+        against: Optional[Classes],
+        region: Optional[np.ndarray],
+        words: Dict[str, Any],
+    ) -> BoxTargets:
+        if not self.detector.needs_words:  # else the words are the classes, and known with the picture
+            self.classes = self.detector.class_indexes(self.classes)
+
+        def select(found: Predictions) -> List[int]:
+            wanted = self.detector.class_indexes(self.classes, targets.prepared)
+            return select_detections(found, self.score_thr, wanted, self.instances, self.topk)
+
+        targets: BoxTargets
+        if target == MASK:
+            targets = MaskTargets(self.detector, picture, target, select, against, region, **words)
+        else:
+            targets = BoxTargets(self.detector, picture, target, select, against, **words)
+        return targets
+
+
+def _check_nothing_else(**selecting: Any) -> None:
+    for name, value in selecting.items():
+        if value is not None:
+            raise MmlensError(f'`boxes` say what is explained, and `{name}` chooses among detections: leave out one.')
+
+
+def _given(
+    detector: Detector,
+    picture: Picture,
+    target: str,
+    boxes: Optional[Sequence[Sequence[float]]],
+    labels: Optional[Labels],
+    against: Optional[Classes],
+    words: Dict[str, Any],
+) -> GivenTargets:
+    if boxes is None or labels is None:
+        missing, there = ('`boxes`', '`labels`') if boxes is None else ('`labels`', '`boxes`')
+        raise MmlensError(f'{there} were given without {missing}: each box needs its class, and each class its box.')
+    if target == MASK:
+        raise MmlensError("Masks are those of detections: leave out `boxes`, or choose another `target` than 'mask'.")
+    checked = check_boxes(boxes, labels)
+    if not detector.needs_words:
+        labels = detector.class_indexes(one_each(labels, len(checked))) or []
+    return GivenTargets(detector, picture, target, checked, labels, against, **words)
+
+
+def _of_given(targets: GivenTargets, maps: List[BoxMap]) -> List[BoxMap]:
+    """A map for each given box: of its candidate, or an empty one."""
+    size = targets.prepared.picture.shape[:2]
+    by_box = dict(zip(targets.asked, maps))
+    found = []
+    for n, pick in enumerate(targets.picks):
+        box, one = pick.box.astype(np.float32), by_box.get(n)
+        if one is not None and pick.best is not None:
+            best, own = pick.best, one.box
+            one = replace(one, box=box, index=pick.index, mask=pick.mask)
+            found.append(replace(one, candidate=own, overlap=best.overlap, rank=best.rank))
+            continue
+        empty, name = np.zeros(size, np.float32), targets.network.class_name(pick.label, targets.prepared)
+        found.append(BoxMap(-1, box, pick.label, name, 0.0, empty, empty.copy(), blank=_NO_CANDIDATE, overlap=0.0))
+    return found
 
 
 def _box_map(targets: BoxTargets, position: int, name: str, attribution: Attribution, norm_in_bbox: bool) -> BoxMap:
@@ -200,15 +287,17 @@ def _why_nothing_shows(laid: np.ndarray) -> str:
     return 'its evidence lies outside the picture, in the padding; choose another layer'
 
 
-def _notes(result: BoxExplanation, method: Method, score_thr: float, found: int) -> List[str]:
+def _why_none(found: int, score_thr: float) -> str:
+    if found:
+        return f'No detection was selected: none of the wanted kind scores {score_thr} or more.'
+    return (
+        'The detector found nothing: its own test_cfg filtered out every box, by score or by size; lower its '
+        'thresholds with `cfg_options`.'
+    )
+
+
+def _notes(result: BoxExplanation, method: Method) -> List[str]:
     notes = []
-    if not found:
-        notes.append(
-            'The detector found nothing: its own test_cfg filtered out every box, by score or by size; lower its '
-            'thresholds with `cfg_options`.'
-        )
-    elif not result.boxes:
-        notes.append(f'No detection was selected: none of the wanted kind scores {score_thr} or more.')
     if result.boxes and isinstance(method, OnePassMethod) and not method.uses_gradients:
         notes.append(f'{method.name} shows what the layer reacts to; its map is the same for every box and class.')
     notes.extend(

@@ -33,6 +33,8 @@ def draw_box_maps(
 ) -> np.ndarray:
     """Draw the maps of the boxes over their picture.
 
+    Given boxes are drawn as detections are, and beside each, dashed, what its candidate decodes to.
+
     Labels stand outside their own box and the visible part of its map. A map's opacity falls to 0
     with its value, so the photograph stays readable where there is no evidence. Colours and opacity of maps that the
     fusion ``'product'`` made follow the square root of their values, as the colour bars say.
@@ -104,7 +106,7 @@ def _panel(plain: np.ndarray, box: BoxMap, mark: Mark, item: int, look: Look) ->
     return Panel(
         draw_marks(look.lay(plain, heat), [replace(mark, text='')]),
         title=_name(box),
-        detail=f'instance {box.index}',
+        detail=_which(box),
         colour=mark.colour,
         bar=None if empty else look.bar,
         key=look.ends(box.class_name, box.against) if look.signed and not empty else (),
@@ -120,7 +122,7 @@ def _counter_panel(plain: np.ndarray, box: BoxMap, mark: Mark, item: int, look: 
     return Panel(
         draw_marks(look.lay(plain, box.counter), [replace(mark, text='')]),
         title=counter_title(box.class_name, box.against),
-        detail=f'instance {box.index}',
+        detail=_which(box),
         colour=mark.colour,
         bar=look.bar if box.counter.any() else None,
         note='' if box.counter.any() else NOTHING_AGAINST,
@@ -144,6 +146,7 @@ def _marks(boxes: Sequence[BoxMap], heats: Optional[Sequence[np.ndarray]] = None
             text=_name(box) + (' (no map)' if box.blank else ''),
             heat=None if heats is None else heats[n],
             mask=box.mask,
+            beside=box.candidate,
         )
         for n, (box, colour) in enumerate(zip(boxes, colours))
     ]
@@ -151,6 +154,12 @@ def _marks(boxes: Sequence[BoxMap], heats: Optional[Sequence[np.ndarray]] = None
 
 def _name(box: BoxMap) -> str:
     return contrasted_name(f'{box.class_name} {box.score:.2f}', box.against)
+
+
+def _which(box: BoxMap) -> str:
+    """Which detection it is, and for a given box how well its candidate lies."""
+    detected = f'instance {box.index}' if box.index >= 0 else 'not detected'
+    return detected if box.candidate is None else f'{detected} · candidate rank {box.rank}, IoU {box.overlap:.2f}'
 
 
 def _strongest(heats: Sequence[np.ndarray]) -> np.ndarray:
@@ -171,4 +180,5 @@ def _scaled(box: BoxMap, to: Tuple[int, ...], frame: Tuple[int, ...]) -> BoxMap:
         normalised=resize(finite(box.normalised), size),
         counter=None if box.counter is None else resize(finite(box.counter), size),
         mask=None if box.mask is None else resize(np.asarray(box.mask, np.uint8), size).astype(bool),
+        candidate=None if box.candidate is None else np.asarray(box.candidate, np.float32) * scale,
     )

@@ -16,6 +16,8 @@ from .text import put_text, shorten, text_size
 
 # Class names of a large vocabulary can be sentences: a tag is at most this many font sizes wide.
 _WIDEST_TAG = 16
+# Pixels from the picture's corner at which a box is cut: no dashes without end.
+_FAR = 10000
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Mark:
         heat: Shape (H, W), in [0, 1]: the box's map, which the label stays off. It is not drawn.
         mask: Shape (H, W), bool: an instance mask, whose outline is drawn.
         polygon: Shape (4, 2): corners ``x, y`` of a rotated box, drawn instead of ``box``, which lies around it.
+        beside: Shape (4,): a second box that belongs to the first, drawn dashed.
     """
 
     box: np.ndarray
@@ -37,6 +40,7 @@ class Mark:
     heat: Optional[np.ndarray] = None
     mask: Optional[np.ndarray] = None
     polygon: Optional[np.ndarray] = None
+    beside: Optional[np.ndarray] = None
 
 
 def draw_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[int] = None) -> np.ndarray:
@@ -81,6 +85,8 @@ def drawing_of_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[
     for mark in reversed(marks):
         _draw_outline(inside, mark, line)
     for mark in reversed(marks):
+        _draw_dashed(inside, mark, line)
+    for mark in reversed(marks):
         _draw_box(inside, mark, line)
     rects: List[Rect] = [tuple(rect) for rect in placement.tags.tolist()]
     for mark, rect in zip(labelled, rects):
@@ -115,7 +121,8 @@ def _scaled(mark: Mark, picture: np.ndarray, to: np.ndarray) -> Mark:
     scale = np.array([to.shape[1] / picture.shape[1], to.shape[0] / picture.shape[0]] * 2)
     mask = None if mark.mask is None else resize(np.asarray(mark.mask, np.uint8), to.shape[1::-1]) > 0
     polygon = None if mark.polygon is None else np.asarray(mark.polygon) * scale[:2]
-    return replace(mark, box=np.asarray(mark.box) * scale, heat=None, mask=mask, polygon=polygon)
+    beside = None if mark.beside is None else np.asarray(mark.beside) * scale
+    return replace(mark, box=np.asarray(mark.box) * scale, heat=None, mask=mask, polygon=polygon, beside=beside)
 
 
 def font_size(picture: np.ndarray, count: int = 1) -> int:
@@ -169,6 +176,22 @@ def _draw_box(picture: np.ndarray, mark: Mark, line: int) -> None:
     else:
         cv2.rectangle(picture, (x1, y1), (x2, y2), INK, line + 2 * halo, cv2.LINE_8)
     cv2.rectangle(picture, (x1, y1), (x2, y2), mark.colour, line, cv2.LINE_8)
+
+
+def _draw_dashed(picture: np.ndarray, mark: Mark, line: int) -> None:
+    """Draw the second box: dashes of the mark's colour, each with a dark halo; what lies outside is not drawn."""
+    if mark.beside is None:
+        return
+    x1, y1, x2, y2 = np.rint(np.asarray(mark.beside, np.float64)).clip(-_FAR, _FAR)
+    dash = 4 * line + 4
+    for begin, end in (((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)), ((x1, y2), (x1, y1))):
+        length = float(np.hypot(end[0] - begin[0], end[1] - begin[1]))
+        starts = np.arange(0, length, 2 * dash)
+        shares = np.stack([starts, np.minimum(starts + dash, length)], 1) / max(length, 1)
+        ends = np.array(begin) + shares[..., None] * (np.array(end) - begin)
+        for tint, thickness in ((INK, line + 2 * halo_width(line)), (mark.colour, line)):
+            for one, other in np.rint(ends).astype(int).tolist():
+                cv2.line(picture, tuple(one), tuple(other), tint, thickness, cv2.LINE_8)
 
 
 def _draw_outline(picture: np.ndarray, mark: Mark, line: int) -> None:

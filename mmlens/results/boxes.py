@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, repr=False)
 class BoxMap(Record):
-    """One detection and the map that explains it.
+    """One box, found or given, and the map that explains it.
 
     Attributes:
-        index: Rank of the detection by score among all that the detector returned, from 0.
-        box: Shape (4,), float32 ``x1, y1, x2, y2`` in picture pixels.
+        index: Rank of the detection by score among all that the detector returned, from 0; -1 for a given box whose
+            candidate was not detected.
+        box: Shape (4,), float32 ``x1, y1, x2, y2`` in picture pixels: the detection's, or the given box.
         label: Class index.
         class_name: Class name, or the index as text where the model has no names.
-        score: The detector's confidence in [0, 1].
+        score: The detector's confidence in [0, 1]; for a given box that of its candidate for the class, before
+            suppression, and 0 without a candidate.
         raw: Shape (H, W), float32 >= 0 on the picture's grid, before normalising. Values of two
             boxes are comparable only if both explain the same target with the same method.
         normalised: Shape (H, W), float32 in [0, 1] on the picture's grid; its maximum is 1 unless
@@ -32,6 +34,10 @@ class BoxMap(Record):
         against: What the class was contrasted with, as text; empty if it was not.
         counter: Shape (H, W), float32 in [0, 1]: what speaks against the score or, with ``against``, for the other
             class; its maximum is 1 too. ``None`` where it was not asked for.
+        candidate: Shape (4,), float32, picture pixels: for a given box, what the candidate that stands for it decodes
+            to. ``None`` for a detection, and where no candidate overlaps the given box.
+        overlap: For a given box, its IoU with the candidate's.
+        rank: For a given box, how many candidates score higher for the class.
     """
 
     index: int
@@ -45,6 +51,9 @@ class BoxMap(Record):
     mask: Optional[np.ndarray] = None
     against: str = ''
     counter: Optional[np.ndarray] = None
+    candidate: Optional[np.ndarray] = None
+    overlap: Optional[float] = None
+    rank: Optional[int] = None
 
     def __repr__(self) -> str:
         box = ', '.join(f'{edge:.1f}' for edge in self.box)
@@ -112,8 +121,9 @@ class BoxExplanation(Explanation[BoxMap]):
             ``raw`` and ``normalised`` (N, H, W) float32; ``boxes`` (N, 4) float32, picture pixels;
             ``labels``, ``indices`` (N,) int64; ``scores`` (N,) float32, ``exact_scores`` float64;
             ``classes``, ``blank``, ``against`` (N,) text; ``target``, ``fusion`` text; ``passes`` int64; where
-            boxes have masks, ``masks`` (M, H, W) bool and ``has_masks`` (N,) bool; likewise ``counters`` float32; and
-            what :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
+            boxes have masks, ``masks`` (M, H, W) bool and ``has_masks`` (N,) bool; likewise ``counters`` float32, and
+            for given boxes ``candidates`` float32, ``overlaps`` float64 and ``candidate_ranks`` int64; and what
+            :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
         """
         height, width = self.picture.shape[:2]
         boxes = self.boxes
@@ -133,11 +143,15 @@ class BoxExplanation(Explanation[BoxMap]):
             'against': texts([b.against for b in boxes]),
             **optional('masks', [b.mask for b in boxes], bool),
             **optional('counters', [b.counter for b in boxes], np.float32),
+            **optional('candidates', [b.candidate for b in boxes], np.float32),
+            **optional('overlaps', [b.overlap for b in boxes], np.float64),
+            **optional('candidate_ranks', [b.rank for b in boxes], np.int64),
             **super().arrays(),
         }
 
     @classmethod
     def _from_arrays(cls, saved: Dict[str, np.ndarray]) -> BoxExplanation:
+        number = len(saved['boxes'])
         columns = rows(
             saved['indices'].tolist(),
             saved['boxes'],
@@ -147,9 +161,12 @@ class BoxExplanation(Explanation[BoxMap]):
             saved['raw'],
             saved['normalised'],
             [why or None for why in saved['blank'].tolist()],
-            from_optional(saved, 'masks', len(saved['boxes'])),
-            saved['against'].tolist() if 'against' in saved else [''] * len(saved['boxes']),
-            from_optional(saved, 'counters', len(saved['boxes'])),
+            from_optional(saved, 'masks', number),
+            saved['against'].tolist() if 'against' in saved else [''] * number,
+            from_optional(saved, 'counters', number),
+            from_optional(saved, 'candidates', number),
+            _numbers(saved, 'overlaps', number, float),
+            _numbers(saved, 'candidate_ranks', number, int),
         )
         return cls(
             boxes=[BoxMap(*column) for column in columns],
@@ -158,3 +175,7 @@ class BoxExplanation(Explanation[BoxMap]):
             fusion=str(saved.get('fusion', '')),
             **shared(saved),
         )
+
+
+def _numbers(saved: Dict[str, np.ndarray], name: str, number: int, kind: type) -> List[Any]:
+    return [None if value is None else kind(value) for value in from_optional(saved, name, number)]

@@ -266,3 +266,19 @@ def test_signed_needs_both_directions(picture: np.ndarray, box_map: Make, explan
     with pytest.raises(MmlensError, match=r'ask `explain_boxes\(\)` for `signed`'):
         draw_box_maps(explanation(picture, box_map((40, 60, 160, 160), picture.shape[:2])), signed=True)
     assert draw_box_maps(explanation(picture), signed=True).shape[0] > picture.shape[0]  # nothing was found
+
+
+def test_the_panel_of_a_given_box_tells_its_candidate(picture, box_map, explanation):
+    from dataclasses import replace
+
+    from mmlens.rendering.box_maps import _which
+
+    box = box_map((60, 80, 200, 180), picture.shape[:2], index=-1)
+    assert _which(replace(box, index=3)) == 'instance 3' and _which(box) == 'not detected'
+    given = replace(box, candidate=np.array([70, 90, 290, 230], np.float32), overlap=0.456, rank=7)
+    assert _which(given) == 'not detected · candidate rank 7, IoU 0.46'
+    plain, dashed = (draw_box_maps(explanation(picture, one)) for one in (box, given))
+    changed = (plain != dashed).any(axis=-1)
+    rows, columns = np.nonzero(changed)
+    assert changed.any() and rows.max() <= 235 and columns.max() <= 295 and columns.min() >= 65
+    assert (draw_box_maps(explanation(picture, given), layout='panels').shape[2]) == 3

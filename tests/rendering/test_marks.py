@@ -96,3 +96,23 @@ def test_a_label_that_stands_off_a_rotated_box_is_joined_to_it() -> None:
     assert len(rows) > 20
     # The leader ends at the diagonal: x + y is 340 to 360 on it.
     assert np.abs(rows + columns - 350).min() <= 14
+
+
+def test_a_box_beside_another_is_dashed(picture: np.ndarray) -> None:
+    beside = np.array([100, 90, 280, 220])
+    drawn = draw_marks(picture, [Mark(np.array([60, 80, 90, 180]), PALETTE[0], beside=beside)])
+    top = (drawn[90, 100:280] == PALETTE[0]).all(axis=-1)
+    changes = int((np.diff(top.astype(int)) != 0).sum())
+    assert 0.4 < top.mean() < 0.75 and changes >= 6  # dashes and gaps
+    assert has_colour(drawn[86:90, 100:140], INK)
+    assert (drawn[96:214, 106:274] == picture[96:214, 106:274]).all()
+    for rows, columns in ((slice(219, 222), slice(100, 281)), (slice(90, 220), slice(99, 102))):
+        assert has_colour(drawn[rows, columns], PALETTE[0])
+
+
+def test_a_box_beside_another_may_lie_anywhere(picture: np.ndarray) -> None:
+    box = np.array([60, 80, 90, 180])
+    for beside in ([-1e9, -1e9, 1e9, 1e9], [5, 5, 5, 5]):
+        assert draw_marks(picture, [Mark(box, PALETTE[0], beside=np.array(beside))]).shape == picture.shape
+    small = draw_within(picture, [Mark(box, PALETTE[0], 'a' * 90, beside=np.array([100, 90, 280, 220]))])
+    assert has_colour(small[:, 100:], PALETTE[0])

@@ -93,3 +93,16 @@ def test_fusion_and_both_directions_are_saved_and_missing_in_earlier_files(boxes
     np.savez(tmp_path / 'old.npz', kind=np.array(boxes.kind), format=np.array(1), **earlier)
     old = type(boxes).load(tmp_path / 'old.npz')
     assert (old.fusion, old[0].against, old[0].counter) == ('', '', None)
+
+
+def test_given_boxes_are_saved_with_their_candidates(boxes, make, tmp_path):
+    assert not {'candidates', 'overlaps', 'candidate_ranks'} & set(boxes.arrays())
+    given, nothing = make.box_map(1), make.box_map(2, 'nothing lies there')
+    given.candidate, given.overlap, given.rank = np.array([1, 2, 3, 4], np.float32), 0.75, 12
+    nothing.overlap = 0.0
+    boxes.boxes = [make.box_map(0), given, nothing]
+    arrays = boxes.arrays()
+    assert arrays['has_candidates'].tolist() == [False, True, False] and arrays['candidates'].tolist() == [[1, 2, 3, 4]]
+    assert arrays['has_overlaps'].tolist() == [False, True, True] and arrays['overlaps'].tolist() == [0.75, 0]
+    opened = type(boxes).load(boxes.save(tmp_path / 'given.npz'))
+    assert opened == boxes and [box.rank for box in opened] == [None, 12, None]

@@ -92,7 +92,7 @@ class Watcher:
         raise NotImplementedError
 
     def _inside(self, entry: Any, forward: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Any:
-        of_network = _is_plain([args, kwargs])
+        of_network = is_plain([args, kwargs])
         self.stack.append(entry)
         self.depth += of_network
         try:
@@ -138,13 +138,13 @@ class Recorder(Watcher):
         came_in, before = self._depends(inputs), _written(inputs)
         first = len(self.tapped)
         output = self._inside(call, forward, args, kwargs)
-        call.again = not (_is_plain(inputs) and _is_plain(output)) or _written(inputs) != before
+        call.again = not (is_plain(inputs) and is_plain(output)) or _written(inputs) != before
         call.shares = _share_memory(inputs, output)
         return self._returned(call, module, output, came_in | frozenset(range(first, len(self.tapped))))
 
     def _depends(self, value: Any) -> Positions:
         """The tapped tensors that a call depends on by what came in."""
-        if not _is_plain(value):
+        if not is_plain(value):
             return self._so_far
         return frozenset().union(*(self._origin(tensor) for tensor in tensors_of(value)))
 
@@ -168,7 +168,7 @@ class Recorder(Watcher):
             if origin is None:
                 self._origins.note(tensor, depends)
             own.append(depends if origin is None else origin)
-        plain = _is_plain(output)
+        plain = is_plain(output)
         call.depends = frozenset().union(*own) if plain else self._so_far
         if plain or call.taps:
             # Lists and dicts of its own: those that were returned may grow.
@@ -244,10 +244,10 @@ def _memory(tensor: Tensor) -> int:
 _PLAIN = (Tensor, nn.Module, bool, int, float, str, torch.Size, torch.dtype, torch.device)
 
 
-def _is_plain(value: Union[Any, Sequence[Any]]) -> bool:
+def is_plain(value: Union[Any, Sequence[Any]]) -> bool:
     """Whether a value is tensors, numbers and text in tuples, lists and dicts, and nothing that hides a tensor."""
     if value is None or isinstance(value, _PLAIN):
         return True
     if isinstance(value, dict):
-        return all(_is_plain(one) for one in value.values())
-    return isinstance(value, (tuple, list)) and all(_is_plain(one) for one in value)
+        return all(is_plain(one) for one in value.values())
+    return isinstance(value, (tuple, list)) and all(is_plain(one) for one in value)

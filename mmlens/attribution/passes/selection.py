@@ -89,6 +89,11 @@ class Selection:
             self._paused = before
 
     @property
+    def follows(self) -> bool:
+        """Whether recorded choices are being made again, or were in the last pass."""
+        return self._next is not None
+
+    @property
     def watches(self) -> bool:
         """Whether choices made right now are recorded or followed."""
         return not self._paused and self._depth() == 0

@@ -23,6 +23,7 @@ from ..arguments import (
     rank,
     words,
 )
+from ..given import Given
 from ..guard import guarded
 from ..job import load as open_named
 from ..job import run_job
@@ -52,6 +53,7 @@ def build_parser() -> Parser:
     add_inspection(parser, default_layers='what the method is made for: auto for evidencecam, else the neck')
     _add_method(parser)
     _add_boxes(parser)
+    add_given(parser)
     parser.add_argument(
         '--layout', choices=LAYOUTS, default='overlay', help='all boxes on one picture, or one panel per box'
     )
@@ -118,6 +120,23 @@ def _add_boxes(parser: Parser) -> None:
     )
 
 
+def add_given(parser: Parser) -> None:
+    """Add ``--boxes`` and ``--ann``: boxes that the user gives, found or missed."""
+    parser.add_argument(
+        '--boxes',
+        nargs=5,
+        action='append',
+        metavar=('X1', 'Y1', 'X2', 'Y2', 'CLASS'),
+        help='explain this box and class instead of the detections, found or missed: the class score of the candidate '
+        'that stands for it; repeatable',
+    )
+    parser.add_argument(
+        '--ann',
+        metavar='COCO.json',
+        help="explain the annotated objects of each picture instead, out of an annotation file of COCO's kind",
+    )
+
+
 def settle_shape(max_shape: Optional[List[int]]) -> Optional[Tuple[int, int]]:
     """Work out the limits on a level's height and width.
 
@@ -153,14 +172,20 @@ def check_sources(sources: List[Source], args: argparse.Namespace) -> None:
         raise MmlensError('--layout panels works on pictures only: the number of boxes changes from frame to frame.')
     if args.instances:
         raise MmlensError('--instance works on pictures only: ranks change from frame to frame; use --topk or --class.')
+    if args.ann:
+        raise MmlensError('--ann works on pictures only: an annotation file of COCO names no frames of videos.')
 
 
 def describe(box: BoxMap) -> str:
-    """One line about a box: rank, class, score, edges, what it was contrasted with, and, if its map is blank, why."""
+    """One line about a box: rank, class, score, edges, candidate of a given one, contrast, and why its map is blank."""
     edges = ', '.join(f'{edge:.0f}' for edge in box.box)
     blank = f'  blank: {box.blank}' if box.blank else ''
     against = f'  not {box.against}' if box.against else ''
-    return f'{box.index:>3}  {box.class_name:<16} {box.score:.2f}  [{edges}]{against}{blank}'
+    index, candidate = (f'{box.index}' if box.index >= 0 else '-'), ''
+    if box.candidate is not None:
+        own = ', '.join(f'{edge:.0f}' for edge in box.candidate)
+        candidate = f'  candidate rank {box.rank} [{own}], IoU {box.overlap:.2f}'
+    return f'{index:>3}  {box.class_name:<16} {box.score:.2f}  [{edges}]{candidate}{against}{blank}'
 
 
 def drawn_picture(explanation: BoxExplanation, layout: str, save_maps: bool = False, **options: Any) -> Drawn:
@@ -213,6 +238,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     wanted, passes = asked(args), passes_of(args)
     options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
     options['signed'] = args.signed
+    given = Given.of(args)
 
     def draw(detector: Detector, picture: Picture) -> Drawn:
         from ...explain.boxes import explain_boxes
@@ -226,6 +252,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 classes=args.classes,
                 instances=args.instances,
                 topk=args.topk,
+                **given.of_picture(detector, picture),
                 norm_in_bbox=args.norm_in_bbox,
                 max_shape=max_shape,
                 **words(args),

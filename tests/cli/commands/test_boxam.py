@@ -1,3 +1,4 @@
+import json
 import os
 import re
 from pathlib import Path
@@ -244,3 +245,44 @@ def test_the_marks_of_shapes_are_contrasted(tmp_path, capsys):
     assert cv2.imread(str(tmp_path / '000020.jpg')) is not None
     assert main([picture, *model, '--against', 'coin', '--device', 'cpu', '--out-dir', str(tmp_path)]) == 2
     assert "The model knows no class 'coin': it knows coin_dot" in capsys.readouterr().err
+
+
+def test_given_boxes_found_or_missed(model, pictures, capsys):
+    words = ['--boxes', '5', '5', '60', '50', 'bee', '--boxes', '10', '8', '40', '40', 'cow']
+    assert main(['pics/a.png', *model, '--save-maps', *words]) == 0
+    out = capsys.readouterr()
+    lines = (out.out + out.err).splitlines()
+    assert lines[0] == 'pics/a.png: 2 boxes -> output/a.png'
+    assert re.fullmatch(
+        r' +(-|\d+)  bee +0\.\d\d  \[5, 5, 60, 50\]  candidate rank \d+ \[.*\], IoU 0\.\d\d.*', lines[1]
+    )
+    with np.load('output/a.npz') as maps:
+        assert maps['boxes'].tolist() == [[5, 5, 60, 50], [10, 8, 40, 40]] and maps['labels'].tolist() == [1, 2]
+        assert maps['candidates'].shape == (2, 4) and (maps['overlaps'] > 0).all()
+
+
+def test_annotated_objects(model, pictures, capsys):
+    content = dict(
+        images=[dict(id=1, file_name='a.png')],
+        categories=[dict(id=1, name='cow')],
+        annotations=[dict(image_id=1, category_id=1, bbox=[10, 8, 30, 32])],
+    )
+    Path('coco.json').write_text(json.dumps(content))
+    assert main(['pics/a.png', *model, '--ann', 'coco.json', '--save-maps']) == 0
+    with np.load('output/a.npz') as maps:
+        assert maps['boxes'].tolist() == [[10, 8, 40, 40]] and maps['classes'].tolist() == ['cow']
+
+
+@pytest.mark.parametrize(
+    ('words', 'sentence'),
+    [
+        (['--boxes', '500', '0', '600', '9', 'cow'], 'lies outside the picture, which has 80 x 60 pixels'),
+        (['--boxes', '5', '5', '5', '9', 'cow'], 'has no area'),
+        (['--boxes', '5', '5', '9', '9', 'dog'], "knows no class 'dog'"),
+        (['--boxes', '5', '5', '9', '9', 'cow', '--topk', '3'], '--topk chooses among detections'),
+    ],
+)
+def test_boxes_that_cannot_be_explained(model, pictures, capsys, words, sentence):
+    assert main(['pics/a.png', *model, *words]) == 2
+    err = capsys.readouterr().err
+    assert sentence in err and len(err.strip().splitlines()) == 1
