@@ -70,6 +70,14 @@ def errors(detector: Any) -> np.ndarray:
     return report.explain(report.worst('classification')[0]).draw()
 
 
+def compare(detector: Any) -> np.ndarray:
+    """The coins by two methods."""
+    options = dict(
+        classes=['coin_dot', 'coin_cross'], settings_b=dict(method='gradcam'), names=('evidencecam', 'gradcam')
+    )
+    return mmlens.compare_boxes(detector, None, LANDSCAPE, score_thr=0.5, **options).draw(most=2)
+
+
 def photographs(checkpoint: Path) -> np.ndarray:
     """A cat, a cup and an astronaut: what the default shows, next to gradient times activation at the neck."""
     from skimage import data
@@ -270,6 +278,7 @@ PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'benchmark': benchmark,
     'sanity': sanity,
     'errors': errors,
+    'compare': compare,
 }
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .explain.box_scores import BoxScores
     from .explain.boxes import explain_boxes
     from .explain.classes import explain_classes
+    from .explain.comparing import compare_boxes
     from .explain.features import feature_maps
     from .explain.layers import list_layers
     from .explain.networks import load_classifier, load_detector, open_network
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .failures import ErrorReport, find_errors
     from .results.boxes import BoxExplanation, BoxMap
     from .results.classes import ClassExplanation, ClassMap
+    from .results.comparison import BoxComparison, BoxPair
     from .results.features import FeatureMap, FeatureMaps
     from .results.loading import load
     from .results.predicted import Predicted
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
 
 # Where each public name lives.
 _HOME = {
+    'BoxComparison': 'results.comparison',
     'BoxExplanation': 'results.boxes',
     'BoxMap': 'results.boxes',
+    'BoxPair': 'results.comparison',
     'BoxScores': 'explain.box_scores',
     'ClassExplanation': 'results.classes',
     'ClassMap': 'results.classes',
@@ -52,6 +56,7 @@ _HOME = {
     'available_fusions': 'attribution.fusion',
     'available_methods': 'attribution.methods',
     'check_sanity': 'explain.sanity',
+    'compare_boxes': 'explain.comparing',
     'explain_boxes': 'explain.boxes',
     'explain_classes': 'explain.classes',
     'feature_maps': 'explain.features',
@@ -70,8 +75,10 @@ _HOME = {
 _LIGHT = ('errors', 'results')  # they need no torch
 
 __all__ = [
+    'BoxComparison',
     'BoxExplanation',
     'BoxMap',
+    'BoxPair',
     'BoxScores',
     'ClassExplanation',
     'ClassMap',
@@ -90,6 +97,7 @@ __all__ = [
     'available_fusions',
     'available_methods',
     'check_sanity',
+    'compare_boxes',
     'explain_boxes',
     'explain_classes',
     'feature_maps',

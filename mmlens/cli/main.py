@@ -16,6 +16,7 @@ COMMANDS = {
     'cam': 'draw the evidence in a picture for the classes of a classifier',
     'evaluate': 'measure how true the maps of a detector are, on a test set, beside baselines',
     'errors': 'find what a detector does wrong on annotated pictures, what it costs in mAP, and why',
+    'compare': 'compare two checkpoints, or one under two settings: the same objects, side by side',
     'sanity': 'check whether maps change when the weights of the network are drawn anew',
     'pipeline': 'draw what each transform of a data pipeline does to the samples of a dataset',
     'lr': 'draw the learning rate, momentum or weight decay over a training run',

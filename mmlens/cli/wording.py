@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # What is called in Python, and the command that does the same.
 COMMANDS = {
     'check_sanity': 'sanity',
+    'compare_boxes': 'compare',
     'explain_boxes': 'boxam',
     'explain_classes': 'cam',
     'feature_maps': 'featmap',

@@ -262,7 +262,7 @@ def _box_map(targets: BoxTargets, position: int, name: str, attribution: Attribu
         return normalise_in_box(laid, box) if norm_in_bbox else normalise(laid)
 
     to_picture = targets.prepared.geometry.map_to_picture
-    laid = to_picture(attribution.raw.cpu().numpy())
+    laid = to_picture(attribution.raw.float().cpu().numpy())
     normalised = normal(laid)
     counter = attribution.counter
     return BoxMap(
@@ -275,7 +275,7 @@ def _box_map(targets: BoxTargets, position: int, name: str, attribution: Attribu
         normalised=normalised,
         blank=attribution.blank if attribution.blank or normalised.any() else _why_nothing_shows(laid),
         against=targets.name_against(position),
-        counter=None if counter is None else normal(to_picture(counter.cpu().numpy())),
+        counter=None if counter is None else normal(to_picture(counter.float().cpu().numpy())),
         mask=None if found.masks is None else found.masks[rank].detach().cpu().numpy().astype(bool),
     )
 

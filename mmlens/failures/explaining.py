@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from ..attribution.methods import OnePassMethod, get_method
 from ..attribution.targets import EDGES
-from ..explain.boxes import explain_boxes
-from ..metrics import iou
+from ..explain.again import Detection, explain_again
 from ..models.detector import Detector
 from ..models.inputs import Picture
-from ..results.boxes import BoxExplanation, BoxMap
+from ..results.boxes import BoxMap
 from ..results.explanation import Shown
 from .failure import Failure, off_in_words
 
 if TYPE_CHECKING:
     from ..rendering import Drawing
-
-_SAME_IOU = 0.9
-_MORE = 3  # detections that may stand before it in a pass with gradients, which rounds differently
 
 
 @dataclass(eq=False)
@@ -119,7 +115,9 @@ def explain_failure(
             asked['against'] = list(question.against)
         elif question.inwards and _knows_both_ways(method):
             asked['signed'] = True
-        found, box = _ask(detector, prepared.picture, failure, asked)
+        assert failure.box is not None
+        wanted = Detection(failure.rank, failure.label, failure.box)
+        found, (box,) = explain_again(detector, prepared.picture, [wanted], **asked)
         explained.fusion = found.fusion
         why = _why(question, box, prepared.picture.shape[:2])
         if why.blank and _cut_off(question.target, failure, prepared.picture):
@@ -140,26 +138,6 @@ def _cut_off(edge: str, failure: Failure, picture: np.ndarray) -> bool:
 def _knows_both_ways(method: str) -> bool:
     chosen = get_method(method)
     return isinstance(chosen, OnePassMethod) and chosen.uses_gradients
-
-
-def _ask(
-    detector: Detector, picture: np.ndarray, failure: Failure, asked: Dict[str, Any]
-) -> Tuple[BoxExplanation, Optional[BoxMap]]:
-    """Explain the detection, found by its rank, or by its box where the pass with gradients has another order."""
-    found = explain_boxes(detector, picture, score_thr=0.0, instances=[failure.rank], **asked)
-    box = _same(found, failure)
-    if box is None:
-        found = explain_boxes(detector, picture, score_thr=0.0, topk=failure.rank + _MORE, **asked)
-        box = _same(found, failure)
-    return found, box
-
-
-def _same(found: Iterable[BoxMap], failure: Failure) -> Optional[BoxMap]:
-    assert failure.box is not None
-    for box in found:
-        if box.label == failure.label and iou(failure.box, box.box[None])[0] >= _SAME_IOU:
-            return box
-    return None
 
 
 def _why(question: _Question, box: Optional[BoxMap], size: Tuple[int, int]) -> Why:

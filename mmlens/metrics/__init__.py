@@ -24,13 +24,14 @@ from .perturbation import (
 )
 from .ranking import order_of, peak_of
 from .regions import compactness, epg, odi, pointing
-from .tide import ERROR_TYPES, Match, PictureErrors, error_types, match_truths
+from .tide import ERROR_TYPES, FOREGROUND, Match, PictureErrors, error_types, match_truths
 
 __all__ = [
     'ALTERATIONS',
     'ERROR_TYPES',
     'NEAR',
     'SHARES',
+    'FOREGROUND',
     'ErrorCosts',
     'EvidenceHit',
     'Interval',

@@ -8,10 +8,11 @@ from typing import Any, Union
 from ..errors import MmlensError
 from .boxes import BoxExplanation
 from .classes import ClassExplanation
+from .comparison import BoxComparison
 from .explanation import Explanation, read_saved
 from .features import FeatureMaps
 
-_KINDS = {each.kind: each for each in (BoxExplanation, ClassExplanation, FeatureMaps)}
+_KINDS = {each.kind: each for each in (BoxComparison, BoxExplanation, ClassExplanation, FeatureMaps)}
 
 
 def load(path: Union[str, Path]) -> Explanation[Any]:
@@ -23,8 +24,8 @@ def load(path: Union[str, Path]) -> Explanation[Any]:
         path: The ``.npz``.
 
     Returns:
-        A :class:`~mmlens.BoxExplanation`, :class:`~mmlens.ClassExplanation` or :class:`~mmlens.FeatureMaps`, equal to
-        the one that was saved.
+        A :class:`~mmlens.BoxExplanation`, :class:`~mmlens.BoxComparison`, :class:`~mmlens.ClassExplanation` or
+        :class:`~mmlens.FeatureMaps`, equal to the one that was saved.
 
     Raises:
         MmlensError: If the file is not there, is damaged, or mmlens did not write it.

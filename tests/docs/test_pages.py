@@ -15,7 +15,7 @@ import pytest
 
 import mmlens
 from mmlens.choices import TARGETS
-from mmlens.cli.commands import boxam, cam, errors, evaluate, featmap, history, layers, lr, pipeline, sanity
+from mmlens.cli.commands import boxam, cam, compare, errors, evaluate, featmap, history, layers, lr, pipeline, sanity
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, PICTURES = ROOT / 'docs', ROOT / 'docs' / 'pictures'
@@ -100,6 +100,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
     known = (
         options_of(boxam)
         | options_of(cam)
+        | options_of(compare)
         | options_of(errors)
         | options_of(evaluate)
         | options_of(featmap)
@@ -123,6 +124,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
     [
         ('box-maps.md', boxam),
         ('cam.md', cam),
+        ('compare.md', compare),
         ('errors.md', errors),
         ('feature-maps.md', featmap),
         ('lr.md', lr),
@@ -135,7 +137,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
 def test_what_only_one_command_has_is_on_its_page(page, module):
     others = [
         options_of(other)
-        for other in (boxam, cam, errors, evaluate, featmap, history, layers, lr, pipeline, sanity)
+        for other in (boxam, cam, compare, errors, evaluate, featmap, history, layers, lr, pipeline, sanity)
         if other is not module
     ]
     for option in options_of(module) - set.union(*others):

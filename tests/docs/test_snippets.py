@@ -63,6 +63,7 @@ def workplace(tmp_path, monkeypatch):
     (tmp_path / 'pictures').mkdir()
     for name in ('picture.jpg', 'pictures/one.jpg'):
         shutil.copyfile(SHAPES / 'pictures' / '000008.jpg', tmp_path / name)
+    shutil.copyfile(SHAPES / 'checkpoints' / 'shapes_rtmdet.pth', tmp_path / 'other.pth')
     shutil.copyfile(SHAPES / 'pictures.json', tmp_path / 'coco.json')
     (tmp_path / 'annotated').symlink_to(SHAPES / 'pictures')
     for split in ('train', 'held_out'):  # where the config looks for its data
