@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Sequence, Union
+from typing import Any, Iterator, Sequence, Union
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..errors import MmlensError
 
 DRAWS = 1000
 LEVEL = 0.95
+_LARGEST = 1 << 18  # pictures drawn at a time, all draws together
 
 Figures = Union[np.ndarray, Sequence[float]]
 
@@ -60,10 +61,18 @@ def bootstrap(
     values = values[known]
     _, of_picture = np.unique([str(each) for each, is_known in zip(pictures, known) if is_known], return_inverse=True)
     sums, counts = np.bincount(of_picture, values), np.bincount(of_picture)
-    drawn = np.random.default_rng(seed).integers(len(sums), size=(draws, len(sums)))
-    means = sums[drawn].sum(1) / counts[drawn].sum(1)
+    means = np.concatenate(list(_means(sums, counts, draws, seed)))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(values.mean()), float(low), float(high), len(values))
+
+
+def _means(sums: np.ndarray, counts: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """The means over pictures drawn anew, some draws at a time: all together would grow with the pictures."""
+    generator = np.random.default_rng(seed)
+    at_a_time = max(_LARGEST // len(sums), 1)
+    for begin in range(0, draws, at_a_time):
+        drawn = generator.integers(len(sums), size=(min(at_a_time, draws - begin), len(sums)))
+        yield sums[drawn].sum(1) / counts[drawn].sum(1)
 
 
 def paired_difference(one: Figures, other: Figures, pictures: Sequence[Any], **options: Any) -> Interval:

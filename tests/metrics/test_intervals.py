@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmlens.errors import MmlensError
-from mmlens.metrics import bootstrap, paired_difference
+from mmlens.metrics import bootstrap, intervals, paired_difference
 
 
 def test_the_interval_is_that_of_a_loop_over_drawn_pictures():
@@ -21,6 +21,15 @@ def test_the_interval_is_that_of_a_loop_over_drawn_pictures():
     found = bootstrap(figures, pictures, draws=200, seed=5)
     assert found.mean == pytest.approx(figures.mean(), abs=1e-12) and found.boxes == 40
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])), abs=1e-12)
+
+
+@pytest.mark.parametrize('largest', [1, 100, 1 << 30])
+def test_draws_are_the_same_however_many_are_drawn_at_a_time(monkeypatch, largest):
+    random = np.random.default_rng(3)
+    figures, pictures = random.random(90), random.integers(0, 37, 90).tolist()
+    expected = bootstrap(figures, pictures)
+    monkeypatch.setattr(intervals, '_LARGEST', largest)
+    assert bootstrap(figures, pictures) == expected
 
 
 def test_the_interval_is_about_that_of_the_normal_distribution():
