@@ -15,6 +15,7 @@ from ..metrics import box_score
 from ..models.detector import Detector
 from ..models.prepared import Prepared
 from .post_processing import lowered_thresholds
+from .quick_passes import quick_passes
 
 LOW_SCORE = 0.01
 _ON_CPU, _ON_GPU = 8, 32
@@ -80,7 +81,8 @@ class BoxScores:
             Shape (K, N), float64.
         """
         rows: List[np.ndarray] = []
-        with evaluating(self._detector.model), torch.no_grad(), lowered_thresholds(self._detector.model, LOW_SCORE):
+        model = self._detector.model
+        with evaluating(model), torch.no_grad(), lowered_thresholds(model, LOW_SCORE), quick_passes(model):
             for batch in self._batches(pictures):
                 rows += self._scored(batch)
         return np.stack(rows) if rows else np.zeros((0, len(self._boxes)))
@@ -109,6 +111,8 @@ class BoxScores:
         """What the detector returns for pictures of one size: a data sample each."""
         if len(batch) > 1:
             inputs = torch.cat([prepared.batch['inputs'] for prepared in batch])
+            if not inputs.is_cuda:  # convolutions and pooling of several pictures are faster so, and copy less
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
             try:
                 return self._detector.samples(batch[0], len(batch), inputs)
             except (RuntimeError, IndexError, ValueError, AssertionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Tuple
 
 import numpy as np
@@ -29,8 +30,29 @@ def order_of(values: np.ndarray, seed: int = 0) -> np.ndarray:
         array([1, 2, 0, 3])
     """
     flat = checked(values).reshape(-1)
-    shuffled = np.random.default_rng(seed).permutation(flat.size)
+    shuffled = _shuffled(flat.size, seed)
+    with np.errstate(over='ignore'):
+        single = flat.astype(np.float32)
+    if flat.size < 1 << 32 and np.array_equal(single, flat):
+        return shuffled[_falling(single[shuffled])]
     return shuffled[np.argsort(-flat[shuffled], kind='stable')]
+
+
+def _falling(values: np.ndarray) -> np.ndarray:
+    """As ``np.argsort(-values, kind='stable')`` for float32, several times as fast: plain integers are sorted."""
+    bits = (values + np.float32(0)).view(np.uint32)  # -0 becomes 0, and equal to it
+    # The bits of positive numbers rise with them, those of negative ones fall.
+    falling = np.where(bits >> 31, bits, ~bits & np.uint32(0x7FFFFFFF))
+    keys = falling.astype(np.uint64) << np.uint64(32) | np.arange(values.size, dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+@lru_cache(maxsize=4)
+def _shuffled(size: int, seed: int) -> np.ndarray:
+    shuffled = np.random.default_rng(seed).permutation(size)
+    shuffled.setflags(write=False)
+    return shuffled
 
 
 def peak_of(values: np.ndarray, seed: int = 0) -> Tuple[int, int]:
@@ -49,7 +71,7 @@ def peak_of(values: np.ndarray, seed: int = 0) -> Tuple[int, int]:
     flat = checked(values).reshape(-1)
     best = np.flatnonzero(flat == flat.max())
     if len(best) > 1:
-        shuffled = np.random.default_rng(seed).permutation(flat.size)
+        shuffled = _shuffled(flat.size, seed)
         best = shuffled[np.isin(shuffled, best)]
     row, column = divmod(int(best[0]), values.shape[1])
     return row, column

@@ -24,6 +24,21 @@ def test_ties_come_in_random_order_of_a_fixed_seed():
     assert np.array_equal(order, order_of(values)) and not np.array_equal(order, order_of(values, seed=1))
 
 
+@pytest.mark.parametrize('kind', [np.float32, np.float64])
+def test_the_order_is_that_of_a_stable_sort(kind):
+    """Signs, zeros of both signs, the smallest and the largest numbers; and what float32 cannot hold."""
+    random = np.random.default_rng(0)
+    some = [0.0, -0.0, 1e-45, -1e-45, 1e-38, 3.4e38, -3.4e38, 1.0, -1.0]
+    for values in (random.normal(size=(30, 40)), random.integers(-2, 3, (30, 40)), random.choice(some, (30, 40))):
+        values = values.astype(kind)
+        if kind is np.float64:
+            values[0, 0] = 1e300
+        shuffled = np.random.default_rng(7).permutation(values.size)
+        expected = shuffled[np.argsort(-values.reshape(-1)[shuffled].astype(float), kind='stable')]
+        found = order_of(values, seed=7)
+        assert np.array_equal(found, expected) and found.dtype == np.int64
+
+
 def test_the_peak_is_the_first_of_the_order():
     values = np.random.default_rng(0).integers(0, 3, (20, 30)).astype(float)
     for seed in range(5):
