@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
@@ -199,7 +200,8 @@ class _Selection:
             self.classes = self.detector.class_indexes(self.classes)
 
         def select(found: Predictions) -> List[int]:
-            wanted = self.detector.class_indexes(self.classes, targets.prepared)
+            prepared = known().prepared  # type: ignore[union-attr]  # it asks
+            wanted = self.detector.class_indexes(self.classes, prepared)
             return select_detections(found, self.score_thr, wanted, self.instances, self.topk)
 
         targets: BoxTargets
@@ -207,6 +209,8 @@ class _Selection:
             targets = MaskTargets(self.detector, picture, target, select, against, region, **words)
         else:
             targets = BoxTargets(self.detector, picture, target, select, against, **words)
+        # Not by name: in a circle, targets would keep picture and input until the garbage is collected, minutes later.
+        known = weakref.ref(targets)
         return targets
 
 

@@ -39,8 +39,8 @@ class CandidateTargets(BoxTargets):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._counter = Counter()
-        self._selection = Selection(lambda: self._counter.depth)
+        self._counter = counter = Counter()
+        self._selection = Selection(lambda: counter.depth)  # without `self`: no circle keeps the picture
         self._followed: List[Tuple[Candidate, int]] = []
         self._begun = False
 

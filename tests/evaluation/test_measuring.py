@@ -1,5 +1,8 @@
 """One picture measured: the boxes, the maps, and curves that are those of deletion and insertion box by box."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -138,3 +141,18 @@ def test_sanity_is_measured_when_it_is_asked_for(yolox, cases, rows):
     assert all(-1 <= figures['sanity'] < 1 for figures in done.figures['layercam'])
     without = measure(yolox, cases[0], rows, THRESHOLD, maps_only=True)
     assert np.isnan(without.figures['layercam'][0]['sanity'])
+
+
+@pytest.mark.parametrize('options', [dict(), dict(maps_only=True, sanity=True)])
+def test_a_picture_is_let_go_at_once(yolox, pictures, rows, options):
+    """Not when the garbage is collected, which takes hundreds of pictures."""
+    picture = pictures[0].copy()
+    gone = weakref.ref(picture)
+    gc.collect()
+    gc.disable()
+    try:
+        measure(yolox, Case('p0', lambda: (picture, None)), rows, THRESHOLD, **options)
+        del picture
+        assert gone() is None
+    finally:
+        gc.enable()
