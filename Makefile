@@ -33,7 +33,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 supported = @case ' $(1) ' in *' $(VERSION) '*) ;; *) echo "The pinned packages need one of Python $(1), and \
 $(or $(PYTHON),python3) is $(or $(VERSION),not there): say which to take, as in make PYTHON=/usr/bin/python3.11." >&2; exit 1 ;; esac
 
-.PHONY: help demo test test-openmmlab lint format clean
+.PHONY: help demo test test-openmmlab memory lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -56,6 +56,9 @@ test: lint $(READY)  ## Lint, check types and run the tests on the default famil
 
 test-openmmlab: $(READY_OPENMMLAB)  ## Run the same tests on the original packages (PYTHON=python3.8 to 3.11)
 	OMP_NUM_THREADS=1 $(VENV_OPENMMLAB)/bin/python $(PYTEST)
+
+memory: $(READY)  ## Measure whether many pictures take more memory than few (a quarter of an hour)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_curve.py
 
 lint: $(READY)  ## Check style, format and types
 	$(VENV)/bin/ruff check .

@@ -146,13 +146,13 @@ def test_sanity_is_measured_when_it_is_asked_for(yolox, cases, rows):
 @pytest.mark.parametrize('options', [dict(), dict(maps_only=True, sanity=True)])
 def test_a_picture_is_let_go_at_once(yolox, pictures, rows, options):
     """Not when the garbage is collected, which takes hundreds of pictures."""
-    picture = pictures[0].copy()
-    gone = weakref.ref(picture)
+    held = [pictures[0].copy()]
+    gone = weakref.ref(held[0])
     gc.collect()
     gc.disable()
     try:
-        measure(yolox, Case('p0', lambda: (picture, None)), rows, THRESHOLD, **options)
-        del picture
+        measure(yolox, Case('p0', lambda: (held[0], None)), rows, THRESHOLD, **options)
+        held.clear()
         assert gone() is None
     finally:
         gc.enable()
