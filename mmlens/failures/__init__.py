@@ -11,9 +11,9 @@ Example:
 
 from __future__ import annotations
 
-from .explaining import ExplainedFailure, Why
+from .explaining import ExplainedFailure, Why, check_asked
 from .failure import Failure
 from .find import find_errors
 from .report import ErrorReport
 
-__all__ = ['ErrorReport', 'ExplainedFailure', 'Failure', 'Why', 'find_errors']
+__all__ = ['ErrorReport', 'ExplainedFailure', 'Failure', 'Why', 'check_asked', 'find_errors']

@@ -36,7 +36,7 @@ def drawing_of_failure(explained: Any, colormap: Optional[str] = None, alpha: Op
     """
     look = Look.of(explained.fusion, colormap, alpha)
     failure, picture = explained.failure, explained.picture
-    marks = _marks(failure)
+    marks = _marks(failure, explained.candidate)
     x1, y1, x2, y2 = _around(picture, marks)
     cut = picture[y1:y2, x1:x2]
     number = 1 + sum(1 if each.counter is None else 2 for each in explained.maps)
@@ -54,7 +54,7 @@ def drawing_of_failure(explained: Any, colormap: Optional[str] = None, alpha: Op
         words = (each.title, each.question, f'no map: {each.blank}' if each.blank else '')
         panels.append(_panel(plain, bare, words, values, look, explained.method))
         if each.counter is not None and not each.blank:
-            words = (f'what speaks for {failure.truth_name}', '', '')
+            words = (each.counter_title, '', '')
             panels.append(_panel(plain, bare, words, each.counter[y1:y2, x1:x2], look, explained.method))
     return compose(panels, len(panels) if len(panels) <= _IN_A_ROW else None)
 
@@ -70,13 +70,13 @@ def _panel(
     return Panel(drawn, title, detail=method, bar=None if blank else look.bar, note=note)
 
 
-def _marks(failure: Any) -> List[Mark]:
+def _marks(failure: Any, candidate: Optional[np.ndarray]) -> List[Mark]:
     """The detection on top of the object."""
     marks = []
     if failure.box is not None:
         marks.append(Mark(failure.box, WRONG, f'{failure.class_name} {failure.score:.2f}'))
     if failure.truth is not None:
-        marks.append(Mark(failure.truth, TRUTH, f'{failure.truth_name}, annotated'))
+        marks.append(Mark(failure.truth, TRUTH, f'{failure.truth_name}, annotated', beside=candidate))
     return marks
 
 
@@ -98,11 +98,13 @@ def _around(picture: np.ndarray, marks: List[Mark]) -> Tuple[int, int, int, int]
 
 
 def _moved(mark: Mark, x: int, y: int) -> Mark:
-    return replace(mark, box=np.asarray(mark.box) - (x, y, x, y))
+    beside = None if mark.beside is None else np.asarray(mark.beside) - (x, y, x, y)
+    return replace(mark, box=np.asarray(mark.box) - (x, y, x, y), beside=beside)
 
 
 def _scaled(mark: Mark, scale: float) -> Mark:
-    return replace(mark, box=np.asarray(mark.box) * scale)
+    beside = None if mark.beside is None else np.asarray(mark.beside) * scale
+    return replace(mark, box=np.asarray(mark.box) * scale, beside=beside)
 
 
 def _joined(*words: str) -> str:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from mmlens import explain_boxes
-from mmlens.failures.explaining import explain_failure, questions_of
+from mmlens import BoxMap, explain_boxes
+from mmlens.errors import LayerError, MethodError
+from mmlens.failures.explaining import _cut_off, _tell_candidate, check_asked, explain_failure, questions_of
 from mmlens.failures.listing import errors_of
 
 
@@ -41,8 +42,6 @@ def test_edges_at_the_border_say_so(yolox, noise, failures):
     for box, outside in (([-3.0, 2, 50, 60], ['left']), ([0.5, 2, 50, 95], ['left', 'bottom'])):
         wrong.box = np.array(box)
         wrong.truth = np.array([40.0, 40, 48, 48])
-        from mmlens.failures.explaining import _cut_off
-
         assert [edge for edge in ('left', 'top', 'right', 'bottom') if _cut_off(edge, wrong, noise)] == outside
     assert not _cut_off('score', wrong, noise)
 
@@ -70,8 +69,46 @@ def test_a_box_that_stands_elsewhere_in_the_order_is_found_by_its_place(yolox, n
     assert 'did not find this box again' in why.blank and not why.values.any()
 
 
-def test_missed_objects_are_asked_nothing_yet(failures):
-    assert questions_of(failures['missed']) == []
+def test_missed_objects_are_explained_by_the_candidate_that_stands_for_them(yolox, noise, failures):
+    missed = failures['missed']
+    assert [question.target for question in questions_of(missed)] == ['score']
+    missed.truth = np.array([20.0, 20, 60, 70])
+    explained = explain_failure(yolox, noise, missed)
+    (why,) = explained.maps
+    asked = dict(boxes=[missed.truth], labels=[missed.truth_label], signed=True)
+    (plain,) = explain_boxes(yolox, noise, **asked)
+    np.testing.assert_array_equal(why.values, plain.normalised)
+    np.testing.assert_array_equal(why.counter, plain.counter)
+    np.testing.assert_array_equal(explained.candidate, plain.candidate)
+    assert f'by IoU {plain.overlap:.2f} and scores {plain.score:.3f} for cup' in explained.notes[0]
+
+
+def test_objects_that_cannot_be_explained_say_why(yolox, noise, failures):
+    missed = failures['missed']
+    missed.truth = np.array([10.0, 10, 10, 20])  # without area, as some annotations are
+    explained = explain_failure(yolox, noise, missed)
+    assert explained.maps[0].blank and explained.candidate is None
+    empty = np.zeros((90, 128), np.float32)
+    box = BoxMap(-1, missed.truth, 0, 'cup', 0.0, empty, empty, blank='nothing there', overlap=0.0)
+    _tell_candidate(explained, explained.maps[0], box)
+    assert explained.notes == ['No candidate of the detector overlaps it.']
+
+
+def test_names_are_checked_before_the_work():
+    check_asked('gradcam', None)
+    with pytest.raises(MethodError, match='nothing'):
+        check_asked('nothing', None)
+    with pytest.raises(MethodError, match='nothing'):
+        check_asked('gradcam', 'nothing')
+
+
+def test_what_a_method_cannot_answer_is_told_on_the_sheet(yolox, noise, failures):
+    explained = explain_failure(
+        yolox, noise, failures['localisation'], method='drise', method_options=dict(num_masks=4)
+    )
+    assert all('knows scores and overlaps only' in why.blank for why in explained.maps)
+    with pytest.raises(LayerError):
+        explain_failure(yolox, noise, failures['localisation'], layers=['nowhere'])
 
 
 def test_a_sheet_is_drawn_of_each(yolox, noise, failures):

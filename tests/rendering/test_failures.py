@@ -32,6 +32,9 @@ def test_object_and_detection_have_a_colour_each():
     missed = drawing_of_failure(explained(None, np.array([50.0, 50, 200, 200]), kind='missed'))
     assert has(missed.image, TRUTH) and not has(missed.image, WRONG)
     assert len(missed.of_kind('title')) == 1
+    shown = explained(None, np.array([50.0, 50, 200, 200]), kind='missed')
+    plain, shown.candidate = (drawing_of_failure(shown).image == TRUTH).all(-1).sum(), np.array([90.0, 90, 250, 260])
+    assert (drawing_of_failure(shown).image == TRUTH).all(-1).sum() > plain
 
 
 def test_a_panel_a_map_and_one_for_the_true_class():

@@ -91,7 +91,7 @@ def find(args: argparse.Namespace, passes: Passes) -> ErrorReport:
     """Go through the pictures."""
     with quiet():
         from ...explain.networks import open_detector
-        from ...failures import find_errors
+        from ...failures import check_asked, find_errors
 
         if args.ann and args.images:
             from ...evaluation import CocoFile
@@ -108,6 +108,7 @@ def find(args: argparse.Namespace, passes: Passes) -> ErrorReport:
             raise MmlensError(
                 f'No checkpoint was given, and {args.config} has no load_from: name one after the config.'
             )
+        check_asked(args.method, args.fusion)  # before the work
         return find_errors(
             detector,
             annotations=args.ann,
@@ -153,6 +154,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     with progress_bar(2) as bar, pictures.shown_on(bar), sheets.shown_on(bar):
         with pictures.of_a_picture():
             report = find(args, pictures)
+        report.write(folder)  # whatever becomes of the sheets
         drawn = 0
         if not pictures.stopped:
             with sheets.of_a_picture():
