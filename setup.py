@@ -118,7 +118,7 @@ setup(
     package_data={'mmlens': ['py.typed']},
     install_requires=['numpy', 'Pillow', 'rich'],
     extras_require=EXTRAS,
-    entry_points={'console_scripts': ['mmlens = mmlens.cli.main:main']},
+    entry_points={'console_scripts': ['mmlens = mmlens.cli.main:run']},
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

@@ -3,9 +3,7 @@
 `--method gradcam` draws what MMYOLO's own script does: gradient times activation at the neck.
 """
 
-import sys
-
-from mmlens.cli.commands import boxam
+from mmlens.cli.main import run
 
 if __name__ == '__main__':
-    sys.exit(boxam.main())
+    run('boxam')

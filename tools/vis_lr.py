@@ -1,8 +1,6 @@
 """Draw the learning rate, by the name and arguments of MMClassification's script: the same as `mmlens lr`."""
 
-import sys
-
-from mmlens.cli.commands import lr
+from mmlens.cli.main import run
 
 if __name__ == '__main__':
-    sys.exit(lr.main())
+    run('lr')

@@ -55,3 +55,11 @@ def main(argv: Optional[List[str]] = None) -> int:
     # Only the first word is parsed here; the rest belongs to the command's own parser.
     command = build_parser().parse_args(argv[:1]).command
     return importlib.import_module(f'.commands.{command}', __package__).main(argv[1:])
+
+
+def run(command: Optional[str] = None) -> None:
+    """Be the process of ``mmlens``, or of a script that stands for one command, and exit with its status."""
+    from ..compat import lazy_registries
+
+    lazy_registries.install()
+    sys.exit(main(None if command is None else [command, *sys.argv[1:]]))

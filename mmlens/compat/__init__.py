@@ -12,6 +12,7 @@ from mmlens.compat import (
     mmcv_version,
     mmdet_grounding_dino,
     mmdet_ssd,
+    mmengine_metafiles,
     mmengine_names,
     mmpose_xtcocotools,
 )
@@ -37,5 +38,6 @@ def prepare(*names: str) -> None:
     mmdet_ssd.install()
     mmdet_grounding_dino.install()
     mmengine_names.install()
+    mmengine_metafiles.install()
     mmpose_xtcocotools.install()
     require(*ALWAYS, *(name for name in names if name in PROVIDERS))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
 import threading
 from types import ModuleType
-from typing import Any, Callable, ContextManager, Dict, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, List, Optional, Sequence
 
 Around = Callable[[str], ContextManager[None]]
 
@@ -18,21 +19,28 @@ def around_import(name: str, context: Around) -> None:
 
     Args:
         name: Full name of the module.
-        context: Returns the context manager; called when the import happens. A second one for the same name replaces
-            the first.
+        context: Returns the context manager; called when the import happens. Several for one name are entered in the
+            order in which they were given, each once.
     """
-    for finder in sys.meta_path:
-        if isinstance(finder, _Finder):
-            finder.contexts[name] = context
-            return
-    sys.meta_path.insert(0, _Finder({name: context}))
+    finder = next((finder for finder in sys.meta_path if isinstance(finder, _Finder)), None)
+    if finder is None:
+        finder = _Finder()
+        sys.meta_path.insert(0, finder)
+    contexts = finder.contexts.setdefault(name, [])
+    if context not in contexts:
+        contexts.append(context)
+
+
+def is_hooked(name: str) -> bool:
+    """Whether something is done around the import of a module."""
+    return any(name in finder.contexts for finder in sys.meta_path if isinstance(finder, _Finder))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
     """Comes first in ``sys.meta_path``; finds the module as usual, and wraps the loader that was found."""
 
-    def __init__(self, contexts: Dict[str, Around]) -> None:
-        self.contexts = contexts
+    def __init__(self) -> None:
+        self.contexts: Dict[str, List[Around]] = {}
         self._searching = threading.local()
 
     def find_spec(
@@ -51,11 +59,11 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 class _Loader(importlib.abc.Loader):
-    """The module's own loader, within the context."""
+    """The module's own loader, within the contexts."""
 
-    def __init__(self, loader: Any, context: Around) -> None:
+    def __init__(self, loader: Any, contexts: Sequence[Around]) -> None:
         self._loader = loader
-        self._context = context
+        self._contexts = contexts
 
     def __getattr__(self, name: str) -> Any:  # get_data, get_source, get_resource_reader, ...
         return getattr(self._loader, name)
@@ -64,5 +72,7 @@ class _Loader(importlib.abc.Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        with self._context(module.__name__):
+        with contextlib.ExitStack() as stack:
+            for context in self._contexts:
+                stack.enter_context(context(module.__name__))
             self._loader.exec_module(module)

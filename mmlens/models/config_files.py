@@ -69,7 +69,7 @@ def _why_not_imported(error: ImportError) -> str:
     return reason(error)
 
 
-class _DataLoader(yaml.SafeLoader):
+class _DataLoader(getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):  # type: ignore[misc]
     """YAML's plain types, and the tuples that mmengine writes."""
 
 

@@ -42,10 +42,12 @@ def test_a_module_runs_within_the_context_when_it_is_first_imported(fresh, modul
     ], done.stderr
 
 
-def test_the_last_context_of_a_name_counts_and_each_name_has_its_own(fresh, modules):
+def test_contexts_of_a_name_are_nested_each_once_and_each_name_has_its_own(fresh, modules):
     code = """
-around_import('outer.inner', noting('first'))
+first = noting('first')
+around_import('outer.inner', first)
 around_import('outer.inner', noting('second'))
+around_import('outer.inner', first)
 around_import('outer', noting('another'))
 print(len([finder for finder in sys.meta_path if type(finder).__module__.startswith('mmlens')]))
 import outer
@@ -54,8 +56,10 @@ import outer
     assert done.stdout.splitlines() == [
         '1',
         'another outer',
+        'first outer.inner',
         'second outer.inner',
         'inner runs',
+        'after outer.inner',
         'after outer.inner',
         'outer runs',
         'after outer',
