@@ -8,10 +8,24 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, Set, Union
 
-from .errors import OutputError
+from .errors import ModelError, OutputError
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+def check_is_file(path: Union[str, Path], what: str) -> None:
+    """Check that a file of a model exists.
+
+    Args:
+        path: The file.
+        what: What it is: ``'checkpoint'``.
+
+    Raises:
+        ModelError: If it does not.
+    """
+    if not Path(path).is_file():
+        raise ModelError(f'No {what} {path}: check the path.')
 
 
 @contextlib.contextmanager

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
-from ..errors import ModelError
 from .arguments import read_cfg_options, words
 from .guard import quiet
 from .layer_table import print_layers
+from .model_files import check_model_files
 from .outputs import folder_of_results, plan_outputs
 from .pass_options import check_resume_place
 from .progress import Passes
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def load(args: argparse.Namespace) -> Network:
-    """Open the network that the arguments name, whatever its family."""
+    """Open the network that the arguments name, whatever its family.
+
+    Raises:
+        MmlensError: If it cannot be opened, or has no trained weights where more than its layers is asked for.
+    """
+    check_model_files(args, trained=not getattr(args, 'preview_model', False))
     with quiet():
         # First, because it prepares the import of mmengine and its relatives.
         from ..explain.networks import open_network
@@ -36,16 +41,6 @@ def load(args: argparse.Namespace) -> Network:
             resize_only=getattr(args, 'resize_only', False),
             family=args.family,
         )
-
-
-def check_trained(args: argparse.Namespace, network: Network) -> None:
-    """Check that a model has trained weights.
-
-    Raises:
-        ModelError: If neither the arguments nor the config name a checkpoint.
-    """
-    if not args.checkpoint and not network.model.cfg.get('load_from'):
-        raise ModelError(f'No checkpoint was given, and {args.config} has no load_from: name one after the config.')
 
 
 def run_job(
@@ -83,5 +78,4 @@ def run_job(
         if args.show:
             check_display()
         network = load(args)
-        check_trained(args, network)
         return Run(lambda picture: draw(network, picture), same_size, args.show, passes).over(sources, places)

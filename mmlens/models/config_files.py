@@ -16,6 +16,7 @@ from mmengine.utils import get_object_from_string
 
 from .. import compat
 from ..errors import ModelError, reason
+from ..files import check_is_file
 
 ENDINGS = ('.py', '.yaml', '.yml', '.json')
 # Whose classes a file of data may name by their full path, as configs that mmengine dumped do.
@@ -42,8 +43,7 @@ def read_file(name: str) -> Config:
             return get_config(name)
         except Exception as error:
             raise ModelError(f"No config '{name}' in the installed {package}: {reason(error)}") from error
-    if not Path(name).is_file():
-        raise ModelError(f'No config file {name}: check the path.')
+    check_is_file(name, 'config file')
     if Path(name).suffix not in ENDINGS:
         raise ModelError(f'{name} is not a config: it must end in .py, .yaml or .json.')
     try:

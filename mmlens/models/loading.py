@@ -15,6 +15,7 @@ from torch import nn
 
 from .. import compat
 from ..errors import MmlensError, MmlensWarning, ModelError, reason
+from ..files import check_is_file
 from ..pipelines import unwrap_dataset
 from .config_checks import check_sections, warn_of_unknown
 from .config_files import read_file
@@ -213,8 +214,7 @@ def _local_file(checkpoint: str) -> str:
             except OSError as error:
                 raise ModelError(f'Cannot download {checkpoint}: {reason(error)}') from error
         return str(path)
-    if not Path(checkpoint).is_file():
-        raise ModelError(f'No checkpoint {checkpoint}: check the path.')
+    check_is_file(checkpoint, 'checkpoint')
     return checkpoint
 
 

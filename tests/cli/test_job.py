@@ -6,9 +6,9 @@ import pytest
 
 from mmlens.cli.arguments import Parser
 from mmlens.cli.commands import boxam
-from mmlens.cli.job import check_trained, load, run_job
+from mmlens.cli.job import load, run_job
 from mmlens.cli.run import Drawn
-from mmlens.errors import MmlensError, ModelError
+from mmlens.errors import MmlensError
 
 
 def arguments(*words):
@@ -23,18 +23,6 @@ def test_the_network_of_the_arguments_is_opened(model, pictures):
     network = load(arguments('pics/a.png', *model, '--device', 'cpu', '--cfg-options', 'model.test_cfg.max_per_img=2'))
     assert network.family == 'detector' and network.model.test_cfg.max_per_img == 2
     assert network.class_names == ['ant', 'bee', 'cow']
-
-
-def test_random_weights_are_not_drawn(model, pictures):
-    args = arguments('pics/a.png', model[0], '--device', 'cpu')
-    network = load(args)
-    with pytest.raises(ModelError) as raised:
-        check_trained(args, network)
-    assert str(raised.value) == (
-        f'No checkpoint was given, and {model[0]} has no load_from: name one after the config.'
-    )
-    network.model.cfg.load_from = model[1]
-    check_trained(args, network)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     'samples': {'choices', 'compat', 'errors', 'models', 'pipelines', 'results'},
     'histories': {'errors', 'files', 'rendering'},
     'schedules': {'choices', 'compat', 'errors', 'files', 'models', 'pipelines', 'rendering'},
-    'models': {'compat', 'errors', 'pipelines'},
+    'models': {'compat', 'errors', 'files', 'pipelines'},
     'metrics': {'errors'},
     'attribution': {'compat', 'errors', 'files'},
     'results': {'errors', 'files', 'rendering'},

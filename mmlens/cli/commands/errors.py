@@ -11,6 +11,7 @@ from ...errors import MmlensError, count
 from ...files import UniqueNames, write_picture
 from ..arguments import Parser, add_fusion, add_weights, fraction, parse, positive, rank, read_cfg_options
 from ..guard import DONE, SOME_FAILED, guarded, quiet, say, tell
+from ..model_files import check_model_files
 from ..outputs import check_writable
 from ..progress import Passes, progress_bar
 
@@ -89,6 +90,7 @@ def _type_of_error(text: str) -> str:
 
 def find(args: argparse.Namespace, passes: Passes) -> ErrorReport:
     """Go through the pictures."""
+    check_model_files(args)
     with quiet():
         from ...explain.networks import open_detector
         from ...failures import check_asked, find_errors
@@ -104,10 +106,6 @@ def find(args: argparse.Namespace, passes: Passes) -> ErrorReport:
             cfg_options=read_cfg_options(args.cfg_options),
             resize_only=args.resize_only,
         )
-        if not args.checkpoint and not detector.cfg.get('load_from'):
-            raise MmlensError(
-                f'No checkpoint was given, and {args.config} has no load_from: name one after the config.'
-            )
         check_asked(args.method, args.fusion)  # before the work
         return find_errors(
             detector,

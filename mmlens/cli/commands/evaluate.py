@@ -12,6 +12,7 @@ from ...errors import MmlensError, count
 from ...files import write_atomically, write_picture
 from ..arguments import Parser, add_weights, fraction, key_value, parse, positive, rank, read_cfg_options
 from ..guard import DONE, FAILED, guarded, quiet
+from ..model_files import check_model_files
 from ..outputs import check_writable
 from ..progress import progress_bar
 from ..sources import find_sources
@@ -143,6 +144,7 @@ def rows_of(args: argparse.Namespace, detector: Detector) -> List[Row]:
 
 def load(args: argparse.Namespace) -> Detector:
     """Open the detector that the arguments name."""
+    check_model_files(args)
     with quiet():
         from ...explain.networks import open_detector
 
@@ -153,8 +155,6 @@ def load(args: argparse.Namespace) -> Detector:
             cfg_options=read_cfg_options(args.cfg_options),
             resize_only=args.resize_only,
         )
-    if not args.checkpoint and not detector.cfg.get('load_from'):
-        raise MmlensError(f'No checkpoint was given, and {args.config} has no load_from: name one after the config.')
     if detector.needs_words:
         raise MmlensError(f'{detector.name} looks for words: `mmlens evaluate` measures detectors of fixed classes.')
     return detector

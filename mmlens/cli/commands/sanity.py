@@ -22,7 +22,6 @@ from ..arguments import (
     words,
 )
 from ..guard import DONE, guarded, tell
-from ..job import check_trained
 from ..job import load as open_named
 from ..outputs import Inputs, check_writable
 from ..progress import progress_bar
@@ -105,7 +104,6 @@ def main(argv: Optional[List[str]] = None) -> int:
         if any(source.is_video for source in sources):
             raise MmlensError('`mmlens sanity` works on pictures only.')
         network = open_named(args)
-        check_trained(args, network)
         from ...explain.sanity import check_sanity
 
         with progress_bar(2) as bar:

@@ -1,0 +1,38 @@
+"""The files of a model, checked before anything heavy is imported."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..errors import ModelError
+from ..files import check_is_file
+from .arguments import read_cfg_options
+from .guard import quiet
+
+
+def check_model_files(args: argparse.Namespace, trained: bool = True) -> None:
+    """Check the config and the checkpoint that the arguments of a command name.
+
+    Configs of installed packages are looked for when the packages are imported.
+
+    Args:
+        args: With ``config``, ``checkpoint`` and ``cfg_options``.
+        trained: Whether there has to be a checkpoint, of the arguments or of the config.
+
+    Raises:
+        ModelError: If there is no such file, or no checkpoint is named.
+    """
+    if '::' not in args.config:
+        check_is_file(args.config, 'config file')
+    if args.checkpoint and not args.checkpoint.startswith(('http://', 'https://')):
+        check_is_file(args.checkpoint, 'checkpoint')
+    if trained and not args.checkpoint and not _names_weights(args):
+        raise ModelError(f'No checkpoint was given, and {args.config} has no load_from: name one after the config.')
+
+
+def _names_weights(args: argparse.Namespace) -> bool:
+    with quiet():
+        from ..models.config_files import read_file
+
+    options = read_cfg_options(args.cfg_options) or {}
+    return bool(options['load_from'] if 'load_from' in options else read_file(args.config).get('load_from'))
