@@ -26,7 +26,8 @@ def load(args: argparse.Namespace) -> Network:
     """Open the network that the arguments name, whatever its family.
 
     Raises:
-        MmlensError: If it cannot be opened, or has no trained weights where more than its layers is asked for.
+        MmlensError: If it cannot be opened, or has no trained weights where more than its layers is asked for
+            (``args.preview_model``).
     """
     check_model_files(args, trained=not getattr(args, 'preview_model', False))
     with quiet():

@@ -26,6 +26,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         '--depth', type=positive, metavar='N', help='depth to which nested modules are listed (default: all)'
     )
+    parser.set_defaults(preview_model=True)  # weights may be random
     return parser
 
 
