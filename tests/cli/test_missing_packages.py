@@ -16,7 +16,8 @@ COMMANDS = {
 
 
 def run(command, missing, folder):
-    (folder / 'pic.png').write_bytes(b'')
+    for name in ('pic.png', 'w.pth'):
+        (folder / name).write_bytes(b'')
     code = f'import sys; sys.modules[{missing!r}] = None; from mmlens.cli.main import main; sys.exit(main({command!r}))'
     return subprocess.run([sys.executable, '-c', code], cwd=str(folder), capture_output=True, text=True, timeout=120)
 

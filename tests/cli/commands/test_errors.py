@@ -84,7 +84,11 @@ def test_ctrl_c_keeps_what_is_done(model, data, capfd, tmp_path, monkeypatch):
         return plain(*given)
 
     monkeypatch.setattr(find, 'errors_of', interrupted)
-    assert main([*model, *data]) == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in processes in the background
+    try:
+        assert main([*model, *data]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     out, err = capfd.readouterr()
     assert 'Ended early: these are the errors of 1 picture of 2' in out
     assert 'out holds what was found so far' in err
