@@ -234,9 +234,11 @@ def curves_of(
         of_rows: Row -> a map a box.
         missed: Boxes that missed an object -> the column of its scores, which are not relative.
 
-    Whole, grey and blurred picture are scored once for all, and a map that boxes or rows share once for all of them.
+    Whole, grey and blurred picture are scored once for all, and an order of pixels that boxes or rows share once for
+    all of them.
     """
-    keys = {row: [_key(values) for values in maps] for row, maps in of_rows.items()}
+    known = {id(values): _key(values) for values in {id(v): v for maps in of_rows.values() for v in maps}.values()}
+    keys = {row: [known[id(values)] for values in maps] for row, maps in of_rows.items()}
     different = {
         key: values for row, maps in of_rows.items() for key, values in zip(keys[row], maps) if values is not None
     }
@@ -263,8 +265,8 @@ def curves_of(
 
 
 def _key(values: Optional[np.ndarray]) -> bytes:
-    """Tells maps apart by what they hold."""
-    return b'' if values is None else hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
+    """Tells maps apart by the order of their pixels, which is all that altered pictures depend on."""
+    return b'' if values is None else hashlib.blake2b(order_of(values).data, digest_size=16).digest()
 
 
 def _chained(picture: np.ndarray, maps: List[np.ndarray]) -> Iterator[np.ndarray]:

@@ -54,7 +54,7 @@ def test_what_maps_share_is_run_once(yolox, pictures, measured):
     picture, boxes = pictures[0], measured.boxes[:2]
     maps = [np.random.default_rng(seed).random((90, 128)) for seed in range(3)]
     scores = BoxScores(yolox, [box.box for box in boxes], [box.label for box in boxes])
-    rows = dict(a=[maps[0], maps[0].copy()], b=[maps[1], None], c=[maps[2], maps[1]])
+    rows = dict(a=[maps[0], maps[0].copy()], b=[maps[1], None], c=[maps[2], maps[1] ** 3])  # the order is the same
     curves = curves_of(scores, picture, rows)
     assert scores.passes == 3 + 3 * 18
     assert curves['b'][1] == {} and curves['a'][0]['deletion'][0] == curves['c'][1]['insertion'][-1] == 1
