@@ -14,8 +14,6 @@ from ..attribution.restore import swapped_forwards
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 _SILUS = ('SiLU', 'Swish')  # the latter is mmcv's, and written out
 
-Replacement = Callable[..., Any]
-
 
 @contextlib.contextmanager
 def quick_passes(model: nn.Module) -> Iterator[None]:
@@ -23,44 +21,52 @@ def quick_passes(model: nn.Module) -> Iterator[None]:
 
     In each ``ConvModule`` of mmcv that is a convolution, its batch norm and an activation in this order, the norm
     becomes part of the convolution's weights, and SiLU overwrites what the convolution returned. What has hooks, or a
-    forward that somebody replaced, is left as it is. On other models nothing changes.
+    forward that somebody replaced, is left as it is. Other modules stay what they are.
 
     Args:
         model: The model; given back as it was.
     """
-    replaced: Dict[nn.Module, Replacement] = {}
+    folded: Dict[nn.Module, Callable[[Tensor], Tensor]] = {}
     for module in model.modules():
-        if type(module).__name__ == 'ConvModule':
-            replaced.update(_folded(module))
+        if type(module).__name__ == 'ConvModule' and _can_be_folded(module):
+            folded[module] = _folded(module)
 
-    def quick(module: nn.Module, forward: Replacement, args: Tuple, kwargs: Dict[str, Any]) -> Any:
-        return replaced[module](*args, **kwargs)
+    def quick(module: nn.Module, forward: Callable[..., Any], args: Tuple, kwargs: Dict[str, Any]) -> Any:
+        # Asked for less than all of it, a module does what it is asked for.
+        return folded[module](args[0]) if len(args) == 1 and not kwargs else forward(*args, **kwargs)
 
-    with swapped_forwards(list(replaced), quick):
+    with swapped_forwards(list(folded), quick):
         yield
 
 
-def _folded(module: Any) -> Dict[nn.Module, Replacement]:
-    """The parts of a ConvModule with what they do instead; empty where that would not be the same."""
-    conv: Any = module.conv
-    norm: Any = module.norm if module.with_norm else None
+def _can_be_folded(module: Any) -> bool:
+    """Whether a ConvModule is what :func:`quick_passes` says, and nobody would notice."""
+    conv, norm, activation = _parts_of(module)
     plain = type(conv) is nn.Conv2d and conv.padding_mode == 'zeros' and conv.weight.dtype == torch.float32
-    if not plain or type(norm) not in _NORMS or tuple(module.order) != ('conv', 'norm', 'act'):
-        return {}
-    if norm.running_var is None or _watched(module) or _watched(conv) or _watched(norm):
-        return {}
-    # Not in training: mmcv's own form of this, which it may have switched on, is left alone.
-    if getattr(module, 'fast_conv_bn_eval_forward', None) is not None:
-        return {}
+    if not plain or type(norm) not in _NORMS or norm.running_var is None:
+        return False
+    if tuple(module.order) != ('conv', 'norm', 'act') or module.with_explicit_padding:
+        return False
+    return not any(_watched(part) for part in (module, conv, norm, activation) if part is not None)
+
+
+def _folded(module: Any) -> Callable[[Tensor], Tensor]:
+    """What a ConvModule does, in one or two steps; several may share a convolution, each with a norm of its own."""
+    conv, norm, activation = _parts_of(module)
     weight, bias = _weights_of(conv, norm)
-    found: Dict[nn.Module, Replacement] = {
-        conv: lambda x: F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups),
-        norm: lambda x: x,
-    }
-    activation: Any = module.activate if module.with_activation else None
-    if type(activation).__name__ in _SILUS and not _watched(activation):
-        found[activation] = lambda x, *_: F.silu(x, inplace=True)
-    return found
+
+    def run(x: Tensor) -> Tensor:
+        x = F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+        if activation is None:
+            return x
+        return F.silu(x, inplace=True) if type(activation).__name__ in _SILUS else activation(x)
+
+    return run
+
+
+def _parts_of(module: Any) -> Tuple[Any, Any, Any]:
+    norm = module.norm if module.with_norm else None
+    return module.conv, norm, module.activate if module.with_activation else None
 
 
 def _weights_of(conv: nn.Conv2d, norm: Any) -> Tuple[Tensor, Tensor]:

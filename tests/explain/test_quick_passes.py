@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
+import cv2
 import pytest
 import torch
 from mmcv.cnn import ConvModule
 from torch import nn
 
+from mmlens import load_detector
 from mmlens.explain.quick_passes import quick_passes
+
+ROOT = Path(__file__).resolve().parents[2]
+SHAPE = sorted((ROOT / 'projects' / 'shapes' / 'pictures').glob('*.jpg'))[0]
 
 
 def conv_module(**options):
@@ -60,15 +66,31 @@ def test_what_comes_out_is_the_same(options, inputs):
     assert not any('forward' in vars(part) for part in module.modules())
 
 
-def test_the_norm_does_not_run_and_the_activation_overwrites(inputs, monkeypatch):
+def test_the_norm_does_not_run(inputs, monkeypatch):
     module, seen = conv_module(), []
-    monkeypatch.setattr(nn.BatchNorm2d, 'forward', lambda self, x: seen.append('norm') or x)
-    with torch.no_grad(), quick_passes(module):
-        returned = module.conv(inputs)
-        module.activate(returned)
-        assert torch.equal(module.activate(returned.clone()), torch.nn.functional.silu(returned))
-        module(inputs)
-    assert not seen
+    with torch.no_grad():
+        expected = module(inputs, activate=False)
+        monkeypatch.setattr(nn.BatchNorm2d, 'forward', lambda self, x: seen.append('norm') or x)
+        with quick_passes(module):
+            module(inputs)
+            assert not seen
+            module(inputs, activate=False)  # asked for less, it does as it always does
+            assert seen == ['norm'] and not torch.equal(module.conv(inputs), expected)
+
+
+def test_modules_that_share_a_convolution_keep_norms_of_their_own(inputs):
+    """So do the levels of RTMDet's head."""
+    one, other = conv_module(), conv_module()
+    other.conv = one.conv
+    both = nn.ModuleList([one, other])
+    with torch.no_grad():
+        other.norm.weight.mul_(3)
+        expected = [module(inputs) for module in both]
+        with quick_passes(both):
+            found = [module(inputs) for module in both]
+    for quick, slow in zip(found, expected):
+        torch.testing.assert_close(quick, slow, atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(expected[0], expected[1])
 
 
 def test_what_somebody_watches_or_replaced_is_left_alone(inputs):
@@ -81,11 +103,11 @@ def test_what_somebody_watches_or_replaced_is_left_alone(inputs):
             with quick_passes(module):
                 module(inputs)
         assert torch.equal(seen[-2], seen[-1])
-    module = conv_module()
-    module.conv.forward = lambda x: torch.ones(2, 4, 9, 8)
+    module = conv_module(act_cfg=None)
+    module.norm.forward = lambda x: torch.ones(2, 4, 9, 8)
     with torch.no_grad(), quick_passes(module):
-        assert torch.equal(module.conv(inputs), torch.ones(2, 4, 9, 8))
-    assert 'forward' in vars(module.conv)
+        assert torch.equal(module(inputs), torch.ones(2, 4, 9, 8))
+    assert 'forward' in vars(module.norm)
 
 
 def test_a_model_is_given_back_after_an_error(inputs):
@@ -95,9 +117,17 @@ def test_a_model_is_given_back_after_an_error(inputs):
     assert not any('forward' in vars(part) for part in module.modules())
 
 
-@pytest.mark.parametrize('name', ['yolox', 'yolov5', 'faster_rcnn'])
+@pytest.fixture(scope='module')
+def rtmdet():
+    shapes = ROOT / 'projects' / 'shapes'
+    files = shapes / 'configs' / 'shapes_rtmdet.py', shapes / 'checkpoints' / 'shapes_rtmdet.pth'
+    return load_detector(str(files[0]), str(files[1]), device='cpu')
+
+
+@pytest.mark.parametrize('name', ['yolox', 'yolov5', 'faster_rcnn', 'rtmdet'])
 def test_detections_are_the_same(request, name, picture):
     detector = request.getfixturevalue(name)
+    picture = cv2.imread(str(SHAPE)) if name == 'rtmdet' else picture
     prepared = detector.prepare(picture)
     with torch.no_grad():
         expected = detector.predict(prepared)
