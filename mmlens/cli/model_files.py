@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..downloads import is_address
 from ..errors import ModelError
 from ..files import check_is_file
 from .arguments import read_cfg_options
@@ -24,7 +25,7 @@ def check_model_files(args: argparse.Namespace, trained: bool = True) -> None:
     """
     if '::' not in args.config:
         check_is_file(args.config, 'config file')
-    if args.checkpoint and not args.checkpoint.startswith(('http://', 'https://')):
+    if args.checkpoint and not is_address(args.checkpoint):
         check_is_file(args.checkpoint, 'checkpoint')
     if trained and not args.checkpoint and not _names_weights(args):
         raise ModelError(f'No checkpoint was given, and {args.config} has no load_from: name one after the config.')

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import glob
-import http.client
 import os
-import posixpath
-import shutil
-import urllib.error
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
 
+from ..downloads import download, file_name, is_address
 from ..errors import PictureError
-from ..version import __version__
 
 # The extensions that MMYOLO's scripts look for in a folder.
 PICTURES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm')
-
-TIMEOUT = 30  # seconds without a byte
 
 
 @dataclass(frozen=True)
@@ -60,8 +52,10 @@ def find_sources(img: str, downloads: Path, results: Optional[Path] = None) -> L
     Raises:
         PictureError: If nothing was found, or the list or URL cannot be read.
     """
-    if img.lower().startswith(('http://', 'https://')):
-        return [_named(download(img, downloads))]
+    if is_address(img):
+        target = downloads / file_name(img)
+        download(img, target, PictureError)
+        return [_named(target)]
     path = Path(img)
     if path.is_dir():
         return _of_folder(path, results)
@@ -70,34 +64,6 @@ def find_sources(img: str, downloads: Path, results: Optional[Path] = None) -> L
     if glob.has_magic(img):
         return _of_pattern(img)
     raise PictureError(f'{img} does not exist; give a picture, a video, a folder, a pattern, a list file or a URL.')
-
-
-def download(address: str, folder: Path) -> Path:
-    """Download a file.
-
-    Returns:
-        The file in ``folder``, named after the last part of the URL.
-
-    Raises:
-        PictureError: If the URL cannot be downloaded.
-    """
-    name = posixpath.basename(urllib.parse.unquote(urllib.parse.urlsplit(address).path)) or 'download'
-    target = folder / name
-    request = urllib.request.Request(address, headers={'User-Agent': f'mmlens/{__version__}'})
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, target.open('wb') as file:
-            shutil.copyfileobj(answer, file)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise PictureError(f'{address} cannot be downloaded: {_why(error)}.') from error
-    return target
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f'HTTP {error.code} {error.reason}'
-    # urllib wraps the network's error: `<urlopen error [Errno 111] Connection refused>`.
-    cause = getattr(error, 'reason', error)
-    return str(getattr(cause, 'strerror', None) or cause).rstrip('.')
 
 
 def _named(path: Path) -> Source:

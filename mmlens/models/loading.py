@@ -14,7 +14,8 @@ from mmengine.config import Config
 from torch import nn
 
 from .. import compat
-from ..errors import MmlensError, MmlensWarning, ModelError, reason
+from ..downloads import cached_name, download, is_address
+from ..errors import MmlensError, MmlensWarning, ModelError, OutputError, reason
 from ..files import check_is_file
 from ..pipelines import unwrap_dataset
 from .config_checks import check_sections, warn_of_unknown
@@ -204,15 +205,15 @@ def _does_not_fit(checkpoint: str, error: RuntimeError) -> str:
 
 
 def _local_file(checkpoint: str) -> str:
-    if checkpoint.startswith(('http://', 'https://')):
-        folder = Path(torch.hub.get_dir()) / 'checkpoints'
-        path = folder / checkpoint.rsplit('/', 1)[-1]
+    if is_address(checkpoint):
+        path = Path(torch.hub.get_dir()) / 'checkpoints' / cached_name(checkpoint)
         if not path.is_file():
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-                torch.hub.download_url_to_file(checkpoint, str(path))
-            except OSError as error:
-                raise ModelError(f'Cannot download {checkpoint}: {reason(error)}') from error
+                download(checkpoint, path, ModelError)
+            except OutputError as error:
+                raise ModelError(
+                    f'{checkpoint} cannot be kept in {path.parent}: set TORCH_HOME to a folder.'
+                ) from error
         return str(path)
     check_is_file(checkpoint, 'checkpoint')
     return checkpoint

@@ -310,7 +310,7 @@ def test_a_url_that_does_not_answer(yolox_config, monkeypatch, tmp_path):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setenv('no_proxy', '*')  # the address below is this machine's own
     sentence = sentence_of(load_detector, yolox_config, 'http://127.0.0.1:9/weights.pth')
-    assert sentence.startswith('Cannot download http://127.0.0.1:9/weights.pth: ')
+    assert sentence == 'http://127.0.0.1:9/weights.pth cannot be downloaded: Connection refused.'
     assert not list(tmp_path.rglob('*.pth'))
 
 
@@ -318,16 +318,35 @@ def test_a_url_is_loaded_once(yolox_config, weights, save, monkeypatch, tmp_path
     """A file that is in torch's cache is not asked for again."""
     folder = tmp_path / 'hub' / 'checkpoints'
     folder.mkdir(parents=True)
-    save({'state_dict': weights}).rename(folder / 'tiny.pth')
+    save({'state_dict': weights}).rename(folder / 'tiny-0123abcd.pth')
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    model = load_detector(yolox_config, 'http://127.0.0.1:9/tiny.pth', device='cpu').model
+    model = load_detector(yolox_config, 'http://127.0.0.1:9/tiny-0123abcd.pth', device='cpu').model
     assert torch.equal(model.state_dict()[BIAS], weights[BIAS])
+
+
+def test_weights_of_the_same_name_at_two_addresses_are_not_mistaken(yolox_config, weights, save, monkeypatch, tmp_path):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr(
+        'mmlens.models.loading.download', lambda address, path, error: asked.append(address) or put(path)
+    )
+
+    def put(path):
+        weights[BIAS] = weights[BIAS] + 1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save({'state_dict': weights}).rename(path)
+
+    asked, found = [], []
+    for address in ('http://h/one/ck.pth', 'http://h/two/ck.pth', 'http://h/one/ck.pth'):
+        found.append(load_detector(yolox_config, address, device='cpu').model.state_dict()[BIAS])
+    assert asked == ['http://h/one/ck.pth', 'http://h/two/ck.pth']
+    assert torch.equal(found[0], found[2]) and torch.equal(found[0] + 1, found[1])
 
 
 def test_a_cache_that_cannot_be_written(yolox_config, monkeypatch, tmp_path):
     (tmp_path / 'file').write_text('')
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'file'))
-    assert 'Cannot download' in sentence_of(load_detector, yolox_config, 'http://127.0.0.1:9/weights.pth')
+    monkeypatch.setenv('no_proxy', '*')
+    assert 'set TORCH_HOME' in sentence_of(load_detector, yolox_config, 'http://127.0.0.1:9/weights.pth')
 
 
 # Class names
