@@ -11,23 +11,20 @@ import torch
 
 from ..attribution.restore import evaluating
 from ..errors import MethodError, MmlensError
-from ..metrics import FOREGROUND, iou
+from ..metrics import iou
 from ..models.detector import Detector
 from ..models.inputs import Picture
-from ..models.predictions import Predictions
 from ..results.boxes import BoxExplanation, BoxMap
 from ..results.comparison import BoxComparison, BoxPair
 from .again import Detection, explain_again
 from .boxes import explain_boxes
 from .networks import NetworkLike, installed_versions, open_detector
+from .same_objects import Found, Match, change_between, match_sides
 
 # Methods whose raw values are parts of the target's logit, whatever the network: gradients times activations.
 _IN_LOGITS = ('gradcam', 'hirescam', 'layercam', 'integratedgradients')
 _ADDING = ('', 'sum', 'max', 'mean')  # fusions that keep this unit
-# For each object the ranks of the detections of a and b, and the annotated object.
-Match = Tuple[Optional[int], Optional[int], Optional[np.ndarray]]
 _DTYPES = ('float32', 'float16', 'bfloat16')
-_LOW = 0.05  # a detection below the threshold may still be what the other side has found, down to this score
 
 
 def compare_boxes(
@@ -71,8 +68,11 @@ def compare_boxes(
         classes: Names of classes: the others are left out.
         **settings: What is asked of both; see :func:`mmlens.explain_boxes`.
 
+    For an object that one side alone found, the other one explains the candidate that stands for it before thresholds
+    and suppression; see ``boxes`` of :func:`mmlens.explain_boxes`.
+
     Returns:
-        The objects, the most changed first.
+        The objects: first those that one side alone found, then the others, the most changed first.
 
     Raises:
         MmlensError: With one sentence on what is wrong.
@@ -97,11 +97,13 @@ def compare_boxes(
     matches = match_sides(sides[0].found, sides[1].found, score_thr, truths, truth_names)
     matches = [match for match in matches if classes is None or _name(match, sides) in classes]
     explained = [side.explain(whole, ranks) for side, ranks in zip(sides, _ranks(matches))]
+    for n, (side, (_, boxes)) in enumerate(zip(sides, explained)):
+        side.stand_in(whole, boxes, explained[1 - n][1])
     comparable, why = _comparable(explained[0][0], explained[1][0], sides[0].settings == sides[1].settings)
     pairs = [
         _pair(*boxes, match[2], comparable) for boxes, match in zip(zip(explained[0][1], explained[1][1]), matches)
     ]
-    pairs.sort(key=lambda pair: (-pair.change, -max(box.score for box in (pair.a, pair.b) if box is not None)))
+    pairs.sort(key=lambda pair: (all(pair.found), -pair.change, -abs(pair.score_change)))
     result = BoxComparison(
         whole,
         explained[0][0],
@@ -137,23 +139,6 @@ def _name(match: Match, sides: Sequence[_Side]) -> str:
     return side.found.names[rank]
 
 
-class Found:
-    """What one side found in a plain pass.
-
-    Attributes:
-        boxes: Shape (N, 4), best first.
-        scores: Shape (N,).
-        labels: Shape (N,).
-        names: N class names.
-    """
-
-    def __init__(self, found: Predictions, names: Sequence[str]) -> None:
-        self.boxes = found.boxes.detach().float().cpu().numpy().astype(np.float64)
-        self.scores = found.scores.detach().float().cpu().numpy().astype(np.float64)
-        self.labels = found.labels.cpu().numpy()
-        self.names = list(names)
-
-
 class _Side:
     """One of the two: a detector and what is asked of it."""
 
@@ -173,12 +158,39 @@ class _Side:
         wanted = [Detection(r, int(self.found.labels[r]), self.found.boxes[r]) for r in ranks if r is not None]
         with self._context:
             if not wanted:  # nothing to explain, but what would have been asked is known
-                return explain_boxes(self.detector, picture, score_thr=1.0, instances=[], **self.settings), [
-                    None for _ in ranks
-                ]
+                self.explanation = explain_boxes(self.detector, picture, score_thr=1.0, instances=[], **self.settings)
+                return self.explanation, [None for _ in ranks]
             explanation, maps = explain_again(self.detector, picture, wanted, **self.settings)
         left = iter(maps)
+        self.explanation = explanation
         return explanation, [None if rank is None else next(left) for rank in ranks]
+
+    def stand_in(self, picture: np.ndarray, boxes: List[Optional[BoxMap]], others: Sequence[Optional[BoxMap]]) -> None:
+        """For each object that the other side alone found, explain the candidate that stands for it here.
+
+        Args:
+            picture: The picture.
+            boxes: What this side found; gaps are filled in place.
+            others: What the other side found.
+        """
+        names = list(self.detector.class_names)
+        lost = [
+            (n, other)
+            for n, (own, other) in enumerate(zip(boxes, others))
+            if own is None and other is not None and other.overlap is None and other.class_name in names
+        ]
+        if not lost:
+            return
+        given = [other.box.tolist() for _, other in lost]
+        labels = [names.index(other.class_name) for _, other in lost]
+        try:
+            with self._context:
+                found = explain_boxes(self.detector, picture, boxes=given, labels=labels, **self.settings)
+        except MmlensError:  # of this detector, or this method, no candidates are known
+            return
+        for (n, _), box in zip(lost, found):
+            boxes[n] = box
+            self.explanation.boxes.append(box)
 
 
 def _autocast(detector: Detector, dtype: str) -> ContextManager[Any]:
@@ -206,61 +218,6 @@ class _Reusable(contextlib.AbstractContextManager):  # type: ignore[type-arg]
             raise MethodError(f'This detector does not run in {name} here ({words}): leave out `dtype_b`.') from error
 
 
-def match_sides(
-    a: Found,
-    b: Found,
-    score_thr: float,
-    truths: Optional[np.ndarray] = None,
-    truth_names: Sequence[str] = (),
-) -> List[Match]:
-    """Find out which detections of two sides are the same object.
-
-    Returns:
-        For each object the ranks of the detections of a and b, ``None`` for a side without one, and the annotated
-        object, if it is one.
-    """
-    low = min(_LOW, score_thr)
-    found: List[Match] = []
-    taken: Tuple[set, set] = (set(), set())
-    for truth, name in zip([] if truths is None else np.asarray(truths, np.float64).reshape(-1, 4), truth_names):
-        ranks = [_best(side, truth, name, taken[n], low) for n, side in enumerate((a, b))]
-        found += _kept(a, b, ranks[0], ranks[1], score_thr, taken, truth)
-    for rank in range(len(a.scores)):
-        if rank not in taken[0]:
-            other = _best(b, a.boxes[rank], a.names[rank], taken[1], low)
-            found += _kept(a, b, rank, other, score_thr, taken)
-    for rank in range(len(b.scores)):
-        if rank not in taken[1]:
-            found += _kept(a, b, None, rank, score_thr, taken)
-    return found
-
-
-def _best(side: Found, box: np.ndarray, name: str, taken: set, low: float) -> Optional[int]:
-    """The detection of a class that overlaps a box most, of those that are not taken."""
-    alike = iou(box, side.boxes) * (np.array(side.names) == name) * (side.scores >= low)
-    alike[list(taken)] = 0
-    return int(alike.argmax()) if len(alike) and alike.max() >= FOREGROUND else None
-
-
-def _kept(
-    a: Found,
-    b: Found,
-    of_a: Optional[int],
-    of_b: Optional[int],
-    score_thr: float,
-    taken: Tuple[set, set],
-    truth: Optional[np.ndarray] = None,
-) -> List[Match]:
-    """The match as the only item, if one of the two scores enough; its detections are taken then."""
-    scores = [float(side.scores[rank]) for side, rank in ((a, of_a), (b, of_b)) if rank is not None]
-    if not scores or max(scores) < score_thr:
-        return []
-    for ranks, rank in zip(taken, (of_a, of_b)):
-        if rank is not None:
-            ranks.add(rank)
-    return [(of_a, of_b, truth)]
-
-
 def _comparable(a: BoxExplanation, b: BoxExplanation, same: bool) -> Tuple[bool, str]:
     """Whether raw values have the same unit, and a sentence on it."""
     own = 'each map is shown on a scale of its own'
@@ -280,16 +237,10 @@ def _pair(a: Optional[BoxMap], b: Optional[BoxMap], truth: Optional[np.ndarray],
         scale = float(there[0].raw.max()) if there and comparable else 0.0
         return BoxPair(name, a, b, scale, truth=truth)
     scale = max(float(a.raw.max()), float(b.raw.max())) if comparable else 0.0
-    overlap = float(iou(a.box, b.box[None])[0])
-    return BoxPair(name, a, b, scale, overlap, change_between(a.raw, b.raw), truth)
-
-
-def change_between(one: np.ndarray, other: np.ndarray) -> float:
-    """How much two maps (H, W) >= 0 differ, whatever their scales: ``sum |p - q| / 2``, each a share of its sum."""
-    sums = float(one.sum(dtype=np.float64)), float(other.sum(dtype=np.float64))
-    if not all(sums):
-        return float(sums[0] != sums[1])
-    return float(np.abs(one / sums[0] - other / sums[1]).sum(dtype=np.float64) / 2)
+    pair = BoxPair(name, a, b, scale, 0.0, change_between(a.raw, b.raw), truth)
+    if all(pair.found):
+        pair.overlap = float(iou(a.box, b.box[None])[0])
+    return pair
 
 
 def _notes(result: BoxComparison, score_thr: float) -> List[str]:

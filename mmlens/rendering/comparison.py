@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, List, Optional, Sequence
 
 import numpy as np
@@ -31,7 +30,8 @@ def drawing_of_comparison(
     """Draw a sheet: first what each side found, then a row an object, the most changed first.
 
     A row has the map of each side and their difference, b minus a: red where b shows more, blue where a does. A side
-    that did not find the object has the plain picture, and then there is no difference.
+    that did not find the object shows the candidate that stands for it, dashed; without one it has the plain picture,
+    and there is no difference.
 
     Args:
         comparison: What :func:`mmlens.compare_boxes` returned.
@@ -58,7 +58,7 @@ def drawing_of_comparison(
 
 
 def _overview(plain: np.ndarray, comparison: BoxComparison, side: int, scale: float) -> Panel:
-    boxes = [_of(pair, side) for pair in comparison.pairs]
+    boxes = [_of(pair, side) for pair in comparison.pairs if pair.found[side]]
     marks = [_mark(box, side, scale, f'{box.class_name} {box.score:.2f}') for box in boxes if box is not None]
     name, explanation = comparison.names[side], (comparison.a, comparison.b)[side]
     how = ', '.join(explanation.layers[:2]) + (' ...' if len(explanation.layers) > 2 else '')
@@ -80,9 +80,13 @@ def _side(
     heat = resize(finite(values), (plain.shape[1], plain.shape[0]))
     drawn = draw_marks(look.lay(plain, heat), [_mark(box, side, scale), *truth])
     title = f'{name}: {box.class_name} {box.score:.2f}'
-    note = f'no map: {box.blank}' if box.blank else ''
+    notes = [f'no map: {box.blank}'] if box.blank else []
+    if not pair.found[side]:
+        title = f'{name}: no {box.class_name}'
+        overlap = '' if box.candidate is None else f' (dashed, IoU {box.overlap:.2f})'
+        notes.insert(0, f'not found: its candidate{overlap} scores {box.score:.3f}')
     bar = None if box.blank else look.bar
-    return Panel(drawn, title, colour=SIDES[side], bar=bar, note=note, item=item)
+    return Panel(drawn, title, colour=SIDES[side], bar=bar, note='; '.join(notes), item=item)
 
 
 def _difference(
@@ -96,7 +100,8 @@ def _difference(
     drawn = draw_marks(look.lay(plain, resize(finite(difference), (plain.shape[1], plain.shape[0]))), marks)
     key = [(words, colour) for (_, colour), words in zip(look.ends('', ''), (f'more in {first}', f'more in {second}'))]
     scales = 'on one scale' if comparison.comparable else 'each on its own scale'
-    note = f'score {pair.score_change:+.2f}; IoU {pair.overlap:.2f}; maps {scales}'
+    overlap = [f'IoU {pair.overlap:.2f}'] if all(pair.found) else []
+    note = '; '.join([f'score {pair.score_change:+.2f}', *overlap, f'maps {scales}'])
     detail = f'change {pair.change:.2f}'
     return Panel(drawn, f'{second} - {first}', detail=detail, bar=look.bar, key=key, note=note, item=item)
 
@@ -106,5 +111,5 @@ def _of(pair: BoxPair, side: int) -> Optional[BoxMap]:
 
 
 def _mark(box: BoxMap, side: int, scale: float, text: str = '') -> Mark:
-    mark = Mark(np.asarray(box.box, np.float64), SIDES[side], text)
-    return replace(mark, box=mark.box * scale)
+    candidate = None if box.candidate is None else np.asarray(box.candidate, np.float64) * scale
+    return Mark(np.asarray(box.box, np.float64) * scale, SIDES[side], text, beside=candidate)

@@ -22,12 +22,13 @@ class BoxPair(Record):
 
     Attributes:
         class_name: Its class.
-        a, b: The detection of each side with its map; ``None`` for a side that did not find it.
+        a, b: The detection of each side with its map; for a side that did not find it, the candidate that stands for
+            the other side's box, or ``None`` if nothing is known of one.
         scale: What raw maps are divided by to be shown on one scale; 0 where each is shown on its own.
         overlap: IoU of the two boxes; 0 if only one found it.
         change: How much the maps differ: ``sum |p_a - p_b| / 2`` with each map's energy as a share ``p`` of 1; from 0,
-            for maps that are the same but for their scale, to 1, for maps that have nothing in common, and for an
-            object that only one side found. A blank map has nothing in common with any but a blank one.
+            for maps that are the same but for their scale, to 1, for maps that have nothing in common, and where there
+            is only one. A blank map has nothing in common with any but a blank one.
         truth: Shape (4,): the annotated object, if there is one.
     """
 
@@ -40,12 +41,19 @@ class BoxPair(Record):
     truth: Optional[np.ndarray] = None
 
     def __repr__(self) -> str:
-        scores = ' and '.join('not found' if side is None else f'{side.score:.2f}' for side in (self.a, self.b))
+        sides = zip((self.a, self.b), self.found)
+        scores = ' and '.join(f'{side.score:.2f}' if side and found else 'not found' for side, found in sides)
         return f'<BoxPair {self.class_name}: {scores}, change {self.change:.2f}>'
 
     @property
+    def found(self) -> Tuple[bool, bool]:
+        """Whether a and b found the object."""
+        of_a, of_b = (side is not None and side.overlap is None for side in (self.a, self.b))
+        return of_a, of_b
+
+    @property
     def score_change(self) -> float:
-        """Score of b minus that of a; 0 for a side that did not find the object."""
+        """Score of b minus that of a; of a side that did not find the object that of its candidate, or 0."""
         a, b = (0.0 if side is None else side.score for side in (self.a, self.b))
         return b - a
 
@@ -58,14 +66,16 @@ class BoxPair(Record):
 
     @property
     def difference(self) -> Optional[np.ndarray]:
-        """What b shows minus what a shows, shape (H, W), in [-1, 1]; ``None`` if only one found the object."""
+        """What b shows minus what a shows, shape (H, W), in [-1, 1]; ``None`` if there is only one map."""
         a, b = self.shown('a'), self.shown('b')
         return None if a is None or b is None else b - a
 
 
 @dataclass(eq=False, repr=False)
 class BoxComparison(Explanation[BoxPair]):
-    """The objects of one picture by two detectors, or by one under two settings, the most changed first.
+    """The objects of one picture by two detectors, or by one under two settings.
+
+    First come those that only one found, then the others; the most changed first.
 
     Attributes:
         picture: Shape (H, W, 3), uint8, BGR, as it was read.

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from mmlens import compare_boxes, explain_boxes
-from mmlens.errors import MethodError, MmlensError
-from mmlens.explain.comparing import Found, change_between, match_sides
-from mmlens.models.predictions import Predictions
+from mmlens.errors import MethodError, MmlensError, ModelError
+from mmlens.explain import comparing
 
 
 @pytest.fixture(scope='module')
@@ -23,48 +22,12 @@ def other(yolox):
     return changed
 
 
-def found(*detections):
-    """Of ``(box, name, score)``."""
-    boxes, names, scores = zip(*detections) if detections else ((), (), ())
-    boxes = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-    return Found(Predictions(boxes, torch.tensor(scores), torch.zeros(len(scores), dtype=torch.int64)), names)
-
-
-BOX, BESIDE = [0.0, 0, 10, 10], [50.0, 0, 60, 10]
-
-
-def test_matches_by_hand():
-    a = found((BOX, 'cup', 0.9), (BESIDE, 'cup', 0.6), (BOX, 'fork', 0.4), (BESIDE, 'knife', 0.2))
-    b = found((BESIDE, 'fork', 0.8), ([0, 0, 10, 8], 'cup', 0.25), ([0, 0, 10, 4], 'fork', 0.7))
-    # The cup is below the threshold in b alone; the fork of b lies elsewhere; the knife scores too little.
-    expected = [(0, 1, None), (1, None, None), (2, None, None), (None, 0, None), (None, 2, None)]
-    assert match_sides(a, b, 0.3) == expected
-    assert match_sides(a, b, 0.85) == [(0, 1, None)]
-    assert match_sides(found(), found(), 0.3) == []
-
-
-def test_detections_are_matched_by_the_annotated_object_first():
-    truth = [0.0, 0, 10, 12]
-    a, b = found(([0, 0, 10, 8], 'cup', 0.9)), found(([0, 4, 10, 16], 'cup', 0.8))
-    assert match_sides(a, b, 0.3) == [(0, None, None), (None, 0, None)]
-    ((of_a, of_b, box),) = match_sides(a, b, 0.3, np.array([truth]), ['cup'])
-    assert (of_a, of_b, box.tolist()) == (0, 0, truth)
-    assert len(match_sides(a, b, 0.3, np.array([truth]), ['fork'])) == 2
-
-
-def test_a_change_by_hand():
-    one = np.array([[1.0, 1, 0, 0]])
-    assert change_between(one, 3 * one) == 0
-    assert change_between(one, np.array([[0, 0, 5.0, 0]])) == 1
-    assert change_between(one, np.array([[0, 2.0, 2, 0]])) == 0.5
-    assert (change_between(0 * one, one), change_between(0 * one, 0 * one)) == (1, 0)
-
-
 def test_both_sides_have_their_own_maps(yolox, other, picture):
     compared = compare_boxes(yolox, other, picture, method='gradcam', score_thr=0.4)
     assert compared.comparable and 'one scale' in compared.why and compared.notes[0] == compared.why
-    assert [pair.change for pair in compared] == sorted((pair.change for pair in compared), reverse=True)
-    both = [pair for pair in compared if pair.a and pair.b]
+    order = [(all(pair.found), -pair.change) for pair in compared]
+    assert order == sorted(order)
+    both = [pair for pair in compared if all(pair.found)]
     assert both
     for detector, side in ((yolox, 'a'), (other, 'b')):
         plain = {box.index: box for box in explain_boxes(detector, picture, score_thr=0.0, method='gradcam')}
@@ -74,6 +37,32 @@ def test_both_sides_have_their_own_maps(yolox, other, picture):
     for pair in both:
         assert pair.scale == max(pair.a.raw.max(), pair.b.raw.max()) and pair.overlap >= 0.5
         assert max(pair.shown('a').max(), pair.shown('b').max()) == pytest.approx(1)
+
+
+def test_the_candidate_stands_in_for_what_one_side_did_not_find(yolox, other, picture):
+    compared = compare_boxes(yolox, other, picture, method='gradcam', score_thr=0.4)
+    alone = [pair for pair in compared if not all(pair.found)]
+    assert alone and compared.pairs[: len(alone)] == alone
+    for pair in alone:
+        detector, lost, there = (yolox, pair.a, pair.b) if pair.found[1] else (other, pair.b, pair.a)
+        given = explain_boxes(detector, picture, method='gradcam', boxes=[there.box.tolist()], labels=[there.label])
+        np.testing.assert_array_equal(lost.raw, given[0].raw)
+        assert lost.score == given[0].score and pair.difference is not None
+
+
+def test_without_candidates_there_is_one_map_only(yolox, other, picture, monkeypatch):
+    plain = comparing.explain_boxes
+
+    def knows_none(*given, **asked):
+        if 'boxes' in asked:
+            raise ModelError('no candidates')
+        return plain(*given, **asked)
+
+    monkeypatch.setattr(comparing, 'explain_boxes', knows_none)
+    compared = compare_boxes(yolox, other, picture, method='gradcam', score_thr=0.4)
+    alone = [pair for pair in compared if not all(pair.found)]
+    assert alone and all(pair.difference is None and pair.change == 1 for pair in alone)
+    assert all(pair.a is None or pair.b is None for pair in alone)
 
 
 def test_a_detector_is_the_same_as_itself(yolox, picture):
@@ -98,7 +87,7 @@ def test_settings_of_different_units_are_not_put_on_one_scale(yolox, picture):
 
 def test_half_precision_is_another_setting(yolox, picture):
     compared = compare_boxes(yolox, None, picture, dtype_b='bfloat16', method='gradcam', score_thr=0.4)
-    pairs = [pair for pair in compared if pair.a and pair.b]
+    pairs = [pair for pair in compared if all(pair.found)]
     assert pairs and any(pair.a.score != pair.b.score for pair in pairs)
     with pytest.raises(MmlensError, match="Unknown `dtype_b` 'int8'"):
         compare_boxes(yolox, None, picture, dtype_b='int8')

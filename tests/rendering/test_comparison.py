@@ -50,6 +50,21 @@ def test_maps_lie_on_one_scale_and_the_difference_has_a_sign():
     assert red > blue  # more in b
 
 
+def test_the_candidate_of_a_side_that_did_not_find_the_object_is_dashed():
+    lost = box(12, 4.0)
+    lost.overlap, lost.candidate = 0.5, lost.box + 6
+    drawing = drawing_of_comparison(comparison(BoxPair('cup', lost, box(12, 4.0), 4.0)))
+    assert len(drawing.of_kind('title')) == 5
+    left, right = drawing.of_kind('picture')[0], drawing.of_kind('panel')[0]
+
+    def marked(place, colour):
+        x1, y1, x2, y2 = place.rect
+        return has(drawing.image[y1:y2, x1:x2], colour)
+
+    assert not marked(left, SIDES[0]) and marked(right, SIDES[1])  # it is not among what the side found
+    assert marked(drawing.of_kind('panel')[1], SIDES[0])
+
+
 def test_what_one_side_did_not_find_has_no_difference():
     drawing = drawing_of_comparison(comparison(BoxPair('cup', None, box(12, 4.0), 4.0)))
     assert len(drawing.of_kind('title')) == 4

@@ -29,6 +29,12 @@ def test_pairs_in_numbers(compared):
     alone, both = compared
     assert both.score_change == -0.25 and alone.score_change == -0.5
     assert (both.shown('a') == 0.5).all() and (both.shown('b') == 1).all() and (both.difference == 0.5).all()
+    assert (both.found, alone.found) == ((True, True), (True, False))
+    given = box(-1, 0.25, 1)
+    given.overlap = 0.5
+    lost = BoxPair('cup', given, box(0, 0.5, 1))
+    assert lost.found == (False, True) and lost.score_change == 0.25 and lost.difference is not None
+    assert repr(lost) == '<BoxPair cup: not found and 0.50, change 1.00>'
     assert alone.difference is None and alone.shown('b') is None
     assert repr(both) == '<BoxPair cup: 0.75 and 0.50, change 0.25>'
     assert repr(alone) == '<BoxPair cup: 0.50 and not found, change 1.00>'

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...results.comparison import BoxComparison, BoxPair
 
 DEFAULT_FOLDER = './output/compare'
-_COLUMNS = ('picture', 'class', 'score_a', 'score_b', 'score_change', 'iou', 'change')
+_COLUMNS = ('picture', 'class', 'score_a', 'score_b', 'found_a', 'found_b', 'score_change', 'iou', 'change')
 _OF_B = ('method', 'layers', 'fusion', 'against', 'target')
 
 
@@ -211,16 +211,16 @@ def _drawn(found: BoxComparison, args: argparse.Namespace) -> Drawn:
 
 def describe(pair: BoxPair, names: Tuple[str, str]) -> str:
     """An object in a line."""
-    sides = zip(names, (pair.a, pair.b))
-    scores = '  '.join(f'{name} {"not found" if box is None else f"{box.score:.2f}"}' for name, box in sides)
+    sides = zip(names, (pair.a, pair.b), pair.found)
+    scores = '  '.join(f'{name} {f"{box.score:.2f}" if box and there else "not found"}' for name, box, there in sides)
     return f'{pair.class_name:<16} {scores}  change {pair.change:.2f}'
 
 
 def _write_table(compared: List[Tuple[str, BoxPair]], folder: Path) -> None:
-    """Write ``compare.csv``: all objects, the most changed first."""
+    """Write ``compare.csv``: all objects, first those that only one found, then the others, the most changed first."""
     if not compared:
         return
-    compared = sorted(compared, key=lambda each: -each[1].change)
+    compared = sorted(compared, key=lambda each: (all(each[1].found), -each[1].change))
     with write_atomically(folder / 'compare.csv') as temporary, open(
         temporary, 'w', newline='', encoding='utf-8'
     ) as file:
@@ -228,5 +228,10 @@ def _write_table(compared: List[Tuple[str, BoxPair]], folder: Path) -> None:
         writer.writerow(_COLUMNS)
         for picture, pair in compared:
             scores = ['' if box is None else round(box.score, 6) for box in (pair.a, pair.b)]
-            rest = (round(pair.score_change, 6), round(pair.overlap, 6), round(pair.change, 6))
+            rest = (
+                *(int(each) for each in pair.found),
+                round(pair.score_change, 6),
+                round(pair.overlap, 6),
+                round(pair.change, 6),
+            )
             writer.writerow([picture, pair.class_name, *scores, *rest])

@@ -46,8 +46,8 @@ def test_sheets_maps_and_the_table(models, pictures, capfd):
     assert cv2.imread('out/1.png').shape[1] > 900
     with open('out/compare.csv', newline='') as file:
         rows = list(csv.DictReader(file))
-    changes = [float(row['change']) for row in rows]
-    assert changes == sorted(changes, reverse=True) and {row['picture'] for row in rows} <= {'0.png', '1.png'}
+    order = [(row['found_a'] == row['found_b'], -float(row['change'])) for row in rows]
+    assert order == sorted(order) and {row['picture'] for row in rows} <= {'0.png', '1.png'}
     assert len([row for row in rows if row['picture'] == '0.png']) == len(found)
 
 
