@@ -13,6 +13,7 @@ from ...errors import MmlensError, count
 from ...files import write_atomically
 from ..arguments import Parser, add_cfg_options, add_fusion, fraction, parse, positive, read_cfg_options
 from ..guard import guarded, quiet
+from ..model_files import check_model_files
 from ..outputs import plan_outputs
 from ..run import Drawn, Picture, Run
 from ..sources import Source, find_sources
@@ -124,6 +125,15 @@ def settings_b(args: argparse.Namespace) -> Dict[str, Any]:
     return {name: getattr(args, f'{name}_b') for name in _OF_B if getattr(args, f'{name}_b') is not None}
 
 
+def _annotations(args: argparse.Namespace) -> Optional[CocoFile]:
+    if not args.ann:
+        return None
+    with quiet():
+        from ...evaluation import CocoFile
+
+    return CocoFile(Path(args.ann), Path(args.images))
+
+
 def _sources(words: Words, file: Optional[CocoFile], args: argparse.Namespace, downloads: Path) -> List[Source]:
     if file is not None:
         return [Source(file.images / each['file_name'], Path(each['file_name']).name) for each in file.pictures]
@@ -155,15 +165,15 @@ def main(argv: Optional[List[str]] = None) -> int:
     words = read_words(args)
     compared: List[Tuple[str, BoxPair]] = []
     with tempfile.TemporaryDirectory(prefix='mmlens-') as downloads, contextlib.ExitStack() as after:
-        with quiet():
-            from ...evaluation import CocoFile
-            from ...explain.networks import open_detector
-
-            file = CocoFile(Path(args.ann), Path(args.images)) if args.ann else None
+        file = _annotations(args)
         sources = _sources(words, file, args, Path(downloads))
         places = plan_outputs(sources, args.out_dir)
+        for config, checkpoint in filter(None, (words.a, words.b)):
+            check_model_files(argparse.Namespace(config=config, checkpoint=checkpoint, cfg_options=args.cfg_options))
         options = dict(device=args.device, cfg_options=read_cfg_options(args.cfg_options))
         with quiet():
+            from ...explain.networks import open_detector
+
             a, b = (side and open_detector(*side, **options) for side in (words.a, words.b))
         assert a is not None
         truths = _truths(file, a)

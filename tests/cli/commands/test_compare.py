@@ -90,6 +90,7 @@ def test_a_broken_picture_is_gone_past(models, pictures, capfd):
         (['b.py', 'b.pth', 'pics', '--ann', 'x.json', '--images', 'pics'], '--ann brings its own pictures'),
         (['b.py', 'b.pth', '--ann', 'x.json'], '--ann needs --images'),
         (['--method-b', 'gradcam', 'nowhere.jpg'], 'nowhere.jpg does not exist'),
+        (['--method-b', 'gradcam', 'pics'], 'No config file a.py: check the path'),
     ],
 )
 def test_wrong_words_are_told_in_a_sentence(pictures, capfd, words, sentence):
