@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..attribution.restore import swapped_forwards
 
-_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+# RTMDet's norms are synchronised ones, or what became of them, as soon as there are two processes.
+_NORMS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
 _SILUS = ('SiLU', 'Swish')  # the latter is mmcv's, and written out
 
 
@@ -43,7 +44,7 @@ def _can_be_folded(module: Any) -> bool:
     """Whether a ConvModule is what :func:`quick_passes` says, and nobody would notice."""
     conv, norm, activation = _parts_of(module)
     plain = type(conv) is nn.Conv2d and conv.padding_mode == 'zeros' and conv.weight.dtype == torch.float32
-    if not plain or type(norm) not in _NORMS or norm.running_var is None:
+    if not plain or norm is None or type(norm).forward not in _NORMS or norm.running_var is None:
         return False
     if tuple(module.order) != ('conv', 'norm', 'act') or module.with_explicit_padding:
         return False

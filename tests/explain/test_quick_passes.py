@@ -9,6 +9,7 @@ import cv2
 import pytest
 import torch
 from mmcv.cnn import ConvModule
+from mmengine.model import revert_sync_batchnorm
 from torch import nn
 
 from mmlens import load_detector
@@ -70,12 +71,25 @@ def test_the_norm_does_not_run(inputs, monkeypatch):
     module, seen = conv_module(), []
     with torch.no_grad():
         expected = module(inputs, activate=False)
-        monkeypatch.setattr(nn.BatchNorm2d, 'forward', lambda self, x: seen.append('norm') or x)
+        monkeypatch.setattr(nn.functional, 'batch_norm', lambda x, *_: seen.append('norm') or x)
         with quick_passes(module):
             module(inputs)
             assert not seen
             module(inputs, activate=False)  # asked for less, it does as it always does
             assert seen == ['norm'] and not torch.equal(module.conv(inputs), expected)
+
+
+def test_norms_that_were_synchronised_are_folded_alike(inputs):
+    """RTMDet's become so with the second process: figures must not depend on how many there are."""
+    plain = conv_module()
+    converted = revert_sync_batchnorm(nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(plain)))
+    assert type(converted.norm) is not nn.BatchNorm2d
+    found = []
+    for module in (plain, converted):
+        with torch.no_grad(), quick_passes(module):
+            assert 'forward' in vars(module)
+            found.append(module(inputs))
+    assert torch.equal(*found)
 
 
 def test_modules_that_share_a_convolution_keep_norms_of_their_own(inputs):
