@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .explain.comparing import compare_boxes
     from .explain.features import feature_maps
     from .explain.layers import list_layers
+    from .explain.misses import explain_miss, why_missed
     from .explain.networks import load_classifier, load_detector, open_network
     from .explain.sanity import check_sanity
     from .failures import ErrorReport, find_errors
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .results.comparison import BoxComparison, BoxPair
     from .results.features import FeatureMap, FeatureMaps
     from .results.loading import load
+    from .results.misses import Miss
     from .results.predicted import Predicted
     from .results.samples import SampleSteps
     from .results.sanity import SanityCheck
@@ -47,6 +49,7 @@ _HOME = {
     'LevelMap': 'attribution.fusion',
     'FeatureMaps': 'results.features',
     'Method': 'attribution.methods',
+    'Miss': 'results.misses',
     'MmlensError': 'errors',
     'Predicted': 'results.predicted',
     'SampleSteps': 'results.samples',
@@ -59,6 +62,7 @@ _HOME = {
     'compare_boxes': 'explain.comparing',
     'explain_boxes': 'explain.boxes',
     'explain_classes': 'explain.classes',
+    'explain_miss': 'explain.misses',
     'feature_maps': 'explain.features',
     'find_errors': 'failures',
     'list_layers': 'explain.layers',
@@ -70,6 +74,7 @@ _HOME = {
     'register_method': 'attribution.methods',
     'register_pass_method': 'attribution.methods',
     'rehearse': 'schedules',
+    'why_missed': 'explain.misses',
 }
 
 _LIGHT = ('errors', 'results')  # they need no torch
@@ -87,6 +92,7 @@ __all__ = [
     'FeatureMaps',
     'LevelMap',
     'Method',
+    'Miss',
     'MmlensError',
     'Predicted',
     'SampleSteps',
@@ -100,6 +106,7 @@ __all__ = [
     'compare_boxes',
     'explain_boxes',
     'explain_classes',
+    'explain_miss',
     'feature_maps',
     'find_errors',
     'list_layers',
@@ -112,6 +119,7 @@ __all__ = [
     'register_method',
     'register_pass_method',
     'rehearse',
+    'why_missed',
 ]
 
 

@@ -8,7 +8,7 @@ a candidate is given its best class only, it is given the one asked for.
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,11 @@ _LIFTED = {
     'min_bbox_size': -1,
     'iou_thr': _OFF,
 }
+# What may be lifted apart from the rest.
+LIMITS = ('nms_pre', 'max_per_img', 'max_per_image', 'topk')
+SIZES = ('min_bbox_size',)
+NMS = 'nms'
+EVERYTHING = (*_LIFTED, NMS)
 _NMS = {'type': 'nms', 'iou_threshold': _OFF, 'class_agnostic': True, 'split_thr': _ALL}
 
 _TOPK = {torch.topk, Tensor.topk}
@@ -53,6 +58,7 @@ class Opened:
         depth: How many modules of the network are running; see :attr:`Once.depth`.
         nearest: Chooses among the boxes that come out, for detectors that go on to compute a mask of each.
         only: Which one counts of several sigmoids over tensors of one shape, from 0; ``None`` for all.
+        lift: Names of the settings that are lifted.
     """
 
     def __init__(
@@ -63,8 +69,9 @@ class Opened:
         depth: Callable[[], int],
         nearest: Optional[Nearest] = None,
         only: Optional[int] = None,
+        lift: Collection[str] = EVERYTHING,
     ) -> None:
-        self._model = model
+        self._model, self._lift = model, lift
         self._nearest = nearest
         self._mode = _Steered(sorted(set(labels)), classes, depth, only)
         self._undo: Optional[contextlib.ExitStack] = None
@@ -80,7 +87,7 @@ class Opened:
             yield
             return
         with contextlib.ExitStack() as undo:
-            undo.enter_context(lifted_settings(self._model))
+            undo.enter_context(lifted_settings(self._model, self._lift))
             undo.enter_context(suppression_off(self._nearest))
             undo.enter_context(_without_masks(self._model))
             undo.enter_context(self._mode.over(rows))
@@ -88,19 +95,19 @@ class Opened:
 
 
 @contextlib.contextmanager
-def lifted_settings(model: nn.Module) -> Iterator[None]:
-    """Let everything through all thresholds, limits and suppressions in a model's test configs, but its proposals'."""
+def lifted_settings(model: nn.Module, lift: Collection[str] = EVERYTHING) -> Iterator[None]:
+    """Let everything through thresholds, limits and suppression in a model's test configs, but its proposals'."""
     changed: List[Tuple[Dict[str, Any], str, Any]] = []
     of_proposals = _proposals_settings(model)
     for settings in list(settings_of(model)):
         if id(settings) in of_proposals:
             continue
         for name, value in _LIFTED.items():
-            now = settings.get(name)
+            now = settings.get(name) if name in lift else None
             if isinstance(now, (int, float)) and not isinstance(now, bool):
                 changed.append((settings, name, now))
                 settings[name] = value
-        if isinstance(settings.get('nms'), dict):
+        if NMS in lift and isinstance(settings.get('nms'), dict):
             changed.append((settings, 'nms', settings['nms']))
             settings['nms'] = type(settings['nms'])(_NMS)
     try:

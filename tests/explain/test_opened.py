@@ -8,7 +8,7 @@ from torch import nn
 
 from mmlens.attribution.passes.once import Once
 from mmlens.attribution.restore import evaluating
-from mmlens.explain.opened import Opened, lifted_settings, suppression_off
+from mmlens.explain.opened import LIMITS, NMS, Opened, lifted_settings, suppression_off
 from mmlens.explain.post_processing import settings_of
 
 KINDS = ['yolox', 'yolov5', 'faster_rcnn', 'mask_rcnn', 'detr', 'dino']
@@ -119,3 +119,13 @@ def test_candidates_that_are_told_and_sigmoids_that_do_not_count():
     with Opened(Head(), [0], 3, lambda: 0, only=1).opened():
         first, second = logits.sigmoid(), logits.sigmoid()
     assert bool((first > 0).all()) and second[:, 1:].tolist() == [[0, 0], [0, 0]]
+
+
+def test_some_settings_alone(faster_rcnn):
+    model = faster_rcnn.model
+    own = model.roi_head.test_cfg
+    with lifted_settings(model, LIMITS):
+        assert own.max_per_img > 1000 and own.score_thr == 0.05 and own.nms.iou_threshold == 0.3
+    with lifted_settings(model, [NMS]):
+        assert own.max_per_img == 6 and own.score_thr == 0.05 and own.nms.iou_threshold == 2
+    assert own.max_per_img == 6 and own.nms.iou_threshold == 0.3

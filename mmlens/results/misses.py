@@ -1,0 +1,129 @@
+"""Why an object was missed: what `why_missed()` returns for each; numbers, and what they say in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import floor
+from typing import Dict, Optional, Tuple
+
+import numpy as np
+
+from .explanation import Record
+
+# In the order in which an object is lost on its way through a detector.
+MECHANISMS = ('found', 'filtered', 'uncovered', 'regressed', 'outvoted', 'background', 'suppressed')
+
+
+@dataclass(eq=False, repr=False)
+class Miss(Record):
+    """Why an annotated object was missed.
+
+    Attributes:
+        box: Shape (4,), float32 ``x1, y1, x2, y2`` in picture pixels: the object.
+        label: Its class.
+        class_name: The class's name.
+        mechanism: ``'found'`` (it was not missed), ``'filtered'`` (by the test pipeline or a rule on sizes),
+            ``'uncovered'`` (no candidate lies there), ``'regressed'`` (one does, but its box goes elsewhere),
+            ``'outvoted'`` (by another class), ``'background'`` (no class reaches the threshold) or ``'suppressed'`` (it
+            was right, and lost to other detections).
+        kind: What did it, where a mechanism has several: ``'crop'`` or ``'size'`` filter; ``'NMS'``, ``'limit'`` or
+            ``'shared'`` (one detection for two objects) suppress; ``'proposals'``, ``'priors'`` or ``'boxes'`` cover.
+        stage: For two-stage detectors ``'proposals'`` or ``'RoI head'``; else empty.
+        numbers: What it was decided from, by name; see ``docs/misses.md``.
+        candidate: Shape (4,), float32: the box of the candidate that stands for the object, if there is one.
+        rival: Shape (4,), float32: the detection that suppressed it, or the one of the class that won, if there is one.
+        rival_label, rival_name: The class of that detection, or the class that won; -1 and empty without one.
+    """
+
+    box: np.ndarray
+    label: int
+    class_name: str
+    mechanism: str
+    kind: str = ''
+    stage: str = ''
+    numbers: Dict[str, float] = field(default_factory=dict)
+    candidate: Optional[np.ndarray] = None
+    rival: Optional[np.ndarray] = None
+    rival_label: int = -1
+    rival_name: str = ''
+
+    def __repr__(self) -> str:
+        return f'<Miss of {self.class_name} at ({_edges(self.box)}): {self.mechanism}. {self.sentence}>'
+
+    @property
+    def sentence(self) -> str:
+        """Why it was missed, in plain words."""
+        return _SENTENCES[self.mechanism, self.kind].format(**self._words())
+
+    @property
+    def advice(self) -> str:
+        """What to try."""
+        return _ADVICE[self.mechanism, self.kind].format(**self._words())
+
+    @property
+    def question(self) -> Tuple[str, Tuple[int, ...], bool]:
+        """Which map belongs to it: the arguments ``target``, ``against`` and ``signed`` of :func:`explain_boxes`."""
+        if self.mechanism == 'outvoted':
+            return 'score', (self.rival_label,), True
+        if self.mechanism == 'regressed':
+            return 'box', (), False
+        return 'score', (), self.mechanism == 'background'
+
+    def _words(self) -> Dict[str, object]:
+        rival = '' if self.rival is None else f' at ({_edges(self.rival)})'
+        width, height = self.box[2:] - self.box[:2]
+        # Rounded down: what falls short by little is not to look as if it did not.
+        words: Dict[str, object] = {name: f'{floor(100 * number) / 100:.2f}' for name, number in self.numbers.items()}
+        for name in ('proposals', 'limit', 'stride', 'min_size'):
+            words[name] = f'{self.numbers.get(name, 0):g}'
+        for name in ('cut', 'width', 'height'):
+            words[name] = f'{self.numbers.get(name, 0):.0f}'
+        words.update(own=self.class_name, rival=f'{self.rival_name}{rival}', other=self.rival_name)
+        words.update(size=f'{width:.0f} x {height:.0f}', setting='max_per_img')
+        words['head'] = 'The RoI head moves its proposal' if self.stage else 'A candidate lies there, but it decodes'
+        return words
+
+
+def _edges(box: np.ndarray) -> str:
+    return ', '.join(f'{edge:.0f}' for edge in box)
+
+
+_SENTENCES = {
+    ('found', ''): 'It was found: {own} {score}, with IoU {overlap}.',
+    ('filtered', 'crop'): 'The test pipeline cuts {cut} % of it off: the network does not see it.',
+    (
+        'filtered',
+        'size',
+    ): 'It was found as {own} {score} and dropped for its size: a side has {min_size} pixels or less.',
+    ('uncovered', 'proposals'): 'No proposal lies there: the best of {proposals} overlaps it with IoU {coverage}.',
+    ('uncovered', 'priors'): 'No prior lies there: it has {width} x {height} pixels in the input, and the finest '
+    'stride is {stride}.',
+    ('uncovered', 'boxes'): 'No candidate lies there: the best overlaps it with IoU {overlap}.',
+    ('regressed', ''): '{head} to a box that misses it: the best overlaps it with IoU {overlap}.',
+    ('outvoted', ''): 'A candidate lies there (IoU {overlap}), and another class wins: {rival} has {rival_score}, '
+    '{own} {score}.',
+    ('background', ''): 'A candidate lies there (IoU {overlap}), and no class reaches {threshold}: {own} has {score}.',
+    ('suppressed', 'NMS'): 'It was found as {own} {score} and suppressed by {rival} {rival_score}, which overlaps it '
+    'with IoU {rival_overlap}.',
+    ('suppressed', 'limit'): 'It was found as {own} {score} and fell out of the {limit} detections that a picture may '
+    'have, the last of which is {rival} {rival_score}.',
+    ('suppressed', 'shared'): 'One detection stands for two objects: {rival} {rival_score} belongs to another one.',
+}
+_ADVICE = {
+    ('found', ''): 'Nothing is to be done.',
+    ('filtered', 'crop'): 'Use a test pipeline that keeps the whole picture.',
+    ('filtered', 'size'): 'Lower `min_bbox_size` in the test_cfg, or enlarge the input.',
+    ('uncovered', 'proposals'): 'Raise `nms_pre`, `max_per_img` and the NMS threshold of the RPN, or give it anchors '
+    'of this size and shape.',
+    ('uncovered', 'priors'): 'Enlarge the input, or add priors of this size.',
+    ('uncovered', 'boxes'): 'Enlarge the input, use more queries, or train with more objects of this place and size.',
+    ('regressed', ''): "Look at what moves its edges (`target='box'`), and train with more objects of this size and "
+    'shape.',
+    ('outvoted', ''): 'Look at what speaks for {other} and not for {own} (`against`), and train with more of both.',
+    ('background', ''): 'Lower the threshold to {score}, if the false alarms allow it; look at what speaks against it '
+    '(`signed`), and train with more objects like it.',
+    ('suppressed', 'NMS'): 'Raise the IoU threshold of NMS in the test_cfg, or use soft-NMS.',
+    ('suppressed', 'limit'): 'Raise `max_per_img` in the test_cfg.',
+    ('suppressed', 'shared'): 'Raise the IoU threshold of NMS where there is one, and train with more objects that '
+    'overlap.',
+}
