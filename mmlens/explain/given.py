@@ -14,10 +14,10 @@ from ..errors import MmlensError, PictureError, count
 
 Labels = Union[str, int, Sequence[Union[str, int]]]
 
-# Candidates lie as well as the best one if they miss the box by no more than this many times as much ...
-_AS_WELL = 2.0
-# ... and overlap it by no more than this much less.
-_AT_MOST = 0.1
+# Candidates lie as well as the best one if their IoU is at least this share of its IoU ...
+_AS_WELL = 0.8
+# ... and miss the box by no more than this many times as much, which counts where the best one hardly misses it.
+_EXACTLY = 20.0
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Best:
 def best_candidate(boxes: Tensor, scores: Tensor, given: Tensor) -> Optional[Best]:
     """Find the candidate that stands for a given box: where it lies first, then its score.
 
-    Let ``best`` be the highest IoU of any candidate with the box. Candidates lie as well as that one if their IoU is
-    at least ``1 - 2 * (1 - best)``, and at least ``best - 0.1``. Of these, the one that scores highest for the class is
-    taken. So a box that is exactly a candidate's leads to that candidate, and one that no candidate meets exactly to
-    the one that came closest to being detected there.
+    Let ``best`` be the highest IoU of any candidate with the box. Candidates lie as well as that one if their IoU is at
+    least ``0.8 * best``, and at least ``1 - 20 * (1 - best)``. Of these, the one that scores highest for the class is
+    taken. So a box that is exactly a candidate's leads to that candidate, and any other to the one that came closest to
+    being detected there.
 
     Args:
         boxes: Shape (N, 4): what the candidates decode to.
@@ -57,7 +57,7 @@ def best_candidate(boxes: Tensor, scores: Tensor, given: Tensor) -> Optional[Bes
     best = float(overlaps.max())
     if best <= 0:
         return None
-    least = best - min((_AS_WELL - 1) * (1 - best), _AT_MOST)
+    least = max(_AS_WELL * best, 1 - _EXACTLY * (1 - best))
     scores = scores.detach()
     position = int(torch.where(overlaps >= least, scores, torch.full_like(scores, -torch.inf)).argmax())
     return Best(position, float(overlaps[position]), int((scores > scores[position]).sum()))

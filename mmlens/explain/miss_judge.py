@@ -101,7 +101,9 @@ class Judge:
         if cover.kind == 'boxes':
             cover.boxes = candidates.boxes.detach()
         lies, coverage = cover.lies(self._given[n], self.iou_thr)
-        numbers: Dict[str, Any] = dict(overlap=best, coverage=coverage, stride=cover.stride, **self._input_size(n))
+        numbers: Dict[str, Any] = dict(
+            overlap=best, coverage=coverage, least=self.iou_thr, stride=cover.stride, **self._input_size(n)
+        )
         box = candidates.boxes[int(overlaps.argmax())].detach() if best > 0 else None
         if not lies:
             numbers['proposals'] = float(len(cover.boxes))

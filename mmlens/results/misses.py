@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import floor
+from math import ceil
 from typing import Dict, Optional, Tuple
 
 import numpy as np
@@ -72,8 +72,11 @@ class Miss(Record):
     def _words(self) -> Dict[str, object]:
         rival = '' if self.rival is None else f' at ({_edges(self.rival)})'
         width, height = self.box[2:] - self.box[:2]
-        # Rounded down: what falls short by little is not to look as if it did not.
-        words: Dict[str, object] = {name: f'{floor(100 * number) / 100:.2f}' for name, number in self.numbers.items()}
+        words: Dict[str, object] = {name: f'{number:.2f}' for name, number in self.numbers.items()}
+        for name, limit in (('overlap', 'least'), ('score', 'threshold')):
+            number = self.numbers.get(name, 0)
+            if number < self.numbers.get(limit, 0):  # what falls short by little is not to look as if it did not
+                words[name] = f'{min(round(number, 2), ceil(100 * self.numbers[limit] - 1) / 100):.2f}'
         for name in ('proposals', 'limit', 'stride', 'min_size'):
             words[name] = f'{self.numbers.get(name, 0):g}'
         for name in ('cut', 'width', 'height'):

@@ -6,9 +6,22 @@ import pytest
 from mmlens.results.misses import _ADVICE, _SENTENCES, MECHANISMS, Miss
 
 NUMBERS = dict(
-    overlap=0.497, score=0.299, threshold=0.3, rank=4.0, coverage=0.21, proposals=1000.0, stride=8.0, width=11.4,
-    height=6.4, cut=80.4, limit=100.0, min_size=10.0, rival_score=0.72, rival_overlap=0.66,
-)  # fmt: skip
+    overlap=0.497,
+    score=0.299,
+    least=0.5,
+    threshold=0.3,
+    rank=4.0,
+    coverage=0.21,
+    proposals=1000.0,
+    stride=8.0,
+    width=11.4,
+    height=6.4,
+    cut=80.4,
+    limit=100.0,
+    min_size=10.0,
+    rival_score=0.72,
+    rival_overlap=0.66,
+)
 
 
 def miss_of(mechanism, kind='', **more):
@@ -31,7 +44,7 @@ def test_nothing_is_said_of_something_else():
 
 def test_sentences_by_hand():
     assert miss_of('background').sentence == (
-        'A candidate lies there (IoU 0.49), and no class reaches 0.30: car has 0.29.'  # rounded down
+        'A candidate lies there (IoU 0.49), and no class reaches 0.30: car has 0.29.'  # not 0.30
     )
     assert miss_of('suppressed', 'NMS').sentence == (
         'It was found as car 0.29 and suppressed by truck at (1, 2, 3, 4) 0.72, which overlaps it with IoU 0.66.'
