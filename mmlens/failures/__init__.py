@@ -11,7 +11,8 @@ Example:
 
 from __future__ import annotations
 
-from .explaining import ExplainedFailure, Why, check_asked
+from .explained import ExplainedFailure, Why
+from .explaining import check_asked
 from .failure import Failure
 from .find import find_errors
 from .report import ErrorReport

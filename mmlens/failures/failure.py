@@ -28,6 +28,7 @@ class Failure:
         overlap: IoU of the two; without an object, the largest one with any object.
         found_at: Of a duplicate, the score of the detection that has found the object.
         cost: By how many percentage points the mean AP would rise if this error alone were repaired.
+        mechanism: Of a missed object, why it was missed, once it was explained; see :class:`mmlens.Miss`.
         sheet: Name of the drawing, once there is one.
     """
 
@@ -44,6 +45,7 @@ class Failure:
     overlap: float = 0.0
     found_at: Optional[float] = None
     cost: float = 0.0
+    mechanism: str = ''
     sheet: str = ''
     case: int = field(default=-1, repr=False)  # which of the pictures
 
@@ -104,6 +106,7 @@ class Failure:
             overlap=round(self.overlap, 6),
             edges={edge: round(share, 4) for edge, share in self.edges.items()},
             cost=round(self.cost, 6),
+            mechanism=self.mechanism,
             sentence=self.sentence,
             sheet=self.sheet,
         )

@@ -15,13 +15,14 @@ from ..evaluation import Case
 from ..files import write_atomically
 from ..metrics import ErrorCosts
 from ..models.detector import Detector
-from .explaining import ExplainedFailure, explain_failure
+from .explained import ExplainedFailure
+from .explaining import explain_failure
 from .failure import Failure
 
 _BOX = ('x1', 'y1', 'x2', 'y2')
 _COLUMNS = (
     'picture', 'type', *_BOX, 'class', 'score', *(f'truth_{edge}' for edge in _BOX), 'truth_class', 'iou', *EDGES,
-    'cost', 'sheet', 'sentence',
+    'cost', 'mechanism', 'sheet', 'sentence',
 )  # fmt: skip
 
 
@@ -90,7 +91,8 @@ class ErrorReport:
         """Explain one of the errors by the target that fits its type.
 
         A wrong *classification* is explained by the contrast of its class with the true one; a wrong *localisation* by
-        the edges that are off, each by a map of its own; anything else that was detected by its score.
+        the edges that are off, each by a map of its own; anything else that was detected by its score. For a *missed*
+        object, :func:`mmlens.why_missed` tells at which step it was lost, and the map is the one that belongs to that.
 
         Args:
             failure: One of :attr:`failures`.
@@ -99,8 +101,8 @@ class ErrorReport:
         Raises:
             MmlensError: With one sentence on what is wrong.
         """
-        picture, _ = self._cases[failure.case].read()
-        return explain_failure(self.detector, picture, failure, **options)
+        picture, truth = self._cases[failure.case].read()
+        return explain_failure(self.detector, picture, failure, truth, self.score_thr, **options)
 
     def summary(self) -> str:
         """A table: of each type how many there are, their share, and what they cost in mAP."""
@@ -152,4 +154,4 @@ def _row(failure: Failure) -> List[Any]:
     edges = [told['edges'].get(edge, '') for edge in EDGES]
     names = (told['truth_class'], told['overlap'])
     where = (told['picture'], told['type'], *box, told['class_name'], score)
-    return [*where, *truth, *names, *edges, told['cost'], told['sheet'], told['sentence']]
+    return [*where, *truth, *names, *edges, told['cost'], told['mechanism'], told['sheet'], told['sentence']]

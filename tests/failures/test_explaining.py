@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmlens import BoxMap, explain_boxes
+from mmlens import explain_boxes
 from mmlens.errors import LayerError, MethodError
-from mmlens.failures.explaining import _cut_off, _tell_candidate, check_asked, explain_failure, questions_of
+from mmlens.failures.explaining import _cut_off, check_asked, explain_failure
 from mmlens.failures.listing import errors_of
 
 
@@ -67,31 +67,6 @@ def test_a_box_that_stands_elsewhere_in_the_order_is_found_by_its_place(yolox, n
     wrong.box = wrong.box + 500
     (why,) = explain_failure(yolox, noise, wrong).maps
     assert 'did not find this box again' in why.blank and not why.values.any()
-
-
-def test_missed_objects_are_explained_by_the_candidate_that_stands_for_them(yolox, noise, failures):
-    missed = failures['missed']
-    assert [question.target for question in questions_of(missed)] == ['score']
-    missed.truth = np.array([20.0, 20, 60, 70])
-    explained = explain_failure(yolox, noise, missed)
-    (why,) = explained.maps
-    asked = dict(boxes=[missed.truth], labels=[missed.truth_label], signed=True)
-    (plain,) = explain_boxes(yolox, noise, **asked)
-    np.testing.assert_array_equal(why.values, plain.normalised)
-    np.testing.assert_array_equal(why.counter, plain.counter)
-    np.testing.assert_array_equal(explained.candidate, plain.candidate)
-    assert f'by IoU {plain.overlap:.2f} and scores {plain.score:.3f} for cup' in explained.notes[0]
-
-
-def test_objects_that_cannot_be_explained_say_why(yolox, noise, failures):
-    missed = failures['missed']
-    missed.truth = np.array([10.0, 10, 10, 20])  # without area, as some annotations are
-    explained = explain_failure(yolox, noise, missed)
-    assert explained.maps[0].blank and explained.candidate is None
-    empty = np.zeros((90, 128), np.float32)
-    box = BoxMap(-1, missed.truth, 0, 'cup', 0.0, empty, empty, blank='nothing there', overlap=0.0)
-    _tell_candidate(explained, explained.maps[0], box)
-    assert explained.notes == ['No candidate of the detector overlaps it.']
 
 
 def test_names_are_checked_before_the_work():

@@ -1,0 +1,74 @@
+"""An error with its maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, List, Optional
+
+import numpy as np
+
+from ..results.explanation import Shown
+from .failure import Failure
+
+if TYPE_CHECKING:
+    from ..rendering import Drawing
+
+
+@dataclass(eq=False)
+class Why:
+    """One map of an error.
+
+    Attributes:
+        title: What it is about.
+        question: What it shows of that; empty where the title says so.
+        target: What was explained.
+        values: Shape (H, W), float32 in [0, 1]: the map, or of an edge that lies too far in, what pulls it in.
+        raw: Shape (H, W): see :class:`~mmlens.BoxMap`.
+        blank: Why there is none, and what to try; ``None`` if there is one.
+        counter: Shape (H, W), or ``None``: what speaks for the true class; of a missed object, against its class.
+        counter_title: What that shows.
+    """
+
+    title: str
+    question: str
+    target: str
+    values: np.ndarray
+    raw: np.ndarray
+    blank: Optional[str] = None
+    counter: Optional[np.ndarray] = None
+    counter_title: str = ''
+
+
+@dataclass(eq=False)
+class ExplainedFailure(Shown):
+    """An error with its maps.
+
+    Attributes:
+        picture: Shape (H, W, 3), uint8, BGR.
+        failure: The error.
+        maps: One for each question.
+        candidate: Shape (4,): of a missed object, the box of the candidate that stands for it; ``None`` without one.
+        fusion: How the maps of levels became one.
+        method: How they were made.
+        notes: Sentences for the user.
+    """
+
+    picture: np.ndarray
+    failure: Failure
+    maps: List[Why] = field(default_factory=list)
+    fusion: str = ''
+    method: str = ''
+    notes: List[str] = field(default_factory=list)
+    candidate: Optional[np.ndarray] = None
+
+    def drawing(self, *args: Any, **options: Any) -> Drawing:
+        """Draw a sheet: the picture with object (green) and detection (orange), the maps, and what is wrong.
+
+        The candidate that stands for a missed object is drawn dashed.
+
+        Args:
+            *args, **options: ``colormap`` and ``alpha``; see :func:`mmlens.rendering.draw_box_maps`.
+        """
+        from ..rendering.failures import drawing_of_failure
+
+        return drawing_of_failure(self, *args, **options)
