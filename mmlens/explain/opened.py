@@ -98,8 +98,9 @@ class Opened:
 def lifted_settings(model: nn.Module, lift: Collection[str] = EVERYTHING) -> Iterator[None]:
     """Let everything through thresholds, limits and suppression in a model's test configs, but its proposals'."""
     changed: List[Tuple[Dict[str, Any], str, Any]] = []
-    of_proposals = _proposals_settings(model)
-    for settings in list(settings_of(model)):
+    found = list(settings_of(model))
+    of_proposals = _proposals_settings(model, found)
+    for settings in found:
         if id(settings) in of_proposals:
             continue
         for name, value in _LIFTED.items():
@@ -117,17 +118,17 @@ def lifted_settings(model: nn.Module, lift: Collection[str] = EVERYTHING) -> Ite
             settings[name] = value
 
 
-def _proposals_settings(model: nn.Module) -> set:
+def _proposals_settings(model: nn.Module, found: Sequence[Dict[str, Any]]) -> set:
     """Ids of the settings that choose a two-stage detector's proposals."""
     head = getattr(model, 'rpn_head', None)
     roots = [] if head is None else list(settings_of(head))
-    roots += [each['rpn'] for each in settings_of(model) if isinstance(each.get('rpn'), dict)]
-    found = set()
+    roots += [each['rpn'] for each in found if isinstance(each.get('rpn'), dict)]
+    ids = set()
     while roots:
         settings = roots.pop()
-        found.add(id(settings))
+        ids.add(id(settings))
         roots.extend(value for value in settings.values() if isinstance(value, dict))
-    return found
+    return ids
 
 
 @contextlib.contextmanager

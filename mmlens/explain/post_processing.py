@@ -72,7 +72,8 @@ def lowered_thresholds(model: nn.Module, least: float = _LOW_SCORE) -> Iterator[
 
 def settings_of(model: nn.Module) -> Iterator[Dict[str, Any]]:
     """All dicts of settings in the test configs of a model and its parts."""
-    stack: List[Any] = [getattr(module, 'test_cfg', None) for module in model.modules()]
+    # Not getattr(), which is slow where nothing is found: a model has hundreds of modules without settings.
+    stack: List[Any] = [vars(module).get('test_cfg') for module in model.modules()]
     seen = set()
     while stack:
         settings = stack.pop()
