@@ -44,14 +44,16 @@ class held_gates(TorchFunctionMode):
         if function in _GATED:
             tensor = args[0] if args else kwargs['input']
             if tensor.requires_grad and function is F.silu:
-                return self._held_silu(tensor, torch.sigmoid(tensor.detach()))
+                plain = tensor.detach()
+                return self._held_silu(tensor, torch.sigmoid(plain), lambda: F.silu(plain))
             if tensor.requires_grad:
                 options = {name: value for name, value in kwargs.items() if name not in ('input', 'inplace')}
                 return _Held.apply(tensor, lambda values: function(values, **options))
         elif function in _PRODUCTS and self._is_gated(args):
             values, gate = self._gate
             assert values is not None and gate is not None
-            return self._held_silu(values, gate.detach())
+            plain, slope = values.detach(), gate.detach()
+            return self._held_silu(values, slope, lambda: plain * slope)
         result = function(*args, **kwargs)
         if function is F.batch_norm:
             self._norm = _Norm.of(result, *args, **kwargs)
@@ -59,11 +61,11 @@ class held_gates(TorchFunctionMode):
             self._gate = (args[0] if args else kwargs['input'], result)
         return result
 
-    def _held_silu(self, values: Tensor, gate: Tensor) -> Tensor:
+    def _held_silu(self, values: Tensor, gate: Tensor, compute: Callable[[], Tensor]) -> Tensor:
         norm = self._norm
         if norm is None or norm.output is not values:
-            return _HeldSigmoid.apply(values, values.detach(), gate, gate)
-        return _HeldSigmoid.apply(norm.input, values.detach(), gate, gate * norm.scale.to(gate.dtype))
+            return _Sloped.apply(values, gate, compute)
+        return _Sloped.apply(norm.input, gate * norm.scale.to(gate.dtype), compute)
 
     def _is_gated(self, factors: Tuple) -> bool:
         """Whether the factors of a product are the input and the output of the last sigmoid."""
@@ -122,15 +124,15 @@ class _Held(torch.autograd.Function):
         return sent[0] * gate, None
 
 
-class _HeldSigmoid(torch.autograd.Function):
-    """``values * gate``, with a constant slope by ``start``: the values themselves, or what they are scaled from."""
+class _Sloped(torch.autograd.Function):
+    """What was computed from ``start``, bit by bit as without gradients, with a slope that is given."""
 
     @staticmethod
-    def forward(ctx: Any, start: Tensor, values: Tensor, gate: Tensor, slope: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, start: Tensor, slope: Tensor, compute: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(slope)
-        return values * gate
+        return compute()
 
     @staticmethod
-    def backward(ctx: Any, *sent: Tensor) -> Tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, *sent: Tensor) -> Tuple[Tensor, None, None]:  # type: ignore[override]
         (slope,) = ctx.saved_tensors
-        return sent[0] * slope, None, None, None
+        return sent[0] * slope, None, None

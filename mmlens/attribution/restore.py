@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..threads import one_at_a_time
+
 Forward = Callable[..., Any]
 
 
@@ -68,7 +70,16 @@ def attributes_kept(modules: Sequence[nn.Module]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unchanged(model: nn.Module) -> Iterator[List[nn.Module]]:
-    """Put back flags, buffers, gradients and random states of a model when the block ends. Yields its modules."""
+    """Put back flags, buffers, gradients and random states of a model when the block ends. Yields its modules.
+
+    One thread at a time is inside such blocks.
+    """
+    with one_at_a_time, _put_back(model) as modules:
+        yield modules
+
+
+@contextlib.contextmanager
+def _put_back(model: nn.Module) -> Iterator[List[nn.Module]]:
     modules = list(model.modules())  # walking through a model takes as long as a layer: once is enough
     training = [module.training for module in modules]
     parameters = [(p, p.requires_grad, p.grad) for p in parameters_of(modules)]

@@ -10,14 +10,16 @@ import importlib.abc
 import importlib.machinery
 import sys
 from types import ModuleType
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Optional
 
-# Module -> those of its functions that are imported by name.
-UNUSED: Dict[str, Tuple[str, ...]] = {
-    'torch._dynamo': (),
-    'torch._dynamo.utils': ('is_compile_supported',),
-    'torchvision.models': (),
-    'imagecorruptions': ('corrupt',),
+# Module -> those of its functions that are imported by name, and do as well when they run the module only once called;
+# or what is called in place of a function until the module has run.
+UNUSED: Dict[str, Dict[str, Optional[Callable[..., Any]]]] = {
+    # Tells the compiler to leave a function alone. As long as it is not there, it does.
+    'torch._dynamo': {'disable': lambda function, *settings, **more: function},
+    'torch._dynamo.utils': {'is_compile_supported': None},
+    'torchvision.models': {},
+    'imagecorruptions': {'corrupt': None},
 }
 
 
@@ -44,7 +46,7 @@ class Deferred(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name in UNUSED[self.__name__] and '_mmlens_run' in self.__dict__:
-            return self._when_called(name)
+            return UNUSED[self.__name__][name] or self._when_called(name)
         if not (name.startswith('__') and name.endswith('__')):
             self.run()
             if name in self.__dict__:

@@ -9,13 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from ..attribution.passes.selection import Selection
+from ..threads import one_at_a_time
 
 _LOW_SCORE = 1e-3
 
 
 @contextlib.contextmanager
 def following_post_processing(selection: Selection) -> Iterator[None]:
-    """Route mmcv's NMS operators, which may be compiled, through ``selection``, but not the pasting of masks."""
+    """Route mmcv's NMS operators, which may be compiled, through ``selection``, but not the pasting of masks.
+
+    Other threads' post-processing goes on as always.
+    """
+    with one_at_a_time, _routed(selection):
+        yield
+
+
+@contextlib.contextmanager
+def _routed(selection: Selection) -> Iterator[None]:
     from mmcv.ops.nms import NMSop, SoftNMSop
     from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 
@@ -41,6 +51,8 @@ def following_post_processing(selection: Selection) -> Iterator[None]:
         return torch.cat([boxes[kept], (scores[kept] * factors)[:, None]], 1), kept
 
     def paste_masks(*arguments: Any, **options: Any) -> Any:
+        if not selection.is_of_this_thread:
+            return paste(*arguments, **options)
         # Where masks are pasted depends on how far the boxes reach, and chooses no candidates.
         with selection.paused():
             return paste(*arguments, **options)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Union
+from typing import Any, Callable, Dict, Iterator, Optional, Union
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from .. import compat
 from ..errors import ModelError, PictureError, reason
 from ..pipelines import test_pipeline
+from ..threads import one_at_a_time
 from .geometry import Geometry, Size
 from .movement import is_picture, movement, random_state
 
@@ -164,9 +166,11 @@ def _run(step: Any, results: Dict[str, Any]) -> Dict[str, Any]:
     return done
 
 
-def default_scope(cfg: Config) -> Any:
-    """Context in which the names of a config's modules are looked up in its own library."""
-    return DefaultScope.overwrite_default_scope(_scope(cfg))
+@contextlib.contextmanager
+def default_scope(cfg: Config) -> Iterator[None]:
+    """Look up the names of a config's modules in its own library; in one thread at a time, for all share the scope."""
+    with one_at_a_time, DefaultScope.overwrite_default_scope(_scope(cfg)):
+        yield
 
 
 def _scope(cfg: Config) -> str:

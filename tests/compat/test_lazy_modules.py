@@ -8,7 +8,7 @@ DEFERRED = """
 import sys
 from mmlens.compat import lazy_modules, lazy_packages
 lazy_modules.UNUSED.clear()
-lazy_modules.UNUSED.update({'heavy': (), 'heavy.parts': ('work',)})
+lazy_modules.UNUSED.update({'heavy': {'instead': lambda x: -x}, 'heavy.parts': {'work': None}})
 sys.meta_path.insert(0, lazy_packages.PackageFinder())
 """
 
@@ -30,6 +30,10 @@ def heavy(tmp_path):
         (
             'from heavy.parts import work; print("nothing yet"); print(work(3), work(4))',
             ['nothing yet', 'heavy runs', 'parts run', '5 6'],
+        ),
+        (
+            'import heavy; print(heavy.instead(3)); heavy.VALUE; print(hasattr(heavy, "instead"))',
+            ['-3', 'heavy runs', 'False'],
         ),
         ('import heavy.parts; print(heavy.parts.VALUE)', ['heavy runs', 'parts run', '2']),
         ('import heavy.other', ['heavy runs', 'other runs']),

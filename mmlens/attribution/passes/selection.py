@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
@@ -58,6 +59,7 @@ class Selection:
         self._choices: List[_Choice] = []
         self._next: Optional[int] = None
         self._paused = False
+        self._thread = threading.get_ident()
 
     @contextlib.contextmanager
     def record(self) -> Iterator[None]:
@@ -96,7 +98,12 @@ class Selection:
     @property
     def watches(self) -> bool:
         """Whether choices made right now are recorded or followed."""
-        return not self._paused and self._depth() == 0
+        return self.is_of_this_thread and not self._paused and self._depth() == 0
+
+    @property
+    def is_of_this_thread(self) -> bool:
+        """Whether the thread that asks is the one whose choices are recorded or followed."""
+        return threading.get_ident() == self._thread
 
     def choose(self, name: str, candidates: Optional[Tensor], compute: Callable[[], Any]) -> Any:
         """Record what ``compute`` returns, or return what was recorded under the same name.
