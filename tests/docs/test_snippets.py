@@ -158,8 +158,18 @@ def check_git(words):
     assert words[0] == 'clone' and words[2] == 'mmlens'
 
 
+def check_launched(words):
+    """A launcher, what it starts, and a command of ours."""
+    start = words.index('mmlens')
+    assert words[start - 1] == '-m'
+    command, *options = words[start + 1 :]
+    parse(importlib.import_module(f'mmlens.cli.commands.{command}').build_parser(), options)
+
+
 CHECKS = {
     'make': check_make,
+    'torchrun': check_launched,
+    'srun': check_launched,
     'pip': check_pip,
     'mim': lambda words: check_pip(words),
     'git': check_git,
