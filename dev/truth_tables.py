@@ -125,6 +125,10 @@ def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         '--photo-rows', nargs='+', metavar='ROW', help='the same for photographs; default: those of --rows'
     )
+    parser.add_argument(
+        '--slow-rows', nargs='+', default=(), metavar='ROW', help='methods of many passes, on fewer pictures of shapes'
+    )
+    parser.add_argument('--slow-pictures', type=int, default=10, help='how many; default %(default)s')
     parser.add_argument('--score-thr', type=float, default=0.5, help='boxes to measure; default %(default)s')
     parser.add_argument('--maps-only', action='store_true', help='no deletion and insertion on shapes: much faster')
     parser.add_argument('--threads', type=int, help="torch's threads")
@@ -145,6 +149,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         found = measured(name, *files, scenes(options.pictures), options.rows, options.maps_only, options)
         sections.append(section(f'`{name}`, shapes', found))
         print(write(sections[-1:], None), flush=True)
+        if options.slow_rows:
+            cases = scenes(options.slow_pictures)
+            found = measured(name, *files, cases, options.slow_rows, options.maps_only, options)
+            sections.append(section(f'`{name}`, shapes: methods of many passes', found))
+            print(write(sections[-1:], None), flush=True)
     if options.photos:
         if not options.config or not options.checkpoint:
             raise MmlensError('--photos needs a detector: give --config and --checkpoint.')

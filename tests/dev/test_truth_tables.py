@@ -58,10 +58,14 @@ def test_two_scenes_are_measured(truth, tmp_path, capsys):
     words = ['--pictures', '2', '--shapes', 'shapes_rtmdet', '--maps-only', '--work-dir', str(tmp_path / 'work')]
     page = tmp_path / 'page.md'
     page.write_text(f'{truth.BEGIN}{truth.END}')
-    truth.main([*words, '--rows', 'gradcam', '--output', str(page)])
+    slow = ['--slow-rows', 'few: drise/num_masks=5', '--slow-pictures', '1']
+    truth.main([*words, '--rows', 'gradcam', *slow, '--output', str(page)])
     text = page.read_text()
+    assert (
+        '### `shapes_rtmdet`, shapes: methods of many passes' in text and '| few | ' in text and 'on 1 pictures' in text
+    )
     assert '### `shapes_rtmdet`, shapes' in text and 'boxes on 2 pictures' in text and '| gradcam | ' in text
     assert 'share on mark' in text and '| *gaussian* | ' in text and text.count('\n') > 10
     assert text.split(truth.BEGIN)[1].split(truth.END)[0].strip() in capsys.readouterr().out
-    (boxes,) = (tmp_path / 'work').rglob('boxes.csv')
-    assert boxes.read_text().startswith('picture,')
+    tables = list((tmp_path / 'work').rglob('boxes.csv'))
+    assert len(tables) == 2 and all(boxes.read_text().startswith('picture,') for boxes in tables)
