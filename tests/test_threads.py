@@ -16,10 +16,14 @@ METHODS = {
     'reciprocam': None,
     'scorecam': None,
     'drise': dict(num_masks=20),
+    'given': None,  # boxes of one's own
 }
 
 
 def maps(detector, picture, method):
+    if method == 'given':
+        found = explain_boxes(detector, picture, boxes=[[10, 10, 60, 70]], labels=[0])
+        return [box.raw for box in found]
     found = explain_boxes(detector, picture, method=method, score_thr=0.0, topk=2, method_options=METHODS[method])
     return [box.raw for box in found]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Tuple
 
 import torch
 from torch import Tensor, nn
 
+from ...threads import one_at_a_time
 from ..trees import map_tensors
 from .recording import is_plain
 
@@ -48,10 +50,13 @@ class Once:
         self._kept: Dict[Tuple[int, int], _Kept] = {}
         self._counts: Dict[int, int] = {}
         self._call: Any = None
+        self._thread = 0
         self.depth = 0
 
     def __enter__(self) -> Once:
         # Calls, and not only forwards, so that hooks do not run again: what a tap began stays the only beginning.
+        one_at_a_time.acquire()
+        self._thread = threading.get_ident()
         self._call = call = nn.Module.__call__
         nn.Module.__call__ = lambda module, *args, **kwargs: (  # type: ignore[method-assign]
             self._steer(module, call, args, kwargs)
@@ -60,6 +65,7 @@ class Once:
 
     def __exit__(self, *error: Any) -> None:
         nn.Module.__call__ = self._call  # type: ignore[method-assign]
+        one_at_a_time.release()
         self._kept = {}
 
     def again(self) -> None:
@@ -67,6 +73,8 @@ class Once:
         self._counts = {}
 
     def _steer(self, module: nn.Module, call: Callable, args: Tuple, kwargs: Dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return call(module, *args, **kwargs)
         inputs = [args, kwargs]
         # A detector inside a detector is given data samples, and is no part of the network.
         if self.depth or id(module) not in self._members or not is_plain(inputs):
