@@ -43,6 +43,9 @@ def _looking_names_up(name: str) -> Iterator[None]:
     """After mmengine's registries were defined: let them look for names before they import whole packages."""
     yield
     registry = sys.modules[name].Registry  # type: ignore[attr-defined]
+    if not hasattr(registry, 'import_from_location'):  # mmengine before 0.8: packages have to be imported whole
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PackageFinder)]
+        return
     get, import_all = registry.get, registry.import_from_location
 
     def import_from_location(self: Any) -> None:
