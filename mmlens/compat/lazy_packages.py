@@ -26,8 +26,9 @@ from mmlens.compat.lazy_modules import UNUSED, Deferred, DeferringLoader
 
 # Not mmcv: some of its modules replace what others registered, which must come first.
 PACKAGES = ('mmengine', 'mmdet', 'mmyolo', 'mmpretrain', 'mmseg')
-# Their modules enter themselves into tables of their own, which others read.
-WHOLE = ('mmdet.structures', 'mmdet.structures.bbox')
+# What their modules do when they run is why they are imported: registries join those of mmengine, kinds of boxes enter
+# themselves into a table.
+WHOLE = ('mmengine.registry', 'mmseg.registry', 'mmdet.structures', 'mmdet.structures.bbox')
 
 
 @dataclass

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 SETUP = """
 import importlib, json, sys
 from mmlens import compat
@@ -55,6 +57,19 @@ def test_every_name_is_what_it_is_after_importing_everything(fresh, tmp_path):
     looked_up = fresh(SETUP.format(lazy=True) + ONE_BY_ONE.format(file=str(tmp_path / 'expected.json')))
     assert looked_up.stdout, looked_up.stderr
     assert json.loads(looked_up.stdout.splitlines()[-1]) == []
+
+
+@pytest.mark.parametrize('package', ['mmdet', 'mmyolo', 'mmpretrain', 'mmseg'])
+def test_registries_of_a_package_are_found_from_mmengines(fresh, package):
+    """As mmengine does for a config's default_scope."""
+    code = f"""
+import importlib
+importlib.import_module('{package}.registry')
+from mmengine.registry import MODELS
+print(MODELS._search_child('{package}').scope)
+"""
+    done = fresh(SETUP.format(lazy=True) + code)
+    assert done.stdout.splitlines()[-1] == package, done.stderr
 
 
 def test_a_detector_is_built_of_a_few_modules(fresh):
