@@ -79,7 +79,7 @@ for name in ('RTMDet', 'CSPNeXt', 'mmdet.CSPNeXtPAFPN', 'SiLU', 'DetDataPreproce
     assert MODELS.get(name) is not None, name
 loaded = set(sys.modules)
 print(sum(name.startswith('mmdet.models') for name in loaded))
-print(sorted(loaded & {'sklearn', 'scipy', 'sympy', 'imgaug', 'numba', 'torchvision.models.resnet'}))
+print(sorted(loaded & {'sklearn', 'scipy', 'imgaug', 'numba', 'torchvision.models.resnet'}))
 """
     done = fresh(SETUP.format(lazy=True) + code)
     modules, heavy = done.stdout.splitlines()[-2:]
