@@ -19,6 +19,7 @@ from .sources import Source, find_sources
 from .window import check_display
 
 if TYPE_CHECKING:
+    from ..models.detector import Detector
     from ..models.network import Network
 
 
@@ -40,8 +41,22 @@ def load(args: argparse.Namespace) -> Network:
             device=args.device,
             cfg_options=read_cfg_options(args.cfg_options),
             resize_only=getattr(args, 'resize_only', False),
-            family=args.family,
+            family=getattr(args, 'family', None),
         )
+
+
+def load_detector(args: argparse.Namespace) -> Detector:
+    """Open the detector that the arguments name.
+
+    Raises:
+        MmlensError: See :func:`load`; or if it is none.
+    """
+    network = load(args)
+    network.require('boxes')
+    from ..models.detector import Detector
+
+    assert isinstance(network, Detector)
+    return network
 
 
 def run_job(

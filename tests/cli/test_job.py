@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mmlens.cli.arguments import Parser
 from mmlens.cli.commands import boxam
-from mmlens.cli.job import load, run_job
+from mmlens.cli.job import load, load_detector, run_job
 from mmlens.cli.run import Drawn
 from mmlens.errors import MmlensError
+
+SHAPES = Path(__file__).resolve().parents[2] / 'projects' / 'shapes'
+CLASSIFIER = [str(SHAPES / 'configs' / 'shapes_classifier.py'), str(SHAPES / 'checkpoints' / 'shapes_classifier.pth')]
 
 
 def arguments(*words):
@@ -23,6 +28,12 @@ def test_the_network_of_the_arguments_is_opened(model, pictures):
     network = load(arguments('pics/a.png', *model, '--device', 'cpu', '--cfg-options', 'model.test_cfg.max_per_img=2'))
     assert network.family == 'detector' and network.model.test_cfg.max_per_img == 2
     assert network.class_names == ['ant', 'bee', 'cow']
+
+
+def test_a_detector_is_asked_for(model, pictures):
+    assert load_detector(arguments('pics/a.png', *model, '--device', 'cpu')).num_classes == 3
+    with pytest.raises(MmlensError, match='is a classifier, and box maps need a detector'):
+        load_detector(arguments('pics/a.png', *CLASSIFIER, '--device', 'cpu'))
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 from ...choices import ERRORS, RANKS
 from ...errors import MmlensError, count
 from ...files import UniqueNames, write_picture
-from ..arguments import Parser, add_fusion, add_weights, fraction, parse, positive, rank, read_cfg_options
+from ..arguments import Parser, add_fusion, add_weights, fraction, parse, positive, rank
 from ..guard import DONE, SOME_FAILED, guarded, quiet, say, tell
-from ..model_files import check_model_files
+from ..job import load_detector
 from ..outputs import check_writable
 from ..progress import Passes, progress_bar
 
@@ -90,22 +90,15 @@ def _type_of_error(text: str) -> str:
 
 def find(args: argparse.Namespace, passes: Passes) -> ErrorReport:
     """Go through the pictures."""
-    check_model_files(args)
-    with quiet():
-        from ...explain.networks import open_detector
-        from ...failures import check_asked, find_errors
-
-        if args.ann and args.images:
+    if args.ann and args.images:
+        with quiet():
             from ...evaluation import CocoFile
 
-            CocoFile(Path(args.ann), Path(args.images))  # read before a model is loaded
-        detector = open_detector(
-            args.config,
-            args.checkpoint,
-            device=args.device,
-            cfg_options=read_cfg_options(args.cfg_options),
-            resize_only=args.resize_only,
-        )
+        CocoFile(Path(args.ann), Path(args.images))  # read before a model is loaded
+    detector = load_detector(args)
+    with quiet():
+        from ...failures import check_asked, find_errors
+
         check_asked(args.method, args.fusion)  # before the work
         return find_errors(
             detector,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 from ...choices import LAUNCHERS
 from ...errors import MmlensError, count
 from ...files import write_atomically, write_picture
-from ..arguments import Parser, add_weights, fraction, key_value, parse, positive, rank, read_cfg_options
+from ..arguments import Parser, add_weights, fraction, key_value, parse, positive, rank
 from ..guard import DONE, FAILED, guarded, quiet
-from ..model_files import check_model_files
+from ..job import load_detector
 from ..outputs import check_writable
 from ..progress import progress_bar
 from ..sources import find_sources
@@ -144,17 +144,7 @@ def rows_of(args: argparse.Namespace, detector: Detector) -> List[Row]:
 
 def load(args: argparse.Namespace) -> Detector:
     """Open the detector that the arguments name."""
-    check_model_files(args)
-    with quiet():
-        from ...explain.networks import open_detector
-
-        detector = open_detector(
-            args.config,
-            args.checkpoint,
-            device=args.device,
-            cfg_options=read_cfg_options(args.cfg_options),
-            resize_only=args.resize_only,
-        )
+    detector = load_detector(args)
     if detector.needs_words:
         raise MmlensError(f'{detector.name} looks for words: `mmlens evaluate` measures detectors of fixed classes.')
     return detector
