@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple
 
 from ..errors import MmlensError, PictureError, count, why
 from .guard import tell
@@ -37,11 +38,20 @@ class Given:
         """Read the options ``--boxes`` and ``--ann``, before any model is loaded.
 
         Raises:
-            MmlensError: If a number is none, the file is none of COCO's kind, or both are given.
+            MmlensError: If a number is none, a box has no area, the file is none of COCO's kind, or both are given.
         """
         if args.boxes and args.ann:
             raise MmlensError('--boxes and --ann both say which boxes to explain: leave out one.')
         return cls([_box(words) for words in args.boxes or []], Annotations(Path(args.ann)) if args.ann else None)
+
+    def check(self, pictures: Iterable[Path]) -> None:
+        """Check before any model is loaded that the annotations know one of the pictures.
+
+        Raises:
+            PictureError: If not.
+        """
+        if self.annotations is not None:
+            self.annotations.check(pictures)
 
     def of_picture(self, detector: Detector, picture: Picture) -> Dict[str, Any]:
         """The arguments ``boxes`` and ``labels`` of :func:`mmlens.explain_boxes`; none to explain the detections.
@@ -69,6 +79,7 @@ class Annotations:
         self.path = path
         self._objects: Dict[str, List[Object]] = defaultdict(list)
         self._told = False
+        self._no_boxes = 0
         try:
             content = json.loads(path.read_text(encoding='utf-8'))
             self._files = {each['id']: str(each['file_name']) for each in content['images']}
@@ -76,11 +87,32 @@ class Annotations:
             for each in content['annotations']:
                 if not each.get('iscrowd'):
                     x, y, width, height = (float(edge) for edge in each['bbox'])
-                    box = [x, y, x + width, y + height]
-                    self._objects[self._files[each['image_id']]].append((box, names[each['category_id']]))
+                    box, name = [x, y, x + width, y + height], names[each['category_id']]
+                    if _why_no_box(box):  # files of real data sets have some
+                        self._no_boxes += 1
+                    else:
+                        self._objects[self._files[each['image_id']]].append((box, name))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise MmlensError(f'{path} is no annotation file of COCO: {why(error)}') from error
         self.names = list(names.values())
+        if self._no_boxes:
+            tell(f'note: {count(self._no_boxes, "object")} of {path} left out: no box with an area.')
+
+    def check(self, pictures: Iterable[Path]) -> None:
+        """Check that the file knows one of some pictures.
+
+        Raises:
+            PictureError: If not.
+        """
+        unknown: Optional[PictureError] = None
+        for picture in pictures:
+            try:
+                self._file(Path(picture))
+                return
+            except PictureError as error:
+                unknown = unknown or error
+        if unknown is not None:
+            raise unknown
 
     def objects(self, picture: Any, class_names: List[str]) -> List[Object]:
         """The annotated objects of a picture, of the classes that a detector knows.
@@ -118,9 +150,21 @@ class Annotations:
 
 
 def _box(words: List[str]) -> Object:
+    said = f'--boxes {" ".join(words)}'
     try:
-        return [float(edge) for edge in words[:4]], words[4]
+        box = [float(edge) for edge in words[:4]]
     except ValueError:
-        raise MmlensError(
-            f'--boxes {" ".join(words)}: four numbers and a class are needed, X1 Y1 X2 Y2 CLASS.'
-        ) from None
+        raise MmlensError(f'{said}: four numbers and a class are needed, X1 Y1 X2 Y2 CLASS.') from None
+    nothing = _why_no_box(box)
+    if nothing:
+        raise MmlensError(f'{said}: {nothing}.')
+    return box, words[4]
+
+
+def _why_no_box(box: List[float]) -> str:
+    """What is wrong with a box, whatever its picture; empty if nothing is."""
+    if not all(map(math.isfinite, box)):
+        return 'its edges must be finite numbers'
+    if box[2] <= box[0] or box[3] <= box[1]:
+        return 'it has no area: X1 must be less than X2, and Y1 less than Y2'
+    return ''

@@ -75,9 +75,9 @@ def decode(segmentation: Any, size: Tuple[int, int]) -> Optional[np.ndarray]:
 
     Args:
         segmentation: Polygons, or a dict with ``size`` and ``counts``.
-        size: ``(H, W)`` of the picture.
+        size: ``(H, W)`` of the picture, which polygons need; 0 where it is not known.
     """
-    if not segmentation:
+    if not segmentation or not (all(size) or isinstance(segmentation, dict)):
         return None
     from pycocotools import mask as coco
 

@@ -42,7 +42,11 @@ class CocoFile:
             self.categories: List[Dict[str, Any]] = list(content['categories'])
             self.objects: Dict[Any, List[Dict[str, Any]]] = defaultdict(list)
             for each in content['annotations']:
-                self.objects[each['image_id']].append(each)
+                self.objects[_with(each, 'image_id', 'category_id', 'bbox')['image_id']].append(_checked(each))
+            for each in self.pictures:
+                _with(each, 'id', 'file_name')
+            for each in self.categories:
+                _with(each, 'id', 'name')
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise MmlensError(f'{annotations} is no annotation file of COCO: {why(error)}') from error
         absent = [each['file_name'] for each in self.pictures if not (images / each['file_name']).is_file()]
@@ -73,6 +77,12 @@ class CocoFile:
         by_id = {each['id']: labels.get(each['name'], -1) for each in self.categories}
         return [self._case(picture, by_id) for picture in self.pictures]
 
+    def unknown(self, class_names: Sequence[str]) -> List[str]:
+        """The classes of annotated objects that a detector does not know; none if it has no names."""
+        annotated = {each['category_id'] for objects in self.objects.values() for each in objects}
+        names = [str(each['name']) for each in self.categories if each['id'] in annotated]
+        return [name for name in names if class_names and name not in class_names]
+
     def _case(self, picture: Dict[str, Any], labels: Dict[Any, int]) -> Case:
         annotated = self.objects.get(picture['id'], ())
         objects = [each for each in annotated if not each.get('iscrowd')]
@@ -82,7 +92,7 @@ class CocoFile:
             return np.array([labels.get(each['category_id'], -1) for each in some], np.int64)
 
         def read() -> Tuple[Picture, Optional[Truth]]:
-            size = (picture['height'], picture['width'])
+            size = (picture.get('height', 0), picture.get('width', 0))
             truth = Truth(
                 _boxes(objects),
                 labels_of(objects),
@@ -93,6 +103,30 @@ class CocoFile:
             return self.images / picture['file_name'], truth
 
         return Case(picture['file_name'], read)
+
+
+def _with(entry: Dict[str, Any], *keys: str) -> Dict[str, Any]:
+    """An entry of a file, which must have some keys.
+
+    Raises:
+        ValueError: If it has not.
+    """
+    for key in keys:
+        if key not in entry:
+            raise ValueError(f"an entry has no '{key}': {str(entry)[:60]}")
+    return entry
+
+
+def _checked(annotation: Dict[str, Any]) -> Dict[str, Any]:
+    """An annotation whose box is one; it may have no area, as in files of real data sets.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    box = [float(edge) for edge in annotation['bbox']]
+    if len(box) != 4 or not np.isfinite(box).all():
+        raise ValueError(f'the box {annotation["bbox"]} is not of four finite numbers, x, y, width and height')
+    return annotation
 
 
 def _boxes(objects: Sequence[Dict[str, Any]]) -> np.ndarray:

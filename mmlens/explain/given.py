@@ -86,7 +86,7 @@ def check_boxes(boxes: Any, labels: Optional[Labels]) -> np.ndarray:
         raise MmlensError('`boxes` must be a list of boxes, each of four numbers: x1, y1, x2, y2 in picture pixels.')
     if labels is None:
         raise MmlensError('`boxes` need `labels`: the class of each, by name or number.')
-    number = len(found) if isinstance(labels, (str, int)) else len(labels)
+    number = len(found) if np.ndim(labels) == 0 else len(labels)  # type: ignore[arg-type]
     if number != len(found):
         raise MmlensError(
             f'There are {count(len(found), "box")} and {count(number, "class")}: give each box its class.'
@@ -116,7 +116,7 @@ def check_in_picture(boxes: np.ndarray, picture: np.ndarray) -> None:
 
 def one_each(labels: Labels, number: int) -> List[Union[str, int]]:
     """A class for each of a number of boxes."""
-    return [labels] * number if isinstance(labels, (str, int)) else list(labels)
+    return [labels] * number if np.ndim(labels) == 0 else list(labels)  # type: ignore
 
 
 def _edges(box: np.ndarray) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..choices import ERRORS
 from ..errors import MmlensError, PictureError, count, reason
@@ -62,7 +62,8 @@ def find_errors(
     detector = open_detector(model, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only)
     if detector.needs_words:
         raise MmlensError(f'{detector.name} looks for words: `find_errors()` needs a detector of fixed classes.')
-    chosen = sample(_cases(detector, annotations, images, cases), number, seed)
+    everything, unknown = _cases(detector, annotations, images, cases)
+    chosen = sample(everything, number, seed)
     failures: List[Failure] = []
     found: List[PictureErrors] = []
     of_pictures: List[List[Failure]] = []
@@ -88,7 +89,7 @@ def find_errors(
         _price(errors, wrong, list(of_detections), list(of_missed))
         failures.extend(wrong)
     counts = {kind: sum(each.counts()[kind] for each in found) for kind in ERRORS}
-    notes = _notes(len(found), len(chosen), unfinished)
+    notes = _notes(len(found), len(chosen), unfinished, unknown)
     others = dict(pictures=len(found), broken=broken, notes=notes, unfinished=unfinished, score_thr=score_thr)
     return ErrorReport(detector, chosen, failures, counts, costs, **others)
 
@@ -98,16 +99,18 @@ def _cases(
     annotations: Optional[Union[str, Path]],
     images: Optional[Union[str, Path]],
     cases: Optional[Sequence[Case]],
-) -> Sequence[Case]:
+) -> Tuple[Sequence[Case], List[str]]:
+    """The pictures, and the classes of annotated objects that the detector does not know."""
     if cases is not None:
-        return cases
+        return cases, []
     if annotations is None:
         if images is not None:
             raise MmlensError('`images` is the folder of annotated pictures: name their `annotations` too.')
-        return test_set(detector.cfg)
+        return test_set(detector.cfg), []
     if images is None:
         raise MmlensError('`annotations` needs `images`, the folder of its pictures.')
-    return CocoFile(Path(annotations), Path(images)).cases(detector.class_names)
+    file = CocoFile(Path(annotations), Path(images))
+    return file.cases(detector.class_names), file.unknown(detector.class_names)
 
 
 def _why_broken(case: Case, error: Exception, total: int) -> str:
@@ -131,5 +134,9 @@ def _price(errors: PictureErrors, wrong: Sequence[Failure], of_detections: List[
         failure.cost = float(cost)
 
 
-def _notes(done: int, total: int, unfinished: bool) -> List[str]:
-    return [f'Ended early: these are the errors of {count(done, "picture")} of {total}.'] if unfinished else []
+def _notes(done: int, total: int, unfinished: bool, unknown: Sequence[str]) -> List[str]:
+    notes = [f'Ended early: these are the errors of {count(done, "picture")} of {total}.'] if unfinished else []
+    if unknown:
+        some = ', '.join(unknown[:5]) + (', ...' if len(unknown) > 5 else '')
+        notes.append(f'Objects of {some} left out: the detector does not know these classes.')
+    return notes

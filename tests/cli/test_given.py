@@ -64,6 +64,23 @@ def test_a_file_that_is_none(tmp_path, content):
         Annotations(path)
 
 
+def test_one_of_the_pictures_is_enough(annotations):
+    annotations.check(['/x/c.png', '/x/left/b.png'])
+    annotations.check([])
+    with pytest.raises(PictureError, match='knows no picture c.png'):
+        annotations.check(['c.png', 'd.png'])
+    Given().check(['c.png'])
+
+
+@pytest.mark.parametrize('box', [[1, 2, 0, 4], [1, 2, 3, -1], [1, float('nan'), 3, 4]])
+def test_objects_without_area_are_left_out(tmp_path, capsys, box):
+    path = tmp_path / 'coco.json'
+    sound = dict(image_id=1, category_id=7, bbox=[1, 2, 3, 4])
+    path.write_text(coco(annotations=[dict(image_id=1, category_id=5, bbox=box), sound]))
+    assert Annotations(path).objects('a.png', NAMES) == [([1, 2, 4, 6], 'cow')]
+    assert capsys.readouterr().out == f'note: 1 object of {path} left out: no box with an area.\n'
+
+
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(MmlensError, match='is no annotation file of COCO'):
         Annotations(tmp_path / 'coco.json')
@@ -87,6 +104,8 @@ def test_boxes_of_the_command_line():
     ('options', 'sentence'),
     [
         (dict(boxes=[['1', '2', '3', 'cow', '4']]), '--boxes 1 2 3 cow 4: four numbers and a class are needed'),
+        (dict(boxes=[['4', '2', '3', '4', 'cow']]), '--boxes 4 2 3 4 cow: it has no area'),
+        (dict(boxes=[['1', '2', 'inf', '4', 'cow']]), '--boxes 1 2 inf 4 cow: its edges must be finite'),
         (dict(boxes=[['1', '2', '3', '4', 'cow']], ann='coco.json'), '--boxes and --ann both say which boxes'),
     ],
 )

@@ -60,6 +60,11 @@ def test_files_of_other_pictures_and_classes_are_refused(folder):
         CocoFile(folder / 'boxes.json', folder / 'images').cases(['ant'])
 
 
+def test_classes_that_a_detector_does_not_know(folder):
+    file = CocoFile(folder / 'boxes.json', folder / 'images')
+    assert file.unknown(['bee']) == ['unicorn'] and file.unknown(['bee', 'unicorn']) == file.unknown([]) == []
+
+
 @pytest.mark.parametrize('text', ['no json', '[]', '{"images": []}', None])
 def test_what_is_no_annotation_file_is_refused(folder, text):
     path = folder / 'other.json'
@@ -67,6 +72,34 @@ def test_what_is_no_annotation_file_is_refused(folder, text):
         path.write_text(text)
     with pytest.raises(MmlensError, match=r'other.json is no annotation file of COCO: '):
         CocoFile(path, folder)
+
+
+@pytest.mark.parametrize(
+    ('key', 'entry', 'sentence'),
+    [
+        ('annotations', dict(image_id=7, category_id=30), "an entry has no 'bbox'"),
+        ('annotations', dict(image_id=7, category_id=30, bbox=[1, 2, 3]), 'not of four finite numbers'),
+        ('annotations', dict(image_id=7, category_id=30, bbox=[1, 2, 3, float('nan')]), 'not of four finite numbers'),
+        ('annotations', dict(image_id=7, category_id=30, bbox=None), 'is no annotation file of COCO'),
+        ('images', dict(id=9), "an entry has no 'file_name'"),
+        ('categories', dict(id=9), "an entry has no 'name'"),
+    ],
+)
+def test_entries_that_are_none_are_told_before_anything_runs(folder, key, entry, sentence):
+    content = json.loads((folder / 'boxes.json').read_text())
+    content[key].append(entry)
+    (folder / 'boxes.json').write_text(json.dumps(content))
+    with pytest.raises(MmlensError, match=sentence):
+        CocoFile(folder / 'boxes.json', folder / 'images')
+
+
+def test_pictures_without_their_size_have_objects_without_polygons(folder):
+    content = json.loads((folder / 'boxes.json').read_text())
+    content['images'] = [dict(id=7, file_name='a.png')]
+    (folder / 'boxes.json').write_text(json.dumps(content))
+    _, truth = CocoFile(folder / 'boxes.json', folder / 'images').cases(['bee'])[0].read()
+    assert truth.boxes.tolist() == [[2, 3, 12, 8], [0, 0, 4, 4]]
+    assert truth.mask(0) is None and truth.mark(0).sum() == 2
 
 
 def test_the_configs_own_test_set(folder, yolox_config):

@@ -187,6 +187,8 @@ def test_the_model_is_given_back_as_it_was(yolox, picture):
     [
         (dict(boxes=[[200, 0, 300, 50]], labels=['cup']), PictureError, 'lies outside the picture, which has 128 x 90'),
         (dict(boxes=[[5, 5, 4, 9]], labels=['cup']), MmlensError, 'has no area'),
+        (dict(boxes=[[5, float('nan'), 9, 9]], labels=['cup']), MmlensError, 'must be finite numbers'),
+        (dict(boxes=[[5, 5, 9, 9], [5, 5, 60, 60]], labels=['cup']), MmlensError, 'give each box its class'),
         (dict(boxes=[[5, 5, 9, 9]], labels=['spoon']), MmlensError, "knows no class 'spoon'"),
         (dict(boxes=[[5, 5, 9, 9]]), MmlensError, '`boxes` were given without `labels`'),
         (dict(labels=['cup']), MmlensError, '`labels` were given without `boxes`'),

@@ -157,14 +157,16 @@ def settle_shape(max_shape: Optional[List[int]]) -> Optional[Tuple[int, int]]:
     return None if height == width == -1 else (height, width)
 
 
-def check_sources(sources: List[Source], args: argparse.Namespace) -> None:
+def check_sources(sources: List[Source], args: argparse.Namespace, given: Given) -> None:
     """Check that the options suit the sources.
 
     Raises:
         MmlensError: If an option for pictures meets a video, or an option for one picture meets several.
+        PictureError: If annotations know none of the pictures.
     """
     check_resume(args, sources)
     if not any(source.is_video for source in sources):
+        given.check(source.path for source in sources)
         return
     if args.save_maps:
         raise MmlensError('--save-maps works on pictures only: the maps of every frame of a video would fill the disk.')
@@ -267,7 +269,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         args,
         draw,
         same_size=True,
-        check_sources=lambda sources: check_sources(sources, args),
+        check_sources=lambda sources: check_sources(sources, args, given),
         load=load,
         passes=passes,
     )

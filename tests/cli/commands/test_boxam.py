@@ -277,7 +277,8 @@ def test_annotated_objects(model, pictures, capsys):
     ('words', 'sentence'),
     [
         (['--boxes', '500', '0', '600', '9', 'cow'], 'lies outside the picture, which has 80 x 60 pixels'),
-        (['--boxes', '5', '5', '5', '9', 'cow'], 'has no area'),
+        (['--boxes', '5', '5', '5', '9', 'cow'], '--boxes 5 5 5 9 cow: it has no area'),
+        (['--boxes', 'nan', '5', '5', '9', 'cow'], '--boxes nan 5 5 9 cow: its edges must be finite numbers'),
         (['--boxes', '5', '5', '9', '9', 'dog'], "knows no class 'dog'"),
         (['--boxes', '5', '5', '9', '9', 'cow', '--topk', '3'], '--topk chooses among detections'),
     ],
@@ -286,3 +287,42 @@ def test_boxes_that_cannot_be_explained(model, pictures, capsys, words, sentence
     assert main(['pics/a.png', *model, *words]) == 2
     err = capsys.readouterr().err
     assert sentence in err and len(err.strip().splitlines()) == 1
+
+
+def coco_file(file_name='a.png', name='cow', box=(10, 8, 30, 32)):
+    content = dict(
+        images=[dict(id=1, file_name=file_name)],
+        categories=[dict(id=1, name=name)],
+        annotations=[dict(image_id=1, category_id=1, bbox=list(box))],
+    )
+    Path('coco.json').write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (dict(file_name='other.png'), 'coco.json knows no picture a.png: its pictures are of other names'),
+        (dict(box=(1, 2, 3)), 'coco.json is no annotation file of COCO'),
+        (dict(box=(1, 2, None, 4)), 'coco.json is no annotation file of COCO'),
+    ],
+)
+def test_wrong_annotations_are_told_before_a_model_is_loaded(pictures, capsys, content, sentence):
+    coco_file(**content)
+    assert main(['pics/a.png', 'none.py', 'none.pth', '--ann', 'coco.json']) == 2
+    err = capsys.readouterr().err
+    assert sentence in err and len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (dict(name='dog'), 'The detector knows none of the classes of coco.json (dog): it knows ant, bee, cow.'),
+        (dict(box=(500, 0, 10, 10)), 'lies outside the picture, which has 80 x 60 pixels'),
+    ],
+)
+def test_annotations_that_do_not_fit_the_model_or_the_picture(model, pictures, capsys, content, sentence):
+    coco_file(**content)
+    assert main(['pics/a.png', *model, '--ann', 'coco.json']) == 2
+    err = capsys.readouterr().err
+    assert sentence in err and len(err.strip().splitlines()) == 1
+    assert not Path('output').exists()

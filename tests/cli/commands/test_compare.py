@@ -99,6 +99,39 @@ def test_wrong_words_are_told_in_a_sentence(pictures, capfd, words, sentence):
     assert len(err) == 1 and sentence in err[0]
 
 
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (dict(images=[dict(id=0, file_name='other.png')]), 'is not of the pictures in pics'),
+        (dict(annotations=[dict(image_id=0, category_id=0, bbox=[1, 2, 3])]), 'not of four finite numbers'),
+        (dict(categories=[dict(id=0, name='dog')]), 'knows none of the classes of ann.json (dog): it knows cup, fork'),
+    ],
+)
+def test_annotations_that_do_not_fit_are_told_in_a_sentence(models, pictures, capfd, content, sentence):
+    plain = dict(
+        images=[dict(id=0, file_name='0.png', height=90, width=128)],
+        annotations=[dict(id=0, image_id=0, category_id=0, bbox=[5, 5, 40, 40], area=9, iscrowd=0)],
+        categories=[dict(id=0, name='cup')],
+    )
+    (pictures / 'ann.json').write_text(json.dumps({**plain, **content}))
+    assert main([*models, '--ann', 'ann.json', '--images', 'pics', '--out-dir', 'out']) == 2
+    err = capfd.readouterr()[1].strip().splitlines()
+    assert len(err) == 1 and sentence in err[0]
+
+
+@pytest.mark.parametrize('box', [[5, 5, 0, 40], [500, 5, 40, 40]])
+def test_objects_without_a_part_in_the_picture_are_no_traceback(models, pictures, capfd, box):
+    content = dict(
+        images=[dict(id=0, file_name='0.png', height=90, width=128)],
+        annotations=[dict(id=0, image_id=0, category_id=0, bbox=box, area=9, iscrowd=0)],
+        categories=[dict(id=0, name='cup')],
+    )
+    (pictures / 'ann.json').write_text(json.dumps(content))
+    words = ['--ann', 'ann.json', '--images', 'pics', '--out-dir', 'out', '--method', 'gradcam']
+    assert main([*models, *words]) in (0, 2)
+    assert 'Traceback' not in capfd.readouterr()[1]
+
+
 def test_words_are_told_apart():
     def read(*words):
         return read_words(build_parser().parse_intermixed_args(list(words)))

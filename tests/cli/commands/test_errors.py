@@ -1,6 +1,7 @@
 """`mmlens errors`: tables, sheets, broken pictures, Ctrl-C, and one sentence for whatever is wrong."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -107,6 +108,52 @@ def test_wrong_words_are_told_in_a_sentence(model, data, capfd, words, sentence)
     assert main([*model, *words]) == 2
     err = capfd.readouterr()[1].strip().splitlines()
     assert len(err) == 1 and sentence in err[0]
+
+
+def changed(**others):
+    content = json.loads(Path('ann.json').read_text())
+    Path('ann.json').write_text(json.dumps({**content, **others}))
+
+
+BAD_BOX = [dict(id=1, image_id=0, category_id=0, bbox=[1, float('nan'), 3, 4])]
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (dict(images=[dict(id=0, file_name='other.png')]), 'is not of the pictures in pics'),
+        (dict(annotations=BAD_BOX), 'ann.json is no annotation file of COCO'),
+        (dict(annotations=[dict(id=1, image_id=0, category_id=0)]), "an entry has no 'bbox'"),
+        (dict(images=[dict(id=0)]), "an entry has no 'file_name'"),
+        (dict(categories=[dict(id=0, name='dog')]), 'knows none of the classes of ann.json (dog): it knows cup, fork'),
+    ],
+)
+def test_annotations_that_do_not_fit_are_told_in_a_sentence(model, data, capfd, content, sentence):
+    changed(**content)
+    assert main([*model, *data]) == 2
+    err = capfd.readouterr()[1].strip().splitlines()
+    assert len(err) == 1 and sentence in err[0]
+
+
+def test_objects_of_unknown_classes_are_left_out_and_told(model, data, capfd):
+    names = [dict(id=n, name=name) for n, name in enumerate(('cup', 'spoon', 'knife'))]
+    objects = [dict(image_id=n, category_id=n, bbox=[5, 5, 40, 40]) for n in (0, 1)]
+    changed(annotations=objects, categories=names)
+    assert main([*model, *data, '--worst', '0']) == 0
+    assert 'note: Objects of spoon left out: the detector does not know these classes.' in capfd.readouterr()[0]
+
+
+def test_categories_count_by_their_names_in_whatever_order(model, data, capfd, tmp_path):
+    words = [*model, *data, '--worst', '0', '--score-thr', '0']
+    assert main(words) == 0
+    before = json.loads((tmp_path / 'out' / 'errors.json').read_text())
+    content = json.loads(Path('ann.json').read_text())
+    for each in content['annotations']:
+        each['category_id'] = 2 - each['category_id']
+    names = [dict(id=2 - n, name=name) for n, name in enumerate(('cup', 'fork', 'knife'))][::-1]
+    changed(annotations=content['annotations'], categories=names)
+    assert main(words) == 0
+    assert json.loads((tmp_path / 'out' / 'errors.json').read_text()) == before
 
 
 def test_unknown_types_are_answered_with_the_known_ones(capfd):
