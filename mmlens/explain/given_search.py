@@ -16,7 +16,7 @@ from ..models.detector import Detector
 from ..models.predictions import Predictions
 from ..models.prepared import Prepared
 from .given import Best, best_candidate
-from .opened import Opened, Rows
+from .opened import Opened, Rows, liftable
 
 # Masks cost: of a detector that computes one for each box, this many candidates about each given box come out.
 _MOST_MASKS = 20
@@ -55,6 +55,7 @@ class Search:
     def __init__(self, network: Detector, prepared: Prepared, seen: ClassScores) -> None:
         self.network, self.prepared, self.seen = network, prepared, seen
         self._only: Optional[int] = None
+        self._settings = liftable(network.model)
         self._boxes: Optional[Tensor] = None  # whose masks are worth their cost
 
     def run(self, once: Once, boxes: np.ndarray, labels: Sequence[int]) -> Found:
@@ -88,7 +89,7 @@ class Search:
         once.again()
         self._start = len(self.seen.seen)
         nearest = None if self._boxes is None else Nearest(self.prepared, self._boxes)
-        opening = Opened(self.network.model, [label], self.seen.classes, lambda: once.depth, nearest, self._only)
+        opening = self._opened([label], lambda: once.depth, nearest)
         with opening.opened():
             (sample,) = self.network.samples(self.prepared)
         found = _of_label(self.network.in_picture(self.prepared, sample), label)
@@ -109,7 +110,12 @@ class Search:
         """Opens post-processing again, for these candidates."""
         nearest = None if self._boxes is None else Nearest(self.prepared, asked.boxes)
         labels = [int(label) for label in asked.labels.tolist()]
-        return Opened(self.network.model, labels, self.seen.classes, depth, nearest, self._only)
+        return self._opened(labels, depth, nearest)
+
+    def _opened(self, labels: Sequence[int], depth: Callable[[], int], nearest: Optional[Nearest]) -> Opened:
+        return Opened(
+            self.network.model, labels, self.seen.classes, depth, nearest, self._only, settings=self._settings
+        )
 
     def rows(self, found: Predictions) -> Optional[Rows]:
         """Tells the candidates of :meth:`run` by their logits in unaltered passes; ``None`` where they cannot be told.

@@ -100,7 +100,6 @@ class GivenTargets(BoxTargets):
         self.detected, self.found = self._search.detected, found.candidates
         self.ranks = range(len(self.found))
         self._asked = self.found.subset(self.ranks)
-        self._rows = self._search.rows(self.found)
         self.asked = [n for n, best in enumerate(found.best) if best is not None]
         indexes = dict(zip(self.asked, self.detected.match(self._asked)))
         self.picks = [
@@ -128,6 +127,7 @@ class GivenTargets(BoxTargets):
         if not self.asked:
             return None
         assert self._search is not None and self._asked is not None
+        self._rows = self._search.rows(self._asked)  # tells them by their logits, which takes a backward pass of each
         self._opening = self._search.opening(lambda: replay.depth, self._asked)
         runs = _OpenedRuns(self.network, self.prepared, replay, options)
         runs.opening, runs.rows = self._opening, self._rows

@@ -59,6 +59,7 @@ class Opened:
         nearest: Chooses among the boxes that come out, for detectors that go on to compute a mask of each.
         only: Which one counts of several sigmoids over tensors of one shape, from 0; ``None`` for all.
         lift: Names of the settings that are lifted.
+        settings: What :func:`liftable` found, if it was asked before: looking through a model takes time.
     """
 
     def __init__(
@@ -70,8 +71,9 @@ class Opened:
         nearest: Optional[Nearest] = None,
         only: Optional[int] = None,
         lift: Collection[str] = EVERYTHING,
+        settings: Optional[Sequence[Dict[str, Any]]] = None,
     ) -> None:
-        self._model, self._lift = model, lift
+        self._model, self._lift, self._settings = model, lift, settings
         self._nearest = nearest
         self._mode = _Steered(sorted(set(labels)), classes, depth, only)
         self._undo: Optional[contextlib.ExitStack] = None
@@ -87,7 +89,7 @@ class Opened:
             yield
             return
         with contextlib.ExitStack() as undo:
-            undo.enter_context(lifted_settings(self._model, self._lift))
+            undo.enter_context(lifted_settings(self._model, self._lift, self._settings))
             undo.enter_context(suppression_off(self._nearest))
             undo.enter_context(_without_masks(self._model))
             undo.enter_context(self._mode.over(rows))
@@ -95,14 +97,12 @@ class Opened:
 
 
 @contextlib.contextmanager
-def lifted_settings(model: nn.Module, lift: Collection[str] = EVERYTHING) -> Iterator[None]:
+def lifted_settings(
+    model: nn.Module, lift: Collection[str] = EVERYTHING, known: Optional[Sequence[Dict[str, Any]]] = None
+) -> Iterator[None]:
     """Let everything through thresholds, limits and suppression in a model's test configs, but its proposals'."""
     changed: List[Tuple[Dict[str, Any], str, Any]] = []
-    found = list(settings_of(model))
-    of_proposals = _proposals_settings(model, found)
-    for settings in found:
-        if id(settings) in of_proposals:
-            continue
+    for settings in liftable(model) if known is None else known:
         for name, value in _LIFTED.items():
             now = settings.get(name) if name in lift else None
             if isinstance(now, (int, float)) and not isinstance(now, bool):
@@ -116,6 +116,13 @@ def lifted_settings(model: nn.Module, lift: Collection[str] = EVERYTHING) -> Ite
     finally:
         for settings, name, value in reversed(changed):
             settings[name] = value
+
+
+def liftable(model: nn.Module) -> List[Dict[str, Any]]:
+    """The settings of a model's test configs, but for those of its proposals."""
+    found = list(settings_of(model))
+    of_proposals = _proposals_settings(model, found)
+    return [settings for settings in found if id(settings) not in of_proposals]
 
 
 def _proposals_settings(model: nn.Module, found: Sequence[Dict[str, Any]]) -> set:
