@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
 import threading
 from types import ModuleType
-from typing import Any, Callable, ContextManager, Dict, List, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Sequence
 
 Around = Callable[[str], ContextManager[None]]
 
@@ -29,6 +30,23 @@ def around_import(name: str, context: Around) -> None:
     contexts = finder.contexts.setdefault(name, [])
     if context not in contexts:
         contexts.append(context)
+
+
+def after_import(name: str, act: Callable[[], None]) -> None:
+    """Call ``act`` when a module has run; at once, if it was imported already. Asked again, it does the same."""
+    around_import(name, _then(act))
+    if name in sys.modules:
+        act()
+
+
+@functools.lru_cache(maxsize=None)  # the same context for the same function, which is entered once
+def _then(act: Callable[[], None]) -> Around:
+    @contextlib.contextmanager
+    def context(name: str) -> Iterator[None]:
+        yield
+        act()
+
+    return context
 
 
 def is_hooked(name: str) -> bool:

@@ -7,25 +7,16 @@ soft-NMS (CornerNet, and any detector whose config asks for it) raises NotImplem
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
-from typing import Any, Iterator, Tuple
+from typing import Any, Tuple
 
-from mmlens.compat.import_hooks import around_import
+from mmlens.compat.import_hooks import after_import
 
 MODULE = 'mmcv.ops.nms'
 
 
 def install() -> None:
     """Give SoftNMSop a backward, now or when it is imported. Idempotent."""
-    around_import(MODULE, _with_backward)
-    if MODULE in sys.modules:
-        _give_backward()
-
-
-@contextmanager
-def _with_backward(name: str) -> Iterator[None]:
-    yield
-    _give_backward()
+    after_import(MODULE, _give_backward)
 
 
 def _give_backward() -> None:

@@ -8,26 +8,17 @@ inference raises "mat1 and mat2 shapes cannot be multiplied". Delete when its de
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from types import FunctionType
-from typing import Any, Iterator
+from typing import Any
 
-from mmlens.compat.import_hooks import around_import
+from mmlens.compat.import_hooks import after_import
 
 MODULE = 'mmdet.models.layers.transformer.grounding_dino_layers'
 
 
 def install() -> None:
     """Let the decoder encode positions as wide as its layer reads them, now or when it is imported. Idempotent."""
-    around_import(MODULE, _with_own_width)
-    if MODULE in sys.modules:
-        _give_own_width()
-
-
-@contextmanager
-def _with_own_width(name: str) -> Iterator[None]:
-    yield
-    _give_own_width()
+    after_import(MODULE, _give_own_width)
 
 
 def _give_own_width() -> None:

@@ -7,25 +7,15 @@ it inherits reads a setting from it, so inference raises AttributeError. Delete 
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
-from typing import Iterator
 
-from mmlens.compat.import_hooks import around_import
+from mmlens.compat.import_hooks import after_import
 
 MODULE = 'mmdet.models.dense_heads.ssd_head'
 
 
 def install() -> None:
     """Give SSDHead an empty ``loss_cls``, now or when it is imported. Idempotent."""
-    around_import(MODULE, _with_loss_cls)
-    if MODULE in sys.modules:
-        _give_loss_cls()
-
-
-@contextmanager
-def _with_loss_cls(name: str) -> Iterator[None]:
-    yield
-    _give_loss_cls()
+    after_import(MODULE, _give_loss_cls)
 
 
 def _give_loss_cls() -> None:

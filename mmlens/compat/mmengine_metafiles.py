@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import functools
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict
 
-from mmlens.compat.import_hooks import around_import
+from mmlens.compat.import_hooks import after_import
 
 MODULE = 'mmengine.config.utils'
 
@@ -21,15 +20,7 @@ Find = Callable[[str, str], Dict[str, Any]]
 
 def install() -> None:
     """Replace the search, now or when mmengine is imported. Idempotent."""
-    around_import(MODULE, _with_files_first)
-    if MODULE in sys.modules:
-        _look_for_files_first()
-
-
-@contextmanager
-def _with_files_first(name: str) -> Iterator[None]:
-    yield
-    _look_for_files_first()
+    after_import(MODULE, _look_for_files_first)
 
 
 def _look_for_files_first() -> None:

@@ -10,25 +10,15 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import sys
-from contextlib import contextmanager
-from typing import Iterator
 
-from mmlens.compat.import_hooks import around_import
+from mmlens.compat.import_hooks import after_import
 
 MODULE = 'mmengine.config.utils'
 
 
 def install() -> None:
     """Correct mmengine's table of distributions, now or when it is imported. Idempotent."""
-    around_import(MODULE, _with_names)
-    if MODULE in sys.modules:
-        _use_import_names()
-
-
-@contextmanager
-def _with_names(name: str) -> Iterator[None]:
-    yield
-    _use_import_names()
+    after_import(MODULE, _use_import_names)
 
 
 def _use_import_names() -> None:
