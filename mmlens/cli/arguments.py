@@ -126,6 +126,16 @@ def add_weights(parser: Parser) -> None:
         action='store_true',
         help="replace letterbox, keep-ratio and pad in the config's test pipeline with a plain resize",
     )
+    add_random_weights(parser)
+
+
+def add_random_weights(parser: Parser) -> None:
+    """Add ``--random-weights``."""
+    parser.add_argument(
+        '--random-weights',
+        action='store_true',
+        help='go on without a checkpoint, or with one that lacks a head: what no checkpoint gives is random',
+    )
 
 
 def add_fusion(parser: argparse._ActionsContainer, default: str) -> None:

@@ -42,6 +42,7 @@ def load(args: argparse.Namespace) -> Network:
             cfg_options=read_cfg_options(args.cfg_options),
             resize_only=getattr(args, 'resize_only', False),
             family=getattr(args, 'family', None),
+            random_weights=True if args.random_weights else None,
         )
 
 

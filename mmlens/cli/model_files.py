@@ -17,7 +17,7 @@ def check_model_files(args: argparse.Namespace, trained: bool = True) -> None:
     Configs of installed packages are looked for when the packages are imported.
 
     Args:
-        args: With ``config``, ``checkpoint`` and ``cfg_options``.
+        args: With ``config``, ``checkpoint``, ``cfg_options`` and ``random_weights``.
         trained: Whether there has to be a checkpoint, of the arguments or of the config.
 
     Raises:
@@ -27,8 +27,12 @@ def check_model_files(args: argparse.Namespace, trained: bool = True) -> None:
         check_is_file(args.config, 'config file')
     if args.checkpoint and not is_address(args.checkpoint):
         check_is_file(args.checkpoint, 'checkpoint')
+    trained = trained and not getattr(args, 'random_weights', False)
     if trained and not args.checkpoint and not _names_weights(args):
-        raise ModelError(f'No checkpoint was given, and {args.config} has no load_from: name one after the config.')
+        raise ModelError(
+            f'No checkpoint was given, and {args.config} has no load_from: name one after the config, or give '
+            '--random-weights to look at an untrained model.'
+        )
 
 
 def _names_weights(args: argparse.Namespace) -> bool:

@@ -28,6 +28,7 @@ def open_network(
     cfg_options: Optional[Dict[str, Any]] = None,
     resize_only: bool = False,
     family: Optional[str] = None,
+    random_weights: Optional[bool] = None,
 ) -> Network:
     """Open a network of any family: load what a config describes, or take what is loaded.
 
@@ -35,13 +36,17 @@ def open_network(
         model: Config file, name inside an installed package (``mmdet::...``), or Config; a model that its
             library's own function built; or what this function returned.
         checkpoint: File or URL of the weights, for a config. Defaults to the config's ``load_from``; random
-            weights if there is neither.
+            weights if there is neither. Weights that lie in an entry like ``'model'``, or whose names begin with a
+            prefix, are loaded where they fit entirely, with a note.
         device: Such as ``'cuda:0'``, for a config. Defaults to CUDA if there is any.
         cfg_options: Values of the config to override, by dotted keys.
         resize_only: Stretch pictures to the input size instead of padding them; see
             :func:`mmlens.pipelines.resize_only`.
         family: ``'detector'``, ``'classifier'``, ``'segmentor'``, ``'pose'`` or ``'network'`` (anything else).
             Defaults to what the model is and says of itself.
+        random_weights: Whether weights that no checkpoint gives may be random: ``True`` lets a checkpoint lack a
+            head, with a note, and ``False`` asks for a checkpoint. Defaults to all weights or, without a checkpoint,
+            none.
 
     Returns:
         The network, to explain many pictures.
@@ -60,10 +65,12 @@ def open_network(
         cfg = read_config(model, cfg_options)
         cfg = with_resize_only(cfg) if resize_only else cfg
         weights = checkpoint or cfg.get('load_from')
-        return as_network(load_model(cfg, str(weights) if weights else None, device), family=family)
-    if checkpoint or device or cfg_options or resize_only:
+        loaded = load_model(cfg, str(weights) if weights else None, device, random_weights)
+        return as_network(loaded, family=family)
+    if checkpoint or device or cfg_options or resize_only or random_weights is not None:
         raise MmlensError(
-            '`checkpoint`, `device`, `cfg_options` and `resize_only` go with a config, not with a loaded model.'
+            '`checkpoint`, `device`, `cfg_options`, `resize_only` and `random_weights` go with a config, not with a '
+            'loaded model.'
         )
     if not isinstance(model, Network):
         return as_network(model, family=family)
@@ -101,13 +108,21 @@ def load_detector(
     device: Optional[str] = None,
     cfg_options: Optional[Dict[str, Any]] = None,
     resize_only: bool = False,
+    random_weights: Optional[bool] = None,
 ) -> Detector:
     """Load a detector once, to explain many pictures; for the arguments see :func:`open_network`.
 
     Raises:
         MmlensError: With one sentence on what is wrong (config, checkpoint, device), or if it is no detector.
     """
-    return open_detector(config, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only)
+    return open_detector(
+        config,
+        checkpoint,
+        device=device,
+        cfg_options=cfg_options,
+        resize_only=resize_only,
+        random_weights=random_weights,
+    )
 
 
 def load_classifier(
@@ -116,13 +131,14 @@ def load_classifier(
     *,
     device: Optional[str] = None,
     cfg_options: Optional[Dict[str, Any]] = None,
+    random_weights: Optional[bool] = None,
 ) -> Classifier:
     """Load a classifier once, to explain many pictures; for the arguments see :func:`open_network`.
 
     Raises:
         MmlensError: With one sentence on what is wrong (config, checkpoint, device), or if it is no classifier.
     """
-    return open_classifier(config, checkpoint, device=device, cfg_options=cfg_options)
+    return open_classifier(config, checkpoint, device=device, cfg_options=cfg_options, random_weights=random_weights)
 
 
 @functools.lru_cache(maxsize=None)  # asking the installed packages takes as long as a small model

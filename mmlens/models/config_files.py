@@ -40,9 +40,12 @@ def read_file(name: str) -> Config:
         from mmengine.hub import get_config
 
         try:
-            return get_config(name)
+            cfg = get_config(name)
         except Exception as error:
             raise ModelError(f"No config '{name}' in the installed {package}: {reason(error)}") from error
+        if not cfg.get('default_scope'):  # its modules are those of the package that it lies in
+            cfg.default_scope = package
+        return cfg
     check_is_file(name, 'config file')
     if Path(name).suffix not in ENDINGS:
         raise ModelError(f'{name} is not a config: it must end in .py, .yaml or .json.')

@@ -12,8 +12,9 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ..errors import MmlensError, MmlensWarning, ModelError
+from .dataset_meta import meta_of_config, names_in
 from .geometry import Size
-from .inputs import Picture, PicturePipeline
+from .inputs import Picture, PicturePipeline, default_scope
 from .kinds import pixel_classes
 from .predictions import Predictions
 from .prepared import Prepared
@@ -61,6 +62,7 @@ class Network:
         self, model: nn.Module, cfg: Optional[Config] = None, dataset_meta: Optional[Dict[str, Any]] = None
     ) -> None:
         dataset_meta = dataset_meta or getattr(model, 'dataset_meta', None)
+        of_loading: Sequence[str] = getattr(model, 'loading_notes', ())
         found = predicting_part(model, cfg)
         model, cfg = found.model, found.cfg
         if cfg is None:
@@ -70,23 +72,25 @@ class Network:
         self.model: Any = model
         self.cfg = cfg
         self.part = found.path
-        self.notes: List[str] = [found.note] if found.note else []
+        self.notes: List[str] = [*([found.note] if found.note else []), *of_loading]
         self.pipeline = PicturePipeline(cfg)
         self.needs_words = needs_words(model, cfg)
         self.dataset_meta: Dict[str, Any] = dict(dataset_meta or getattr(model, 'dataset_meta', None) or {})
-        classes = self.dataset_meta.get('classes') or []
-        self.class_names: List[str] = self._checked([classes] if isinstance(classes, str) else list(classes))
+        self.class_names: List[str] = self._checked(names_in(self.dataset_meta))
 
     def _checked(self, names: List[str]) -> List[str]:
-        """The class names, if their number is right; otherwise they belong to another dataset, and numbers say more."""
+        """The class names, if their number is right; else the config's; else none, for numbers say more."""
         number = self.num_classes
         if not names or number is None or len(names) == number:
             return names
-        warnings.warn(
-            f'The model has {number} classes, but its dataset has {len(names)} names: classes are named by number.',
-            MmlensWarning,
-            stacklevel=3,
-        )
+        with default_scope(self.cfg):
+            of_config = meta_of_config(self.cfg)
+        told = f'The model has {number} classes, but its dataset has {len(names)} names'
+        if len(names_in(of_config)) == number:
+            self.dataset_meta.update(of_config)
+            self.notes.append(f'{told}: the names are those of the config.')
+            return names_in(of_config)
+        warnings.warn(f'{told}: classes are named by number.', MmlensWarning, stacklevel=3)
         return []
 
     @staticmethod

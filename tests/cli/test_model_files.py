@@ -39,7 +39,10 @@ def test_what_is_there_or_is_looked_for_later_passes(words):
     check_model_files(arguments(*words))
 
 
-NO_WEIGHTS = 'No checkpoint was given, and {} has no load_from: name one after the config.'
+NO_WEIGHTS = (
+    'No checkpoint was given, and {} has no load_from: name one after the config, or give --random-weights to look at '
+    'an untrained model.'
+)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,7 @@ def test_what_is_missing_is_named(words, sentence):
 
 def test_without_weights_layers_can_be_listed():
     check_model_files(arguments('bare.py'), trained=False)
+    check_model_files(arguments('bare.py', '--random-weights'))
 
 
 @pytest.mark.parametrize('words', [('no.py', 'weights.pth'), ('bare.py', 'no.pth'), ('bare.py',)])

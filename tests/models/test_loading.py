@@ -327,7 +327,7 @@ def test_a_url_is_loaded_once(yolox_config, weights, save, monkeypatch, tmp_path
 def test_weights_of_the_same_name_at_two_addresses_are_not_mistaken(yolox_config, weights, save, monkeypatch, tmp_path):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr(
-        'mmlens.models.loading.download', lambda address, path, error: asked.append(address) or put(path)
+        'mmlens.models.weights.download', lambda address, path, error: asked.append(address) or put(path)
     )
 
     def put(path):

@@ -15,6 +15,7 @@ from ..arguments import (
     add_fusion,
     add_network,
     add_picture,
+    add_random_weights,
     add_smooth_grad,
     fraction,
     parse,
@@ -53,6 +54,7 @@ def build_parser() -> Parser:
     parser.add_argument('checkpoint', nargs='?', help="checkpoint file or URL (default: the config's load_from)")
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
     add_cfg_options(parser)
+    add_random_weights(parser)
     add_network(parser)
     _add_what(parser)
     _add_smoothing(parser)

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ...errors import MmlensError, count
 from ...files import write_atomically
-from ..arguments import Parser, add_cfg_options, add_fusion, fraction, parse, positive, read_cfg_options
+from ..arguments import (
+    Parser,
+    add_cfg_options,
+    add_fusion,
+    add_random_weights,
+    fraction,
+    parse,
+    positive,
+    read_cfg_options,
+)
 from ..guard import guarded, quiet
 from ..model_files import check_model_files
 from ..outputs import plan_outputs
@@ -60,6 +69,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
     add_cfg_options(parser)
+    add_random_weights(parser)
     group = parser.add_argument_group('pictures and objects')
     group.add_argument('--ann', metavar='FILE', help="annotations in COCO's format: objects are matched by them")
     group.add_argument('--images', metavar='DIR', help='folder of their pictures')
@@ -169,8 +179,12 @@ def main(argv: Optional[List[str]] = None) -> int:
         sources = _sources(words, file, args, Path(downloads))
         places = plan_outputs(sources, args.out_dir)
         for config, checkpoint in filter(None, (words.a, words.b)):
-            check_model_files(argparse.Namespace(config=config, checkpoint=checkpoint, cfg_options=args.cfg_options))
-        options = dict(device=args.device, cfg_options=read_cfg_options(args.cfg_options))
+            check_model_files(argparse.Namespace(**{**vars(args), 'config': config, 'checkpoint': checkpoint}))
+        options = dict(
+            device=args.device,
+            cfg_options=read_cfg_options(args.cfg_options),
+            random_weights=True if args.random_weights else None,
+        )
         with quiet():
             from ...explain.networks import open_detector
 
