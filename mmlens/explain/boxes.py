@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -15,10 +15,12 @@ from ..attribution.smoothing import Noise
 from ..attribution.targets import MASK
 from ..errors import MmlensError
 from ..models.detector import Detector
+from ..models.geometry import Geometry
 from ..models.inputs import Picture
 from ..models.predictions import Predictions
 from ..models.words import Text
 from ..results.boxes import BoxExplanation, BoxMap
+from ..results.later import later
 from .box_targets import BoxTargets, Classes, select_detections
 from .given import Labels, check_boxes, one_each
 from .given_targets import GivenTargets
@@ -249,11 +251,12 @@ def _of_given(targets: GivenTargets, maps: List[BoxMap]) -> List[BoxMap]:
         box, one = pick.box.astype(np.float32), by_box.get(n)
         if one is not None and pick.best is not None:
             best, own = pick.best, one.box
-            one = replace(one, box=box, index=pick.index, mask=pick.mask)
-            found.append(replace(one, candidate=own, overlap=best.overlap, rank=best.rank))
+            one.box, one.candidate, one.index, one.mask = box, own, pick.index, pick.mask
+            one.overlap, one.rank = best.overlap, best.rank
+            found.append(one)
             continue
-        empty, name = np.zeros(size, np.float32), targets.network.class_name(pick.label, targets.prepared)
-        found.append(BoxMap(-1, box, pick.label, name, 0.0, empty, empty.copy(), blank=_NO_CANDIDATE, overlap=0.0))
+        empty, name = later(np.zeros, size, np.float32), targets.network.class_name(pick.label, targets.prepared)
+        found.append(BoxMap(-1, box, pick.label, name, 0.0, empty, empty, blank=_NO_CANDIDATE, overlap=0.0))
     return found
 
 
@@ -262,12 +265,11 @@ def _box_map(targets: BoxTargets, position: int, name: str, attribution: Attribu
     box = found.boxes[rank].detach().float().cpu().numpy()
     label = int(found.labels[rank])
 
-    def normal(laid: np.ndarray) -> np.ndarray:
-        return normalise_in_box(laid, box) if norm_in_bbox else normalise(laid)
-
-    to_picture = targets.prepared.geometry.map_to_picture
-    laid = to_picture(attribution.raw.float().cpu().numpy())
-    normalised = normal(laid)
+    # On the picture's grid maps are made when they are looked at: of many boxes on a large picture they take gigabytes.
+    geometry, within = targets.prepared.geometry, box if norm_in_bbox else None
+    values = attribution.raw.float().cpu().numpy()
+    raw, normalised = later(geometry.map_to_picture, values), later(_normalised, geometry, values, within)
+    shows = attribution.blank is None and bool(normalised.array().any())
     counter = attribution.counter
     return BoxMap(
         index=rank,
@@ -275,13 +277,19 @@ def _box_map(targets: BoxTargets, position: int, name: str, attribution: Attribu
         label=label,
         class_name=name,
         score=float(found.scores[rank].detach()),
-        raw=laid,
+        raw=raw,
         normalised=normalised,
-        blank=attribution.blank if attribution.blank or normalised.any() else _why_nothing_shows(laid),
+        blank=attribution.blank if attribution.blank or shows else _why_nothing_shows(raw.array()),
         against=targets.name_against(position),
-        counter=None if counter is None else normal(to_picture(counter.float().cpu().numpy())),
+        counter=None if counter is None else later(_normalised, geometry, counter.float().cpu().numpy(), within),
         mask=None if found.masks is None else found.masks[rank].detach().cpu().numpy().astype(bool),
     )
+
+
+def _normalised(geometry: Geometry, values: np.ndarray, within: Optional[np.ndarray]) -> np.ndarray:
+    """A map on the input's grid, laid over the picture and scaled: to its maximum, or within a box."""
+    laid = geometry.map_to_picture(values)
+    return normalise(laid, out=laid) if within is None else normalise_in_box(laid, within)
 
 
 def _why_nothing_shows(laid: np.ndarray) -> str:

@@ -18,6 +18,7 @@ from ..attribution.smoothing import Noise, augmented_mean
 from ..errors import MethodError, MmlensError
 from ..models.inputs import Picture
 from ..results.classes import ClassExplanation, ClassMap
+from ..results.later import later
 from .class_targets import Classes, ClassTargets
 from .job import Attributions, Job, check_signed
 from .networks import NetworkLike, installed_versions, open_classifier
@@ -173,7 +174,7 @@ def _augmented(job: Job) -> Attributions:
 
 def _class_map(targets: ClassTargets, position: int, found: Attribution, is_scaled: bool) -> ClassMap:
     def lay(values: Tensor) -> np.ndarray:
-        return targets.prepared.geometry.map_to_picture(values.detach().float().cpu().numpy())
+        return later(targets.prepared.geometry.map_to_picture, values.detach().float().cpu().numpy())
 
     def normal(values: Tensor) -> Tensor:
         return values if is_scaled else stretch(values)

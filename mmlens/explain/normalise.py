@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence, Union
+from typing import Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -17,10 +17,17 @@ def stretch(raw: Tensor) -> Tensor:
     return (raw - low) / (high - low) if bool(high > low) else torch.zeros_like(raw)
 
 
-def normalise(raw: np.ndarray) -> np.ndarray:
-    """Scale a map >= 0 so that its maximum is 1; an all-zero map stays zero."""
+def normalise(raw: np.ndarray, out: Optional[np.ndarray] = None) -> np.ndarray:
+    """Scale a map >= 0 so that its maximum is 1; an all-zero map stays zero.
+
+    Args:
+        raw: Shape (H, W).
+        out: Where the result goes, such as ``raw`` itself. Defaults to a new array.
+    """
     peak = float(raw.max()) if raw.size else 0.0
-    return (raw / peak).astype(np.float32, copy=False) if peak > 0 else np.zeros_like(raw, dtype=np.float32)
+    if peak > 0:
+        return np.divide(raw, peak, out=out).astype(np.float32, copy=False)
+    return np.zeros_like(raw, dtype=np.float32)
 
 
 def normalise_in_box(raw: np.ndarray, box: Union[np.ndarray, Sequence[float]]) -> np.ndarray:

@@ -11,6 +11,7 @@ from ..choices import LAYOUTS
 from ..errors import MmlensError, count
 from .colours import label_colours
 from .drawing import Drawing
+from .labels import coarser
 from .look import NOTHING_AGAINST, Look, check_counters, contrasted_name, counter_title, finite
 from .marks import Mark, draw_marks, draw_within, drawing_of_marks, font_size
 from .panels import Panel
@@ -80,9 +81,12 @@ def drawing_of_boxes(
         check_counters(explanation, 'explain_boxes')
     if layout == 'panels':
         return _draw_panels(explanation, look)
-    heats = [look.values(box) for box in explanation]
-    blended = look.lay(explanation.picture, _strongest(heats))
-    return drawing_of_marks(blended, _marks(explanation.boxes, [np.abs(look.shown(heat)) for heat in heats]))
+    strongest, coarse = np.zeros(0), []
+    for n, box in enumerate(explanation):
+        heat = look.values(box)
+        strongest = _stronger(strongest, heat, look.signed) if n else heat.copy()
+        coarse.append(np.abs(look.shown(coarser(heat))))
+    return drawing_of_marks(look.lay(explanation.picture, strongest), _marks(explanation.boxes, coarse))
 
 
 def _draw_panels(explanation: BoxExplanation, look: Look) -> Drawing:
@@ -162,22 +166,23 @@ def _which(box: BoxMap) -> str:
     return detected if box.candidate is None else f'{detected} · candidate rank {box.rank}, IoU {box.overlap:.2f}'
 
 
-def _strongest(heats: Sequence[np.ndarray]) -> np.ndarray:
-    """At each pixel the value that is furthest from 0."""
-    strongest = heats[0]
-    for heat in heats[1:]:
-        strongest = np.where(np.abs(heat) > np.abs(strongest), heat, strongest)
-    return strongest
+def _stronger(one: np.ndarray, other: np.ndarray, signed: bool) -> np.ndarray:
+    """At each pixel the value of two maps that is further from 0; the first map may be overwritten."""
+    if not signed:  # values in [0, 1]: a fifth of the time
+        return np.maximum(one, other, out=one)
+    return np.where(np.abs(other) > np.abs(one), other, one)
 
 
 def _scaled(box: BoxMap, to: Tuple[int, ...], frame: Tuple[int, ...]) -> BoxMap:
     """The box on a picture of another size (both as array shapes), with its map."""
     scale = np.array([to[1] / frame[1], to[0] / frame[0]] * 2, np.float32)
     size = (to[1], to[0])
+    normalised = resize(finite(box.normalised), size)
     return replace(
         box,
+        raw=normalised,  # not drawn, and not to be made at the picture's size
         box=np.asarray(box.box, np.float32) * scale,
-        normalised=resize(finite(box.normalised), size),
+        normalised=normalised,
         counter=None if box.counter is None else resize(finite(box.counter), size),
         mask=None if box.mask is None else resize(np.asarray(box.mask, np.uint8), size).astype(bool),
         candidate=None if box.candidate is None else np.asarray(box.candidate, np.float32) * scale,

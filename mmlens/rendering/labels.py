@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
 
 from .drawing import Rect
@@ -13,6 +14,8 @@ from .drawing import Rect
 FAINT = 0.2
 # How far a tag may stand from its box within the picture, in heights of the tag.
 REACH = 3
+# Maps have at most this many cells on a side where only labels look at them.
+_FINEST = 512
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def place_tags(
         boxes: Shape (N, 4), ``x1, y1, x2, y2`` in picture pixels; may extend beyond the picture.
         tags: Width and height of each of the N tags.
         gap: Pixels kept free around a box, for its line.
-        maps: For each box its map, shape (H, W), in [0, 1], or ``None``.
+        maps: For each box its map, in [0, 1], or ``None``: shape (H, W), or all of one that is :func:`coarser`.
 
     Returns:
         A :class:`Placement`. The picture is never scaled, nor moved relative to the boxes.
@@ -89,9 +92,9 @@ def _place_inside(
         if costs[n] >= lowest:
             break
         rect = tuple(rects[n].tolist())
-        if not free[n] or (own_map is not None and _under(own_map, rect).max() >= FAINT):
+        if not free[n] or (own_map is not None and _under(own_map, rect, size).max() >= FAINT):
             continue
-        cost = costs[n] + (0.0 if heat is None else 2 * float(_under(heat, rect).mean()))
+        cost = costs[n] + (0.0 if heat is None else 2 * float(_under(heat, rect, size).mean()))
         if cost < lowest:
             best, lowest = rect, cost
     return best
@@ -189,8 +192,20 @@ def _overlaps(rects: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return np.prod(np.maximum(ends - starts, 0), axis=2)
 
 
-def _under(heat: np.ndarray, rect: Rect) -> np.ndarray:
-    return heat[rect[1] : rect[3], rect[0] : rect[2]]
+def coarser(heat: np.ndarray) -> np.ndarray:
+    """A map as fine as labels need it: of large pictures, cells of several pixels with their mean values."""
+    block = -(-max(heat.shape) // _FINEST)
+    if block <= 1:
+        return heat
+    size = tuple(max(1, round(side / block)) for side in heat.shape[::-1])
+    return cv2.resize(heat, size, interpolation=cv2.INTER_AREA)
+
+
+def _under(heat: np.ndarray, rect: Rect, size: Tuple[int, int]) -> np.ndarray:
+    """The part of a map that lies under a rectangle of the picture, whose width and height are ``size``."""
+    (height, width), (x1, y1, x2, y2) = heat.shape, rect
+    rows = slice(y1 * height // size[1], -(-y2 * height // size[1]))
+    return heat[rows, x1 * width // size[0] : -(-x2 * width // size[0])]
 
 
 def _strongest(maps: Sequence[Optional[np.ndarray]]) -> Optional[np.ndarray]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .explanation import Explanation, Record, from_optional, optional, rows, shared, texts
+from .explanation import Explanation, Record, from_optional, maps_of, optional, optional_maps, rows, shared, texts
+from .later import later_field
+from .saving import Column
 
 if TYPE_CHECKING:
     from ..rendering import Drawing
@@ -45,12 +47,12 @@ class BoxMap(Record):
     label: int
     class_name: str
     score: float
-    raw: np.ndarray
-    normalised: np.ndarray
+    raw: np.ndarray = later_field()
+    normalised: np.ndarray = later_field()
     blank: Optional[str] = None
     mask: Optional[np.ndarray] = None
     against: str = ''
-    counter: Optional[np.ndarray] = None
+    counter: Optional[np.ndarray] = later_field(None)
     candidate: Optional[np.ndarray] = None
     overlap: Optional[float] = None
     rank: Optional[int] = None
@@ -114,7 +116,7 @@ class BoxExplanation(Explanation[BoxMap]):
         """
         return self.drawing(layout, **options).image
 
-    def arrays(self) -> Dict[str, np.ndarray]:
+    def columns(self) -> Dict[str, Column]:
         """What :meth:`save` writes.
 
         Returns:
@@ -123,13 +125,13 @@ class BoxExplanation(Explanation[BoxMap]):
             ``classes``, ``blank``, ``against`` (N,) text; ``target``, ``fusion`` text; ``passes`` int64; where
             boxes have masks, ``masks`` (M, H, W) bool and ``has_masks`` (N,) bool; likewise ``counters`` float32, and
             for given boxes ``candidates`` float32, ``overlaps`` float64 and ``candidate_ranks`` int64; and what
-            :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
+            :meth:`~mmlens.results.explanation.Explanation.columns` lists.
         """
-        height, width = self.picture.shape[:2]
+        size = self.picture.shape[:2]
         boxes = self.boxes
         return {
-            'raw': np.array([b.raw for b in boxes], np.float32).reshape(-1, height, width),
-            'normalised': np.array([b.normalised for b in boxes], np.float32).reshape(-1, height, width),
+            'raw': maps_of(boxes, 'raw', size),
+            'normalised': maps_of(boxes, 'normalised', size),
             'boxes': np.array([b.box for b in boxes], np.float32).reshape(-1, 4),
             'labels': np.array([b.label for b in boxes], np.int64),
             'indices': np.array([b.index for b in boxes], np.int64),
@@ -142,11 +144,11 @@ class BoxExplanation(Explanation[BoxMap]):
             'passes': np.array(self.passes),
             'against': texts([b.against for b in boxes]),
             **optional('masks', [b.mask for b in boxes], bool),
-            **optional('counters', [b.counter for b in boxes], np.float32),
+            **optional_maps('counters', boxes, 'counter', size),
             **optional('candidates', [b.candidate for b in boxes], np.float32),
             **optional('overlaps', [b.overlap for b in boxes], np.float64),
             **optional('candidate_ranks', [b.rank for b in boxes], np.int64),
-            **super().arrays(),
+            **super().columns(),
         }
 
     @classmethod

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .explanation import Explanation, Record, from_optional, optional, rows, shared, texts
+from .explanation import Explanation, Record, from_optional, maps_of, optional, optional_maps, rows, shared, texts
+from .later import later_field
+from .saving import Column
 
 if TYPE_CHECKING:
     from ..rendering import Drawing
@@ -39,12 +41,12 @@ class ClassMap(Record):
     score: float
     logit: float
     rank: int
-    raw: np.ndarray
-    normalised: np.ndarray
+    raw: np.ndarray = later_field()
+    normalised: np.ndarray = later_field()
     blank: Optional[str] = None
     guided: Optional[np.ndarray] = None
     against: str = ''
-    counter: Optional[np.ndarray] = None
+    counter: Optional[np.ndarray] = later_field(None)
 
     def __repr__(self) -> str:
         blank = f', blank: {self.blank}' if self.blank else ''
@@ -101,7 +103,7 @@ class ClassExplanation(Explanation[ClassMap]):
         """
         return self.drawing(**options).image
 
-    def arrays(self) -> Dict[str, np.ndarray]:
+    def columns(self) -> Dict[str, Column]:
         """What :meth:`save` writes.
 
         Returns:
@@ -110,15 +112,15 @@ class ClassExplanation(Explanation[ClassMap]):
             float64; ``classes``, ``blank``, ``against`` (N,) text; ``fusion`` text; ``to_input`` (3, 3) float64;
             ``input_size`` (2,) int64; where classes have guided gradients, ``guided`` (M, H, W, 3) float32, BGR, and
             ``has_guided`` (N,) bool; likewise ``counters`` (M, H, W) float32; and what
-            :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
+            :meth:`~mmlens.results.explanation.Explanation.columns` lists.
         """
-        height, width = self.picture.shape[:2]
+        size = self.picture.shape[:2]
         classes = self.classes
         return {
             **optional('guided', [c.guided for c in classes], np.float32),
-            **optional('counters', [c.counter for c in classes], np.float32),
-            'raw': np.array([c.raw for c in classes], np.float32).reshape(-1, height, width),
-            'normalised': np.array([c.normalised for c in classes], np.float32).reshape(-1, height, width),
+            **optional_maps('counters', classes, 'counter', size),
+            'raw': maps_of(classes, 'raw', size),
+            'normalised': maps_of(classes, 'normalised', size),
             'covered': self.covered,
             'categories': np.array([c.category for c in classes], np.int64),
             'ranks': np.array([c.rank for c in classes], np.int64),
@@ -132,7 +134,7 @@ class ClassExplanation(Explanation[ClassMap]):
             'fusion': np.array(self.fusion),
             'to_input': self.to_input,
             'input_size': np.array(self.input_size, np.int64),
-            **super().arrays(),
+            **super().columns(),
         }
 
     @classmethod

@@ -9,6 +9,7 @@ import numpy as np
 
 from .boxes import BoxExplanation, BoxMap
 from .explanation import Explanation, Record, rows, shared, texts
+from .saving import Column
 
 if TYPE_CHECKING:
     from ..rendering import Drawing
@@ -125,7 +126,7 @@ class BoxComparison(Explanation[BoxPair]):
         """
         return self.drawing(*args, **options).image
 
-    def arrays(self) -> Dict[str, np.ndarray]:
+    def columns(self) -> Dict[str, Column]:
         """What :meth:`save` writes.
 
         Returns:
@@ -133,9 +134,9 @@ class BoxComparison(Explanation[BoxPair]):
             boxes of a and b, -1 for a side that did not find the object; ``pair_classes`` (N,) text; ``scales``,
             ``overlaps``, ``changes`` (N,) float64; ``truths`` (N, 4) float64, NaN where there is none; ``names`` (2,)
             and ``why`` text; ``comparable`` bool; and what
-            :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
+            :meth:`~mmlens.results.explanation.Explanation.columns` lists.
         """
-        sides = {f'{name}_{key}': value for name in 'ab' for key, value in getattr(self, name).arrays().items()}
+        sides = {f'{name}_{key}': value for name in 'ab' for key, value in getattr(self, name).columns().items()}
         nowhere = np.full(4, np.nan)
         truths = [nowhere if pair.truth is None else pair.truth for pair in self.pairs]
         return {
@@ -149,7 +150,7 @@ class BoxComparison(Explanation[BoxPair]):
             'names': texts(self.names),
             'comparable': np.array(self.comparable),
             'why': np.array(self.why),
-            **super().arrays(),
+            **super().columns(),
         }
 
     def _positions(self, pair: BoxPair) -> Tuple[int, int]:

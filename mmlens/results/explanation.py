@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Dict, Generic, Iterator, List, 
 import numpy as np
 
 from ..errors import MmlensError, count
+from .saving import Column, Stack, whole, write_npz
 
 if TYPE_CHECKING:
     from ..rendering import Drawing
@@ -99,16 +100,16 @@ class Explanation(Record, Shown, Generic[Item]):
         return f'<{type(self).__name__} of {what}: {how}{", unfinished" if self.unfinished else ""}>'
 
     def save(self, path: Union[str, Path]) -> Path:
-        """Write all of it as a compressed ``.npz`` (see :meth:`arrays`), whole or not at all.
+        """Write all of it as a compressed ``.npz`` (see :meth:`columns`), whole or not at all.
 
         Raises:
             OutputError: If the file cannot be written.
         """
         from ..files import write_atomically
 
-        arrays = {'kind': np.array(self.kind), 'format': np.array(_FORMAT), **self.arrays()}
+        columns = {'kind': np.array(self.kind), 'format': np.array(_FORMAT), **self.columns()}
         with write_atomically(path, suffix='.npz') as temporary:
-            np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+            write_npz(temporary, columns)
         return Path(path)
 
     @classmethod
@@ -135,7 +136,11 @@ class Explanation(Record, Shown, Generic[Item]):
             ) from error
 
     def arrays(self) -> Dict[str, np.ndarray]:
-        """What :meth:`save` writes, besides the kind of the result.
+        """What :meth:`save` writes, besides the kind of the result; see :meth:`columns`."""
+        return whole(self.columns())
+
+    def columns(self) -> Dict[str, Column]:
+        """What :meth:`save` writes, large arrays part by part.
 
         Returns:
             ``picture`` (H, W, 3) uint8, BGR; ``layers``, ``method``, ``notes``, ``versions`` (``name==version``)
@@ -195,6 +200,20 @@ def optional(name: str, values: Sequence[Any], dtype: Any) -> Dict[str, np.ndarr
     if not any(there):
         return {}
     return {name: np.array([v for v in values if v is not None], dtype), f'has_{name}': np.array(there)}
+
+
+def maps_of(items: Sequence[Any], name: str, size: Sequence[int]) -> Stack:
+    """The maps (N, H, W) that are called ``name``, of one item after the other."""
+    return Stack(lambda: (getattr(item, name) for item in items), (len(items), *size))
+
+
+def optional_maps(name: str, items: Sequence[Any], attribute: str, size: Sequence[int]) -> Dict[str, Column]:
+    """Like :func:`optional`, for maps (H, W)."""
+    there = [getattr(item, attribute) is not None for item in items]
+    if not any(there):
+        return {}
+    own = [item for item, has in zip(items, there) if has]
+    return {name: maps_of(own, attribute, size), f'has_{name}': np.array(there)}
 
 
 def from_optional(saved: Dict[str, np.ndarray], name: str, number: int) -> List[Any]:

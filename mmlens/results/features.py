@@ -9,6 +9,7 @@ import numpy as np
 
 from .explanation import Explanation, Record, rows, shared, texts
 from .predicted import Predicted
+from .saving import Column
 
 if TYPE_CHECKING:
     from ..rendering import Drawing
@@ -103,7 +104,7 @@ class FeatureMaps(Explanation[FeatureMap]):
         """
         return self.drawing(**options).image
 
-    def arrays(self) -> Dict[str, np.ndarray]:
+    def columns(self) -> Dict[str, Column]:
         """What :meth:`save` writes, for L levels with K maps in all.
 
         Returns:
@@ -112,7 +113,7 @@ class FeatureMaps(Explanation[FeatureMap]):
             text; ``levels`` (L, 2) int64: position among the layer's levels, and how many it has; ``shapes``
             (L, 3) int64; ``reduction`` text, empty without one; ``predicted_...``: the fields of
             :class:`~mmlens.results.predicted.Predicted` that are set; and what
-            :meth:`~mmlens.results.explanation.Explanation.arrays` lists.
+            :meth:`~mmlens.results.explanation.Explanation.columns` lists.
         """
         height, width = self.picture.shape[:2]
         maps = [np.asarray(level.maps, np.float32).reshape(-1, height, width) for level in self.maps]
@@ -127,7 +128,7 @@ class FeatureMaps(Explanation[FeatureMap]):
             'shapes': np.array([level.shape for level in self.maps], np.int64).reshape(-1, 3),
             'reduction': np.array(self.reduction or ''),
             **({} if self.predicted is None else self.predicted.arrays()),
-            **super().arrays(),
+            **super().columns(),
         }
 
     @classmethod

@@ -1,6 +1,7 @@
 """The front door on small real detectors: each box's map against slow references, and selections, errors, frames."""
 
 import copy
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -509,3 +510,29 @@ def test_explanations_are_drawn_and_saved(yolox, picture, everything, tmp_path):
         assert saved['classes'].tolist() == [box.class_name for box in everything]
         assert str(saved['method']) == 'evidencecam'
         assert any(version.startswith('torch==') for version in saved['versions'].tolist())
+
+
+def _peak_of(detector, large, number):
+    tracemalloc.start()
+    try:
+        explanation = explain_boxes(detector, large, score_thr=0.0, topk=number, signed=True)
+        explanation.draw()
+        return len(explanation), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_boxes_of_a_large_picture_take_the_memory_of_few(yolox, picture):
+    large = cv2.resize(picture, (2000, 1400))
+    _peak_of(yolox, large, 1)  # what stays, such as fonts
+    (_, of_one), (number, of_many) = _peak_of(yolox, large, 1), _peak_of(yolox, large, 12)
+    a_map = large.shape[0] * large.shape[1] * 4
+    assert number == 12
+    assert of_many - of_one < 2 * a_map  # and not three maps a box
+
+
+def test_maps_are_laid_over_the_picture_when_they_are_looked_at(yolox, picture):
+    box = explain_boxes(yolox, picture, score_thr=THRESHOLD, topk=1, signed=True)[0]
+    for values in (box.raw, box.normalised, box.counter):
+        assert values.shape == picture.shape[:2] and values.dtype == np.float32 and not values.flags.writeable
+    np.testing.assert_array_equal(box.normalised, box.raw / box.raw.max())

@@ -5,7 +5,7 @@ from typing import List, Sequence, Tuple
 import numpy as np
 import pytest
 
-from mmlens.rendering.labels import FAINT, Placement, place_tags
+from mmlens.rendering.labels import FAINT, Placement, coarser, place_tags
 
 Layout = Tuple[Tuple[int, int], List[Sequence[float]], List[Tuple[int, int]]]
 
@@ -136,3 +136,19 @@ def test_a_tag_rather_covers_the_cold_part_of_another_map() -> None:
     boxes = np.array([FULL, [120, 100, 200, 140]])
     placement = place_tags((320, 240), boxes, [(60, 16)] * 2, maps=[hot, None])
     assert placement.tags[1, 1] - placement.picture[1] >= 120
+
+
+@pytest.mark.parametrize(
+    ('size', 'to'), [((300, 512), (300, 512)), ((1025, 700), (342, 233)), ((3000, 4000), (375, 500))]
+)
+def test_maps_of_large_pictures_are_as_coarse_as_labels_can_do_with(size: Tuple[int, int], to: Tuple[int, int]) -> None:
+    assert coarser(np.ones(size, np.float32)).shape == to
+
+
+def test_a_tag_keeps_off_a_map_that_is_coarser_than_the_picture() -> None:
+    heat = np.zeros((24, 32), np.float32)
+    heat[6:20, 9:21] = 1.5 * FAINT
+    for x1 in (100, 97):  # tags whose edges lie between cells, too
+        placement = place_tags((320, 240), np.array([[x1, 100, 200, 200]]), [(60, 16)], maps=[heat])
+        left, top, right, bottom = placement.tags[0]
+        assert heat[top // 10 : -(-bottom // 10), left // 10 : -(-right // 10)].max() < FAINT

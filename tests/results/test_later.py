@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from mmlens.results.later import Later, later_field
+
+
+@dataclass
+class _Map:
+    name: str
+    values: np.ndarray = later_field()
+    other: object = later_field(None)
+
+
+def _ramp(stop: int) -> np.ndarray:
+    return np.arange(stop, dtype=np.float32)
+
+
+def test_it_is_an_array_to_whoever_looks():
+    found = _Map('a', Later(_ramp, 3), Later(_ramp, 2))
+    assert found.values.tolist() == [0, 1, 2] and found.other.tolist() == [0, 1]
+
+
+def test_arrays_stay_what_they_are():
+    values = np.zeros(2)
+    found = _Map('a', values)
+    assert found.values is values and found.other is None
+
+
+def test_without_a_default_it_is_required():
+    with pytest.raises(TypeError, match='values'):
+        _Map('a')
+
+
+def test_it_is_made_anew_only_when_nobody_holds_it():
+    made = []
+
+    def make():
+        made.append(1)
+        return np.zeros(2)
+
+    found = _Map('a', Later(make))
+    assert not made
+    held = found.values
+    assert found.values is held and len(made) == 1
+    del held
+    assert found.values.tolist() == [0, 0] and len(made) == 2
+
+
+def test_what_would_be_forgotten_cannot_be_written():
+    found = _Map('a', Later(_ramp, 3))
+    with pytest.raises(ValueError, match='read-only'):
+        found.values[0] = 1
+    found.values = found.values + 1
+    assert found.values.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize('again', [copy.copy, copy.deepcopy, replace, lambda one: pickle.loads(pickle.dumps(one))])
+def test_copies_are_equal(again):
+    found = _Map('a', Later(_ramp, 3))
+    held = found.values
+    np.testing.assert_array_equal(again(found).values, held)
