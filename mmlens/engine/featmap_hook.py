@@ -24,7 +24,7 @@ class FeatmapVisHook(VisHook):
 
     Args:
         layers, reduction, topk, score_thr: See :func:`mmlens.feature_maps`.
-        arrangement, alpha: See :func:`mmlens.rendering.draw_feature_maps`.
+        arrangement, alpha, colormap: See :func:`mmlens.rendering.draw_feature_maps`.
         tag: What the tags begin with. Defaults to ``'featmap'``.
         **options: When, which pictures, and where to; see :class:`VisHook`.
 
@@ -40,6 +40,7 @@ class FeatmapVisHook(VisHook):
         arrangement: Optional[Tuple[int, int]] = None,
         score_thr: float = 0.3,
         alpha: float = 0.5,
+        colormap: Optional[str] = None,
         tag: str = 'featmap',
         **options: Any,
     ) -> None:
@@ -51,7 +52,7 @@ class FeatmapVisHook(VisHook):
             raise MmlensError(f'arrangement must be (rows, columns), not {arrangement!r}.')
         check_arrangement(0 if reduction else topk, arrangement)
         self.looking: Dict[str, Any] = dict(layers=layers, reduction=reduction, topk=topk, score_thr=score_thr)
-        self.drawing: Dict[str, Any] = dict(arrangement=arrangement, alpha=alpha)
+        self.drawing: Dict[str, Any] = dict(arrangement=arrangement, alpha=alpha, colormap=colormap)
 
     def draw(self, network: Network, watched: WatchedPicture) -> Tuple[np.ndarray, Notes]:
         """Draw the maps of one picture. See :meth:`VisHook.draw`."""

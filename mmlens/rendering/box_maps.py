@@ -46,7 +46,7 @@ def draw_box_maps(
             normalised maps. ``'panels'``: a sheet that begins with the plain picture and its boxes, then
             one panel per box with class, score, rank and colour bar, or the reason why its map is blank. Where it is
             known what speaks against a box, or for the class that it was contrasted with, that has a panel beside it.
-        colormap: A colour map of OpenCV or matplotlib. Defaults to ``'turbo'``, or with ``signed`` to ``'blue-red'``.
+        colormap: A colour map of OpenCV or matplotlib. Defaults to ``'plasma'``, or with ``signed`` to ``'blue-red'``.
         alpha: Opacity in [0, 1] where a map is 1. Defaults to 0.5, or for maps that ``'product'`` made to 0.75.
         signed: Draw what speaks for and against each box in one map: for minus against, each with a maximum of 1.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..choices import CLASS_LAYOUTS, FRAMES
 from ..errors import MmlensError, count
-from .drawing import Drawing, Place, rect_at
+from .drawing import Drawing
 from .look import NOTHING_AGAINST, Look, check_counters, contrasted_name, counter_title, finite
 from .marks import font_size
 from .panels import Panel
@@ -38,15 +38,15 @@ def draw_class_maps(
 
     Args:
         explanation: What :func:`mmlens.explain_classes` returned.
-        layout: ``'overlay'``: the map of the first class on the picture at its own size; ``'sheet'``: the
-            plain picture and one panel per class with name, score and colour bar, and beside it, where it is known,
+        layout: ``'overlay'``: the map of the first class on the picture at its own size, above a white
+            strip with name, score and colour bar; ``'sheet'``: the plain picture and one panel per class with name, score and colour bar, and beside it, where it is known,
             what speaks against the class or for the one that it was contrasted with. Defaults to ``'overlay'``
             for one class, and to ``'sheet'`` for several, with guided gradients or where that is known.
         on: ``'picture'``: the original picture; ``'input'``: what the network sees of it.
         colormap, alpha, signed: See :func:`~mmlens.rendering.draw_box_maps`.
 
     Returns:
-        A new uint8 BGR picture. An overlay has a white strip below it if its map is blank.
+        A new uint8 BGR picture. If a map is blank, the strip below an overlay says why.
 
     Raises:
         MmlensError: If the layout, frame or colour map is unknown, ``alpha`` is out of range, or it is not known what
@@ -81,7 +81,7 @@ def drawing_of_classes(
     blended = look.lay(plain, _in_frame(explanation, look.values(first), on))
     if first.blank:
         return with_note(blended, f'{_name(first)}: no map: {first.blank}', font_size(blended), item=0)
-    return Drawing(blended, (Place('overlay', rect_at(0, 0, blended), 0),))
+    return with_note(blended, _caption(first, look), font_size(blended), item=0, bar=look.bar)
 
 
 def _has_guided(explanation: ClassExplanation) -> bool:
@@ -140,6 +140,13 @@ def _counter_panel(explanation: ClassExplanation, plain: np.ndarray, item: int, 
 
 def _name(each: ClassMap) -> str:
     return contrasted_name(named(each.class_name, each.score), each.against)
+
+
+def _caption(each: ClassMap, look: Look) -> str:
+    if not look.signed:
+        return _name(each)
+    (against, _), (in_favour, _) = look.ends(first_name(each.class_name), each.against)
+    return f'{_name(each)} (-1 {against}, 1 {in_favour})'
 
 
 def _guided_panel(explanation: ClassExplanation, item: int, on: str, size: Tuple[int, int]) -> Optional[Panel]:

@@ -19,6 +19,9 @@ GREY: Colour = (118, 110, 106)
 FRAME: Colour = (214, 210, 208)
 
 BLUE_RED = 'blue-red'  # the colour map for values of both signs
+# The colour map for all other values. It gets lighter all the way, and so do maps in it over a picture, from the middle
+# on: 1 never looks darker than 0.5, as it does in turbo and jet, whose red ends are dark.
+SEQUENTIAL = 'plasma'
 
 # Okabe and Ito's colours for colour-blind readers, without black, which is the halo here, and three more that
 # remain distinct from them, also in simulated red- and green-blindness.
@@ -101,7 +104,7 @@ def colormap_table(name: str) -> np.ndarray:
     """A colour map as a table.
 
     Args:
-        name: Any colour map of OpenCV (``'turbo'``, ``'jet'``, ``'inferno'``, ...; case-insensitive) or of
+        name: Any colour map of OpenCV (``'plasma'``, ``'turbo'``, ``'jet'``, ...; case-insensitive) or of
             matplotlib (``'magma_r'``, ``'coolwarm'``, ...), or ``'blue-red'``, with white in the middle.
 
     Returns:
@@ -141,7 +144,7 @@ def _matplotlib_table(name: str) -> np.ndarray:
     known = {known.lower(): known for known in matplotlib.colormaps}
     if name.lower() not in known:
         names = sorted({*known, *_opencv_colormaps(), BLUE_RED})
-        near = difflib.get_close_matches(name.lower(), names, n=3) or ['turbo', 'jet', 'viridis']
+        near = difflib.get_close_matches(name.lower(), names, n=3) or [SEQUENTIAL, 'turbo', 'jet']
         raise MmlensError(f"Unknown colour map '{name}': did you mean {' or '.join(near)}?")
     rgba = matplotlib.colormaps[known[name.lower()]](np.linspace(0, 1, 256))
     return np.ascontiguousarray(np.rint(rgba[:, 2::-1] * 255).astype(np.uint8))

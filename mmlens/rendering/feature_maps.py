@@ -1,16 +1,16 @@
-"""Draws what a layer computed, level by level, through mmengine's visualizer."""
+"""Draws what a layer computed, level by level."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, List, Optional, Tuple
+from typing import TYPE_CHECKING, List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
 from ..errors import MmlensError
 from .blend import check_alpha
-from .colours import GREY, PAPER
+from .colours import GREY, PAPER, SEQUENTIAL, colormap_table
 from .drawing import Drawing, Place
 from .panels import ColourBar, Panel
 from .predicted import panel_of_predicted
@@ -20,10 +20,21 @@ from .text import put_text
 if TYPE_CHECKING:
     from ..results.features import FeatureMap, FeatureMaps
 
-# The colour map of mmengine's draw_featmap.
-_COLORMAP = 'jet'
 _CAPTION, _CAPTION_HEIGHT, _GAP = 11, 17, 6
 _SMALLEST_TILE = 110
+
+
+class _Look(NamedTuple):
+    """How maps are laid over the picture: all over it alike, for a low value of a layer is a value too."""
+
+    alpha: float
+    colormap: str
+
+    def lay(self, heat: np.ndarray, picture: np.ndarray) -> np.ndarray:
+        """One map (h, w), stretched to its own range, over a BGR picture of its size: mmengine's ``draw_featmap``."""
+        levels = cv2.normalize(heat, np.zeros(heat.shape), 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+        colours = cv2.applyColorMap(levels, colormap_table(self.colormap)[:, None])
+        return cv2.addWeighted(picture, 1 - self.alpha, colours, self.alpha, 0)
 
 
 def check_arrangement(topk: int, arrangement: Optional[Tuple[int, int]]) -> None:
@@ -49,33 +60,42 @@ def check_arrangement(topk: int, arrangement: Optional[Tuple[int, int]]) -> None
 
 
 def draw_feature_maps(
-    feature_maps: FeatureMaps, arrangement: Optional[Tuple[int, int]] = None, alpha: float = 0.5
+    feature_maps: FeatureMaps,
+    arrangement: Optional[Tuple[int, int]] = None,
+    alpha: float = 0.5,
+    colormap: Optional[str] = None,
 ) -> np.ndarray:
     """Draw a sheet: the picture with what the network predicted, then one panel for every level of every layer.
 
-    Every map is drawn by ``mmengine.visualization.Visualizer.draw_featmap`` and stretched to its own
-    range, which the colour bar below it gives. Several channels of a level become a grid of tiles, each
-    below the channel's number in the layer.
+    Every map is stretched to its own range, which the colour bar below it gives, and laid over the picture evenly. In
+    the colour map ``'jet'`` this is what ``mmengine.visualization.Visualizer.draw_featmap`` draws. Several channels of
+    a level become a grid of tiles, each below the channel's number in the layer.
 
     Args:
         feature_maps: What :func:`mmlens.feature_maps` returned.
         arrangement: Rows and columns of a level's channels. Defaults to a nearly square grid.
         alpha: Opacity of the maps in [0, 1]. Defaults to 0.5.
+        colormap: A colour map of OpenCV or matplotlib. Defaults to ``'plasma'``.
 
     Returns:
         A new uint8 BGR picture. Large pictures are scaled down to sensible panels.
 
     Raises:
-        MmlensError: If the arrangement has fewer places than channels, or ``alpha`` is out of range.
+        MmlensError: If the arrangement has fewer places than channels, ``alpha`` is out of range or the colour map
+            unknown.
     """
-    return drawing_of_features(feature_maps, arrangement, alpha).image
+    return drawing_of_features(feature_maps, arrangement, alpha, colormap).image
 
 
 def drawing_of_features(
-    feature_maps: FeatureMaps, arrangement: Optional[Tuple[int, int]] = None, alpha: float = 0.5
+    feature_maps: FeatureMaps,
+    arrangement: Optional[Tuple[int, int]] = None,
+    alpha: float = 0.5,
+    colormap: Optional[str] = None,
 ) -> Drawing:
     """Draw the sheet, and say what lies where; for arguments and errors see :func:`draw_feature_maps`."""
-    alpha = check_alpha(alpha)
+    look = _Look(check_alpha(alpha), colormap or SEQUENTIAL)
+    colormap_table(look.colormap)
     most = max((len(level.maps) for level in feature_maps), default=0)
     check_arrangement(most, arrangement)
     rows, columns = arrangement or _nearly_square(most)
@@ -85,7 +105,7 @@ def drawing_of_features(
     panels = [_first_panel(feature_maps, plain)]
     for n, level in enumerate(feature_maps):
         one = len(level.maps) == 1
-        panel = _map_panel(level, plain, alpha) if one else _channels_panel(level, plain, (rows, columns), alpha)
+        panel = _map_panel(level, plain, look) if one else _channels_panel(level, plain, (rows, columns), look)
         places = tuple(replace(place, item=n) for place in panel.places)
         panels.append(replace(panel, item=n, places=places))
     return compose(panels)
@@ -97,17 +117,18 @@ def _first_panel(feature_maps: FeatureMaps, plain: np.ndarray) -> Panel:
     return replace(panel, note='; '.join(filter(None, [panel.note, *feature_maps.notes])))
 
 
-def _map_panel(level: FeatureMap, plain: np.ndarray, alpha: float) -> Panel:
+def _map_panel(level: FeatureMap, plain: np.ndarray, look: _Look) -> Panel:
     heat, note = _drawable(resize(np.asarray(level.maps[0], np.float32), plain.shape[1::-1]))
     low, high = float(heat.min()), float(heat.max())
     detail = ' × '.join(str(length) for length in level.shape)
     if len(level.channels):
         detail = f'channel {int(level.channels[0])} of {detail}'
-    bar = ColourBar(_COLORMAP, tuple(f'{tick:.3g}' for tick in (low, (low + high) / 2, high))) if high > low else None
-    return Panel(_draw_featmap(heat, plain, alpha), level.name, detail=detail, bar=bar, note=note)
+    ticks = tuple(f'{tick:.3g}' for tick in (low, (low + high) / 2, high))
+    bar = ColourBar(look.colormap, ticks) if high > low else None
+    return Panel(look.lay(heat, plain), level.name, detail=detail, bar=bar, note=note)
 
 
-def _channels_panel(level: FeatureMap, plain: np.ndarray, grid: Tuple[int, int], alpha: float) -> Panel:
+def _channels_panel(level: FeatureMap, plain: np.ndarray, grid: Tuple[int, int], look: _Look) -> Panel:
     """The channels of a level as tiles, row by row, the strongest first."""
     rows, columns = grid
     width = max(_SMALLEST_TILE, (plain.shape[1] + _GAP) // columns - _GAP)
@@ -122,7 +143,7 @@ def _channels_panel(level: FeatureMap, plain: np.ndarray, grid: Tuple[int, int],
         x, y = place % columns * step_x, place // columns * step_y
         put_text(tiles[y : y + _CAPTION_HEIGHT, x : x + width], f'channel {channel}', (0, 0), _CAPTION, GREY)
         y += _CAPTION_HEIGHT
-        tiles[y : y + height, x : x + width] = _draw_featmap(heat, small, alpha)
+        tiles[y : y + height, x : x + width] = look.lay(heat, small)
         places.append(Place('tile', (x, y, x + width, y + height)))
         notes += [f'channel {channel}: {note}'] if note else []
     detail = ' × '.join(map(str, level.shape))
@@ -139,23 +160,6 @@ def _drawable(heat: np.ndarray) -> Tuple[np.ndarray, str]:
     if low == high:
         note = f'constant: {low:.3g} everywhere'
     return np.where(finite, heat, low).astype(np.float32), note
-
-
-def _draw_featmap(heat: np.ndarray, picture: np.ndarray, alpha: float) -> np.ndarray:
-    """One map (h, w) over a BGR picture of its size, by mmengine; BGR."""
-    import torch
-    from mmengine.visualization import Visualizer
-
-    # mmengine draws on the first process of a distributed run only and returns None on the others.
-    draw = getattr(Visualizer.draw_featmap, '__wrapped__', Visualizer.draw_featmap)
-    drawn = draw(
-        torch.from_numpy(heat[None]),
-        overlaid_image=cv2.cvtColor(picture, cv2.COLOR_BGR2RGB),
-        channel_reduction=None,
-        topk=-1,
-        alpha=alpha,
-    )
-    return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
 
 
 def _nearly_square(count: int) -> Tuple[int, int]:

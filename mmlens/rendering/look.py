@@ -9,11 +9,9 @@ import numpy as np
 
 from ..errors import MmlensError
 from .blend import blend_map, blend_signed, check_alpha
-from .colours import BLUE_RED, colormap_table
+from .colours import BLUE_RED, SEQUENTIAL, colormap_table
 from .key import KeyEntry
 from .panels import ColourBar
-
-_COLORMAP = 'turbo'
 
 # A product of maps falls off so steeply that most of what it shows would be too faint to be seen.
 _STEEP = ('product',)
@@ -51,7 +49,7 @@ class Look:
         Raises:
             MmlensError: If the colour map is unknown, or the opacity out of range.
         """
-        steep, name = fusion in _STEEP, colormap or (BLUE_RED if signed else _COLORMAP)
+        steep, name = fusion in _STEEP, colormap or (BLUE_RED if signed else SEQUENTIAL)
         opacity = (_ALPHA_IF_STEEP if steep else _ALPHA) if alpha is None else check_alpha(alpha)
         colormap_table(name)
         return cls(name, opacity, steep, signed)

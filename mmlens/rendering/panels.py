@@ -89,7 +89,7 @@ def draw_panel(cell: np.ndarray, panel: Panel) -> List[Place]:
     end = HEADER + shown.shape[0]
     y = end + 4
     if panel.bar:
-        _draw_bar(cell[y : y + _BAR + LINE, x : x + shown.shape[1]], panel.bar)
+        draw_bar(cell[y : y + _BAR + LINE, x : x + shown.shape[1]], panel.bar)
         y += _BAR + LINE
     if panel.key:
         strip = key_strip(panel.key, width)
@@ -117,10 +117,11 @@ def _draw_header(header: np.ndarray, panel: Panel) -> None:
         put_text(header, panel.detail, (width - detail_width, baseline + 3), _DETAIL, GREY)
 
 
-def _draw_bar(strip: np.ndarray, bar: ColourBar) -> None:
+def draw_bar(strip: np.ndarray, bar: ColourBar, height: int = _BAR, font: int = _NOTE) -> None:
+    """Draw a colour bar across a strip (h, w, 3), in place, with its ticks in letters of a height below it."""
     width = strip.shape[1]
-    strip[:_BAR] = colormap_table(bar.colormap)[np.linspace(0, 255, width).round().astype(int)]
-    strip[[0, _BAR - 1]] = FRAME
+    strip[:height] = colormap_table(bar.colormap)[np.linspace(0, 255, width).round().astype(int)]
+    strip[[0, height - 1]] = FRAME
     for place, tick in zip(np.linspace(0, 1, len(bar.ticks)), bar.ticks):
-        room = width - text_size(tick, _NOTE)[0]
-        put_text(strip, tick, (round(place * room), _BAR + 2), _NOTE, GREY)
+        room = width - text_size(tick, font)[0]
+        put_text(strip, tick, (round(place * room), height + 2), font, GREY)

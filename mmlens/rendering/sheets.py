@@ -9,7 +9,7 @@ import numpy as np
 
 from .colours import PAPER
 from .drawing import Drawing, Item, Place, moved, rect_at
-from .panels import HEADER, LINE, Panel, body_height, draw_panel, with_detail_in_place
+from .panels import HEADER, LINE, ColourBar, Panel, body_height, draw_bar, draw_panel, with_detail_in_place
 from .text import put_text, text_size, wrap
 
 MARGIN = 16
@@ -70,7 +70,9 @@ def side_by_side(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.nd
     return sheet
 
 
-def with_note(picture: np.ndarray, note: str, font: int, item: Optional[Item] = None) -> Drawing:
+def with_note(
+    picture: np.ndarray, note: str, font: int, item: Optional[Item] = None, bar: Optional[ColourBar] = None
+) -> Drawing:
     """An overlay with a note in a white strip below it.
 
     Args:
@@ -78,15 +80,20 @@ def with_note(picture: np.ndarray, note: str, font: int, item: Optional[Item] = 
         note: The text, which is wrapped.
         font: Height of its letters in pixels.
         item: Which item of the result the picture shows.
+        bar: A colour bar below the note.
     """
     margin = font // 2
     canvas_width = max(picture.shape[1], 8 * font)
     lines = wrap(note, font, canvas_width - 2 * margin)
     step = text_size('', font)[1] + 2
-    canvas = _paper(canvas_width, picture.shape[0] + 2 * margin + step * len(lines))
+    end = picture.shape[0] + 2 * margin + step * len(lines)
+    canvas = _paper(canvas_width, end + (margin + step if bar else 0))
     canvas[: picture.shape[0], : picture.shape[1]] = picture
     for row, line in enumerate(lines):
         put_text(canvas, line, (margin, picture.shape[0] + margin + row * step), font)
+    if bar:
+        small = max(9, round(0.8 * font))
+        draw_bar(canvas[end - margin + 2 :, margin : canvas_width - margin], bar, max(6, font // 2), small)
     strip = (0, picture.shape[0], canvas.shape[1], canvas.shape[0])
     return Drawing(canvas, (Place('overlay', rect_at(0, 0, picture), item), Place('note', strip, item)))
 

@@ -14,6 +14,7 @@ from mmlens.models.detector import Detector
 WRONG = [
     (dict(arrangement=3), r'^arrangement must be \(rows, columns\), not 3.$'),
     (dict(layers=None), '^layers must be a layer, or a list of such, not None.$'),
+    (dict(colormap='plasmo'), "^Unknown colour map 'plasmo'"),
     (dict(topk='4'), "^topk must be a whole number, not '4'.$"),
     (dict(score_thr=None), '^score_thr must be a number, not None.$'),
     (dict(arrangement=(1, 2), reduction=None), '^The arrangement 1 x 2 has 2 places'),

@@ -79,12 +79,12 @@ def test_panels_begin_with_the_plain_picture_then_one_box_each(
     # Inside of the first box: no heat on the first panel, its own on the second, none on the third.
     inside = np.s_[66:154, 46:154]
     assert (plain[inside] == picture[inside]).all()
-    assert (first[inside] == blend_map(picture, one.normalised, 'turbo', 0.5)[inside]).all()
+    assert (first[inside] == blend_map(picture, one.normalised, 'plasma', 0.5)[inside]).all()
     assert (second[inside] == picture[inside]).all()
     assert tuple(first[100, 40]) == PALETTE[0] and tuple(second[150, 200]) == PALETTE[1]
     assert tuple(plain[100, 40]) == PALETTE[0] and tuple(plain[150, 200]) == PALETTE[1]
     # The second box's line is on its own panel only.
-    assert (first[96:204, 196:304] == blend_map(picture, one.normalised, 'turbo', 0.5)[96:204, 196:304]).all()
+    assert (first[96:204, 196:304] == blend_map(picture, one.normalised, 'plasma', 0.5)[96:204, 196:304]).all()
 
 
 def test_large_pictures_are_scaled_down_with_their_boxes(box_map: Make, explanation: Explain) -> None:
@@ -183,8 +183,8 @@ def test_both_directions_stand_side_by_side(picture: np.ndarray, box_map: Make, 
     drawing = drawing_of_boxes(explanation(picture, one, two), 'panels')
     plain, dog, cat, cow, _ = panels_of(drawing, picture)
     assert (plain[INSIDE] == picture[INSIDE]).all()
-    assert (dog[INSIDE] == blend_map(picture, one.normalised, 'turbo', 0.5)[INSIDE]).all()
-    assert (cat[INSIDE] == blend_map(picture, one.counter, 'turbo', 0.5)[INSIDE]).all()
+    assert (dog[INSIDE] == blend_map(picture, one.normalised, 'plasma', 0.5)[INSIDE]).all()
+    assert (cat[INSIDE] == blend_map(picture, one.counter, 'plasma', 0.5)[INSIDE]).all()
     assert (cow[INSIDE] == picture[INSIDE]).all()
     assert [place.item for place in drawing.of_kind('panel')] == [0, 0, 1, 1]
     rows = [place.rect[1] for place in drawing.of_kind('panel')]

@@ -6,6 +6,7 @@ import pytest
 from mmlens.errors import MmlensError
 from mmlens.rendering.blend import blend_map, blend_signed
 from mmlens.rendering.class_maps import _panels, combine_guided, draw_class_maps, drawing_of_classes
+from mmlens.rendering.colours import colormap_table
 from mmlens.rendering.look import Look
 from mmlens.rendering.sheets import columns_of_groups
 from mmlens.results.classes import ClassExplanation, ClassMap
@@ -26,8 +27,15 @@ def explanation(count=1, blank=None, guided=None):
     return ClassExplanation(picture, classes, covered, to_input, (20, 20), ('backbone.norm',), 'gradcam')
 
 
+def drawn_over(found, **options):
+    """An overlay without the strip below it."""
+    drawing = drawing_of_classes(found, **options)
+    x1, y1, x2, y2 = drawing.main.rect
+    return drawing.image[y1:y2, x1:x2]
+
+
 def test_an_overlay_is_the_picture_with_its_border_dimmed():
-    drawn = draw_class_maps(explanation())
+    drawn = drawn_over(explanation())
     assert drawn.shape == (20, 40, 3)
     assert (drawn[:, :10] == 80).all() and (drawn[:, 30:] == 80).all()
     changed = (drawn[:, 10:30] != 200).any(2)
@@ -35,9 +43,39 @@ def test_an_overlay_is_the_picture_with_its_border_dimmed():
 
 
 def test_the_input_is_what_the_crop_leaves():
-    drawn = draw_class_maps(explanation(), on='input')
+    drawn = drawn_over(explanation(), on='input')
     assert drawn.shape == (20, 20, 3)
     assert np.argwhere((drawn != 200).any(2)).tolist() == [[5, 2]]
+
+
+@pytest.mark.parametrize('size', [(90, 120), (900, 1200)])
+def test_below_an_overlay_stand_name_score_and_a_colour_bar(size):
+    found = explanation()
+    found.picture, found.covered = np.full((*size, 3), 200, np.uint8), np.ones(size, bool)
+    found[0].normalised = np.zeros(size, np.float32)
+    drawing = drawing_of_classes(found)
+    (note,) = drawing.of_kind('note')
+    x1, y1, x2, y2 = note.rect
+    strip = drawing.image[y1:y2, x1:x2].astype(int)
+    assert (note.item, y1) == (0, size[0]) and len(strip) < size[0]
+    first, last = (colormap_table('plasma')[index].astype(int) for index in (0, 255))
+    ends = [np.argwhere((strip == colour).all(2)) for colour in (first, last)]
+    (top, left), (bottom, right) = ends[0].min(0), ends[1].max(0)
+    assert left < 0.1 * size[1] and right > 0.9 * size[1] and bottom - top >= 3
+    assert (strip[:top] < 100).all(2).any()  # words above the bar
+    assert (strip[bottom + 1 :] < 150).all(2).any() and (strip[-1] == 255).all()  # values below it, not cut off
+
+
+def test_what_an_overlay_says(monkeypatch):
+    written = []
+    monkeypatch.setattr('mmlens.rendering.sheets.put_text', lambda canvas, text, *rest: written.append(text))
+    found = contrasted()
+    found.picture, found.covered = np.zeros((200, 900, 3), np.uint8), np.ones((200, 900), bool)
+    for each in found:
+        each.normalised = each.counter = np.zeros((200, 900), np.float32)
+    draw_class_maps(found, layout='overlay')
+    draw_class_maps(found, layout='overlay', signed=True)
+    assert written == ['class 0 0.50, not bee', 'class 0 0.50, not bee (-1 for bee, 1 for class 0)']
 
 
 def test_several_classes_make_a_sheet_with_a_panel_each():
@@ -139,7 +177,7 @@ def test_with_guided_gradients_a_class_has_three_panels():
 
 def test_both_directions_in_one_map():
     found = contrasted()
-    drawn = draw_class_maps(found, layout='overlay', signed=True, alpha=0.8)
+    drawn = drawn_over(found, layout='overlay', signed=True, alpha=0.8)
     values = found[0].normalised - found[0].counter
     inside = np.s_[:, 10:30]
     assert (drawn[inside] == blend_signed(found.picture, values, 'blue-red', 0.8)[inside]).all()
@@ -155,7 +193,7 @@ def test_maps_of_a_product_follow_their_root():
     found = explanation()
     found[0].normalised[10, 20] = 0.25
     found.fusion = 'product'
-    drawn = draw_class_maps(found, colormap='jet', alpha=0.6)
+    drawn = drawn_over(found, colormap='jet', alpha=0.6)
     inside = np.s_[:, 10:30]
     assert (drawn[inside] == blend_map(found.picture, np.sqrt(found[0].normalised), 'jet', 0.6)[inside]).all()
     assert _panels(found, found.picture, 'picture', Look.of('product', None, None))[1].bar.ticks == ('0', '0.25', '1')

@@ -62,7 +62,7 @@ def test_places_of_box_maps(picture: np.ndarray, box_map: Callable, explanation:
     inside = np.s_[66:154, 46:154]
     assert (crop(sheet, sheet.main)[inside] == picture[inside]).all()
     panel = crop(sheet, sheet.of_kind('panel')[0])
-    assert (panel[inside] == blend_map(picture, one.normalised, 'turbo', 0.5)[inside]).all()
+    assert (panel[inside] == blend_map(picture, one.normalised, 'plasma', 0.5)[inside]).all()
 
 
 @pytest.mark.parametrize('layout', ['overlay', 'panels'])
@@ -82,7 +82,7 @@ def classes(number: int, guided: bool = False, blank: str = '') -> ClassExplanat
 
 def test_places_of_class_maps() -> None:
     overlay = drawing_of_classes(classes(1))
-    assert overlay.places == (Place('overlay', (0, 0, 320, 240), 0),)
+    assert overlay.places[0] == Place('overlay', (0, 0, 320, 240), 0) and items(overlay, 'note') == [0]
     assert drawing_of_classes(classes(1), on='input').main.size == (100, 200)
     noted = drawing_of_classes(classes(1, blank='no gradient'))
     assert [(place.kind, place.item) for place in noted.places] == [('overlay', 0), ('note', 0)]

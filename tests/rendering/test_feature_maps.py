@@ -10,7 +10,8 @@ from mmengine.visualization import Visualizer
 
 from mmlens.errors import MmlensError
 from mmlens.rendering import check_arrangement, draw_feature_maps
-from mmlens.rendering.colours import PALETTE
+from mmlens.rendering.colours import PALETTE, colormap_table
+from mmlens.rendering.look import Look
 from mmlens.rendering.panels import HEADER
 from mmlens.rendering.sheets import MARGIN
 from mmlens.results.features import FeatureMap, FeatureMaps
@@ -43,7 +44,7 @@ def test_detections_first_then_every_level_as_mmengine_draws_it(
         picture, level(heat[None]), level(-heat[None], number=1), boxes=[(40, 60, 160, 160), (200, 80, 300, 200)]
     )
     before = picture.copy(), heat.copy()
-    sheet = draw_feature_maps(maps, alpha=0.3)
+    sheet = draw_feature_maps(maps, alpha=0.3, colormap='jet')
     assert sheet.dtype == np.uint8
     found = panel(sheet, 0)
     assert tuple(found[100, 40]) == PALETTE[0] and tuple(found[120, 300]) == PALETTE[1]
@@ -53,11 +54,23 @@ def test_detections_first_then_every_level_as_mmengine_draws_it(
     assert (picture == before[0]).all() and (heat == before[1]).all()
 
 
+def test_colours_are_those_of_box_maps_and_can_be_chosen(
+    picture: np.ndarray, heat: np.ndarray, level: Level, feature_maps: Maps
+) -> None:
+    maps = feature_maps(picture, level(heat[None]))
+    drawn = panel(draw_feature_maps(maps, alpha=1.0), 1)
+    assert (drawn[heat == heat.max()] == colormap_table(Look.of('', None, None).colormap)[255]).all()
+    other = panel(draw_feature_maps(maps, alpha=1.0, colormap='magma'), 1)
+    assert (other[heat == heat.min()] == colormap_table('magma')[0]).all()
+    with pytest.raises(MmlensError, match="colour map 'plasmo'"):
+        draw_feature_maps(maps, colormap='plasmo')
+
+
 def test_channels_are_tiles_in_the_order_given(
     picture: np.ndarray, heat: np.ndarray, level: Level, feature_maps: Maps
 ) -> None:
     weaker_first = np.stack([heat - 5, -heat, heat * 2])
-    sheet = draw_feature_maps(feature_maps(picture, level(weaker_first, (17, 3, 90))), arrangement=(1, 3))
+    sheet = draw_feature_maps(feature_maps(picture, level(weaker_first, (17, 3, 90))), arrangement=(1, 3), colormap='jet')
     tile_width = (320 + 6) // 3 - 6
     # Tiles are 110 pixels wide at least: here wider than a third of the picture.
     width = max(110, tile_width)
@@ -87,7 +100,7 @@ def test_captions_tell_the_layers_own_channel_numbers(
 
 @pytest.mark.parametrize('value', [0.0, 0.25, -3.0])
 def test_constant_map_is_drawn_and_said(value: float, picture: np.ndarray, level: Level, feature_maps: Maps) -> None:
-    sheet = draw_feature_maps(feature_maps(picture, level(np.full((1, 240, 320), value))))
+    sheet = draw_feature_maps(feature_maps(picture, level(np.full((1, 240, 320), value))), colormap='jet')
     flat = by_mmengine(np.zeros((240, 320), np.float32), picture)
     assert (panel(sheet, 1) == flat).all()
     below = sheet[MARGIN + HEADER + 240 :, 2 * MARGIN + 320 :]
@@ -100,7 +113,7 @@ def test_not_finite_values_are_drawn_as_the_lowest(
     broken, mended = heat.copy(), heat.copy()
     broken[:50, :50], broken[60, 60] = np.nan, np.inf
     mended[:50, :50] = mended[60, 60] = np.nanmin(np.where(np.isfinite(broken), broken, np.nan))
-    sheet = draw_feature_maps(feature_maps(picture, level(broken[None])))
+    sheet = draw_feature_maps(feature_maps(picture, level(broken[None])), colormap='jet')
     assert (panel(sheet, 1) == by_mmengine(mended, picture)).all()
     nothing = draw_feature_maps(feature_maps(picture, level(np.full((2, 240, 320), np.nan), (0, 1))))
     assert nothing.dtype == np.uint8

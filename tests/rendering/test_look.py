@@ -18,19 +18,58 @@ HEAT = np.random.default_rng(3).random((240, 320)).astype(np.float32)
 @pytest.mark.parametrize('fusion', ['', 'sum', 'max', 'mean', 'of my own'])
 def test_maps_are_drawn_as_they_are(fusion: str, picture: np.ndarray) -> None:
     look = Look.of(fusion, None, None)
-    assert look == Look('turbo', 0.5) and look.shown(HEAT) is HEAT
-    assert (look.lay(picture, HEAT) == blend_map(picture, HEAT, 'turbo', 0.5)).all()
-    assert (look.bar.colormap, look.bar.ticks) == ('turbo', ('0', '0.5', '1'))
+    assert look == Look('plasma', 0.5) and look.shown(HEAT) is HEAT
+    assert (look.lay(picture, HEAT) == blend_map(picture, HEAT, 'plasma', 0.5)).all()
+    assert (look.bar.colormap, look.bar.ticks) == ('plasma', ('0', '0.5', '1'))
 
 
 def test_a_product_is_drawn_by_its_root_and_its_bar_says_so(picture: np.ndarray) -> None:
     look = Look.of('product', None, None)
-    assert look == Look('turbo', 0.75, rooted=True)
+    assert look == Look('plasma', 0.75, rooted=True)
     assert look.shown(np.array([0, 0.25, 0.81, 1])) == pytest.approx([0, 0.5, 0.9, 1])
-    assert (look.lay(picture, HEAT) == blend_map(picture, np.sqrt(HEAT), 'turbo', 0.75)).all()
+    assert (look.lay(picture, HEAT) == blend_map(picture, np.sqrt(HEAT), 'plasma', 0.75)).all()
     # Ticks stand at equal distances: 0.25 has the colour in the middle of the table.
     assert look.bar.ticks == ('0', '0.25', '1')
     assert (Look.of('product', 'jet', 1.0).lay(picture, np.full_like(HEAT, 1)) == colormap_table('jet')[255]).all()
+
+
+def lightness(colours: np.ndarray) -> np.ndarray:
+    """CIELAB's L* of sRGB colours (..., 3), BGR in 0...255, by CIE's formulas."""
+    channels = np.asarray(colours, np.float64)[..., ::-1] / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ (0.2126, 0.7152, 0.0722)
+    return np.where(luminance > (6 / 29) ** 3, 116 * np.cbrt(luminance) - 16, luminance * (29 / 3) ** 3)
+
+
+def test_lightness_by_known_values() -> None:
+    assert lightness(np.array([[0, 0, 0], [255, 255, 255], [119, 119, 119]])) == pytest.approx([0, 100, 50.03], abs=0.02)
+    assert lightness(np.array([0, 0, 255])) == pytest.approx(53.24, abs=0.01)  # red
+
+
+def test_colours_get_lighter_with_the_value() -> None:
+    look = Look.of('', None, None)
+    steps = np.diff(lightness(colormap_table(look.colormap)))
+    assert steps.min() > -0.3  # colours are whole numbers
+    by_tenth = np.diff(lightness(colormap_table(look.colormap)[::25]))
+    assert by_tenth.min() > 5 and by_tenth.max() < 2 * by_tenth.min()  # and evenly
+
+
+@pytest.mark.parametrize('fusion', ['sum', 'product'])
+def test_over_any_picture_one_is_lighter_than_a_half(fusion: str) -> None:
+    values = np.linspace(0, 1, 256, dtype=np.float32)[None]
+    look = Look.of(fusion, None, None)
+    halfway = int(np.argmin(np.abs(look.shown(values[0]) - 0.5)))
+    for colour in np.stack(np.meshgrid(*[[0, 51, 102, 153, 204, 255]] * 3), -1).reshape(-1, 3):
+        picture = np.broadcast_to(colour.astype(np.uint8), (1, 256, 3)).copy()
+        seen = lightness(look.lay(picture, values))[0]
+        assert seen[-1] > seen[halfway] + 10, colour
+        assert np.diff(seen[halfway:]).min() > -0.8, colour  # lighter step by step, but for rounding
+
+
+def test_turbo_and_jet_can_be_chosen_and_are_darker_at_one() -> None:
+    for name in ('turbo', 'jet'):
+        table = lightness(colormap_table(Look.of('', name, None).colormap))
+        assert table[255] < table[128] - 50
 
 
 def test_signed_maps_have_both_halves_of_a_colour_map(picture: np.ndarray) -> None:

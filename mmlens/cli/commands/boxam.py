@@ -58,7 +58,7 @@ def build_parser() -> Parser:
         '--layout', choices=LAYOUTS, default='overlay', help='all boxes on one picture, or one panel per box'
     )
     parser.add_argument(
-        '--colormap', help='a colour map from OpenCV or matplotlib (default: turbo, or blue-red with --signed)'
+        '--colormap', help='a colour map from OpenCV or matplotlib (default: plasma, or blue-red with --signed)'
     )
     return parser
 

@@ -161,7 +161,7 @@ def _add_results(parser: Parser) -> None:
     )
     group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, from 0 to 1')
     group.add_argument(
-        '--colormap', help='a colour map from OpenCV or matplotlib (default: turbo, or blue-red with --signed)'
+        '--colormap', help='a colour map from OpenCV or matplotlib (default: plasma, or blue-red with --signed)'
     )
 
 

@@ -80,7 +80,7 @@ def build_parser() -> Parser:
     group.add_argument('--names', nargs=2, default=('A', 'B'), metavar='NAME', help='what the two are called')
     group.add_argument('--out-dir', default=DEFAULT_FOLDER, help='folder for the results (default: %(default)s)')
     group.add_argument('--save-maps', action='store_true', help='also write the maps as arrays: an .npz a picture')
-    group.add_argument('--colormap', help='a colour map from OpenCV or matplotlib (default: turbo)')
+    group.add_argument('--colormap', help='a colour map from OpenCV or matplotlib (default: plasma)')
     group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, from 0 to 1')
     return parser
 

@@ -80,7 +80,7 @@ def _add_maps(parser: Parser) -> None:
     )
     group.add_argument('--target-layers', nargs='+', metavar='LAYER', help='layers to look at (default: of the method)')
     add_fusion(group, 'product for evidencecam, else sum')
-    group.add_argument('--colormap', help='a colour map from OpenCV or matplotlib (default: turbo)')
+    group.add_argument('--colormap', help='a colour map from OpenCV or matplotlib (default: plasma)')
     group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, from 0 to 1')
 
 

@@ -64,7 +64,8 @@ def run(place, *arguments):
 
 def test_one_class_is_drawn_on_the_picture(place, tmp_path, capsys):
     assert run(place, '--save-path', str(tmp_path / 'one.png'), '--target-category', 'fork') == 0
-    assert cv2.imread(str(tmp_path / 'one.png')).shape == (90, 120, 3)
+    height, width = cv2.imread(str(tmp_path / 'one.png')).shape[:2]
+    assert width == 120 and 90 < height < 150  # name, score and colour bar stand below
     said = capsys.readouterr().out
     assert 'fork' in said and 'backbone.layer4[1].bn2' in said
 
