@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = 'os^DvP*X'
-WIDTH, HEIGHT, ROW_HEIGHT = 12.0, 3.6, 0.3  # inches: of all, of the curves, of a method
+WIDTH, HEIGHT, ROW_HEIGHT = 12.0, 4.2, 0.34  # inches: of all, of the curves, of a method
 DPI = 100
+OTHERS = ('grad-cam:', 'mmyolo:')  # methods of other packages begin with their names
 
 # What grows -> its axis, where a row lies on it, and what it costs: larger pictures make plain inference slower too.
 INFERENCES, SECONDS = 'plain inferences', 'seconds'
@@ -64,24 +65,32 @@ def draw_costs(axes: Any, rows: Sequence[Row], methods: Sequence[str]) -> None:
     axes.set_yticks(range(len(methods)), methods)
     axes.set_ylim(len(methods) - 0.5, -0.5)
     axes.axvline(1, color='grey', linewidth=1)
-    axes.set_xlabel('plain inferences that the maps of a picture cost (hollow: estimated from a part)')
+    for number, method in enumerate(methods):
+        if method.startswith(OTHERS):
+            axes.axhspan(number - 0.5, number + 0.5, color='0.93', linewidth=0, zorder=0)
+    axes.set_xlabel('plain inferences that the maps of a picture cost (hollow: estimated; grey: other packages)')
     axes.legend(loc='upper left', bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0)
 
 
 def draw_series(axes: Any, rows: Sequence[Row], name: str, colours: Dict[str, str]) -> None:
-    """Costs over what grows, a curve for each method."""
+    """Costs over what grows, a curve for each method, with its name where it ends."""
     heading, place, unit = AXES[name]
     for method in dict.fromkeys(row.method for row in rows):
         own = sorted((row for row in rows if row.method == method), key=place)
         costs = [row.ratio_to_inference if unit == INFERENCES else row.whole for row in own]
-        axes.plot([place(row) for row in own], costs, marker='o', label=method, color=colours.get(method))
+        colour = colours.get(method)
+        axes.plot([place(row) for row in own], costs, marker='o', linewidth=2, color=colour)
+        at_the_end = dict(textcoords='offset points', xytext=(8, 0), va='center', fontsize='small', color=colour)
+        axes.annotate(method, (place(own[-1]), costs[-1]), **at_the_end)
     axes.set_yscale('log')
-    axes.margins(y=0.3)  # room for the legend
     label_well(axes.yaxis)
     axes.set_xlabel(heading)
     axes.set_ylabel(f'{unit} a picture')
     axes.set_title(', '.join(dict.fromkeys(row.detector for row in rows)), fontsize='medium')
-    axes.legend(fontsize='x-small', frameon=True)
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right + 0.75 * (right - left))  # room for the names
+    axes.set_xticks(sorted({place(row) for row in rows}))
+    axes.grid(False, axis='x')
 
 
 def label_well(axis: Any) -> None:

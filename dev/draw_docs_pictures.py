@@ -10,24 +10,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 import mmlens
-from mmlens.cli.commands import history as mmlens_history
-from mmlens.cli.commands import lr
 from mmlens.evaluation import Case, CocoFile
 from mmlens.rendering import side_by_side
-from mmlens.samples import Samples
+from mmlens.rendering.look import Look
+from mmlens.rendering.panels import Panel
+from mmlens.rendering.sheets import compose
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'dev'))
+import docs_picture_plots as plots  # noqa: E402  a script that is run from anywhere
+
 PICTURES = ROOT / 'projects' / 'shapes' / 'pictures'
-HISTORY = ROOT / 'projects' / 'shapes' / 'history'
 CONFIG = ROOT / 'projects' / 'shapes' / 'configs' / 'shapes_rtmdet.py'
 CHECKPOINT = ROOT / 'projects' / 'shapes' / 'checkpoints' / 'shapes_rtmdet.pth'
 CLASSIFIER = CONFIG.with_name('shapes_classifier.py')
@@ -36,18 +37,15 @@ LANDSCAPE, PORTRAIT, TALL = (PICTURES / f'{name}.jpg' for name in ('000005', '00
 
 METHODS = (
     *('evidencecam', 'gradcam', 'gradcam++', 'layercam', 'xgradcam', 'eigengradcam', 'eigencam', 'gradnorm'),
-    *('ablationcam', 'scorecam', 'reciprocam', 'drise'),
+    *('ablationcam', 'scorecam', 'reciprocam', 'drise', 'integratedgradients', 'precisionsearch'),
 )
+COIN = (46, 26, 166)  # left, top and side of a square of PORTRAIT, in pixels
+COIN_AND_STAR = (100, 58, 198)  # of LANDSCAPE
 MASKS = dict(drise=dict(num_masks=200))
 MOST_BYTES = 200_000
-COIN_AND_TRIANGLE = (8, 60, 120)  # left, top and side of a square of TALL, in pixels
-ENLARGED = 2.5
 PADDING = 114  # grey of the shapes detector's Pad
 
 YOLOX_NANO = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
-YOLOV5 = 'mmyolo::yolov5/yolov5_s-v61_syncbn_fast_8xb16-300e_coco.py'
-CLASSES = ('coin_dot', 'coin_cross', 'crate_ring', 'crate_bar', 'star', 'triangle')
-SEED = 6  # of a sample in which much can be seen
 
 
 def box_maps(detector: Any) -> np.ndarray:
@@ -62,7 +60,7 @@ def contrast(detector: Any) -> np.ndarray:
 
 def errors(detector: Any) -> np.ndarray:
     """A coin that is annotated as the other one: what made the class, and what speaks for the annotated one."""
-    cases = CocoFile(PICTURES.with_suffix('.json'), PICTURES).cases(CLASSES)
+    cases = CocoFile(PICTURES.with_suffix('.json'), PICTURES).cases(plots.CLASSES)
     (case,) = (each for each in cases if each.name == LANDSCAPE.name)
     picture, truth = case.read()
     truth.labels = np.where(truth.labels < 2, 1 - truth.labels, truth.labels)  # the two coins are classes 0 and 1
@@ -83,21 +81,26 @@ def photographs(checkpoint: Path) -> np.ndarray:
     from skimage import data
 
     detector = mmlens.load_detector(YOLOX_NANO, checkpoint, device='cpu')
-    pictures = [
-        np.ascontiguousarray(picture[..., ::-1]) for picture in (data.chelsea(), data.coffee(), data.astronaut())
-    ]
+    # Drawn at the size they are shown at: letters do not shrink.
+    pictures = [scaled(picture[..., ::-1], height=380) for picture in (data.chelsea(), data.coffee(), data.astronaut())]
     drawn = [
-        scaled(mmlens.explain_boxes(detector, picture, method=method, score_thr=0.5).draw(), height=300)
+        mmlens.explain_boxes(detector, picture, method=method, score_thr=0.5).draw(alpha=0.8)
         for method in ('gradcam', 'evidencecam')
         for picture in pictures
     ]
     return rows_of(drawn, [*['gradcam at the neck'] * 3, *['evidencecam, the default'] * 3], columns=3)
 
 
+def zoomed(array: np.ndarray, square: Tuple[int, int, int], side: int) -> np.ndarray:
+    """A square of a picture or map (left, top, side), enlarged to so many pixels."""
+    left, top, length = square
+    return cv2.resize(array[top : top + length, left : left + length], (side, side), interpolation=cv2.INTER_CUBIC)
+
+
 def scaled(picture: np.ndarray, height: int) -> np.ndarray:
     """A picture of another height."""
     scale = height / len(picture)
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return cv2.resize(np.ascontiguousarray(picture), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def padding(detector: Any) -> np.ndarray:
@@ -156,12 +159,14 @@ def channels(detector: Any) -> np.ndarray:
 
 def methods(detector: Any) -> np.ndarray:
     """One box, explained by each method."""
-    options = dict(instances=[0], score_thr=0.5)
-    drawn = [
-        mmlens.explain_boxes(detector, PORTRAIT, method=name, method_options=MASKS.get(name), **options).draw()
-        for name in METHODS
-    ]
-    return rows_of([cv2.imread(str(PORTRAIT)), *drawn], ['picture', *METHODS], columns=4)
+    panels = [Panel(zoomed(cv2.imread(str(PORTRAIT)), COIN, 270), 'picture')]
+    for name in METHODS:
+        options = dict(method_options=MASKS.get(name), instances=[0], score_thr=0.5)
+        found = mmlens.explain_boxes(detector, PORTRAIT, method=name, **options)
+        look = Look.of(found.fusion, None, 0.75)
+        heat = zoomed(found[0].normalised, COIN, 270)
+        panels.append(Panel(look.lay(panels[0].picture, np.clip(heat, 0, 1)), name, bar=look.bar))
+    return compose(panels, columns=5).image
 
 
 def targets(detector: Any) -> np.ndarray:
@@ -174,11 +179,13 @@ def targets(detector: Any) -> np.ndarray:
 def layers(detector: Any) -> np.ndarray:
     """The same boxes, explained at the neck and further down."""
     names = ('neck', 'backbone.stage3', 'backbone.stage2', 'backbone.stage1', 'backbone.stem', 'auto')
-    drawn = [
-        mmlens.explain_boxes(detector, LANDSCAPE, method=method, layers=[name], instances=[0, 1, 2]).draw()
-        for name, method in zip(names, [*['layercam'] * 5, 'evidencecam'])
-    ]
-    return rows_of(drawn, names, columns=3)
+    plain, panels = zoomed(cv2.imread(str(LANDSCAPE)), COIN_AND_STAR, 360), []
+    for name, method in zip(names, [*['layercam'] * 5, 'evidencecam']):
+        found = mmlens.explain_boxes(detector, LANDSCAPE, method=method, layers=[name], instances=[0, 2])
+        look = Look.of(found.fusion, None, 0.75)
+        heat = zoomed(np.maximum(found[0].normalised, found[1].normalised), COIN_AND_STAR, 360)
+        panels.append(Panel(look.lay(plain, np.clip(heat, 0, 1)), name, method, bar=look.bar))
+    return compose(panels, columns=3).image
 
 
 def norm_in_bbox(detector: Any) -> np.ndarray:
@@ -189,73 +196,15 @@ def norm_in_bbox(detector: Any) -> np.ndarray:
 
 
 def class_maps(detector: Any) -> np.ndarray:
-    """Two classes of a picture with a coin and a triangle."""
+    """Two classes of a picture with a coin and a star."""
     classifier = mmlens.load_classifier(CLASSIFIER, CLASSIFIER_CHECKPOINT, device='cpu')
-    left, top, side = COIN_AND_TRIANGLE
-    crop = cv2.imread(str(TALL))[top : top + side, left : left + side]
-    crop = cv2.resize(crop, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
-    return mmlens.explain_classes(classifier, crop, classes=['coin_cross', 'triangle']).draw()
-
-
-def schedule(detector: Any) -> np.ndarray:
-    """The learning rates of YOLOv5-s, by MMYOLO's own config."""
-    return learning_rates('mmyolo::yolov5/yolov5_s-v61_syncbn_fast_8xb16-300e_coco.py', 118287)
-
-
-def layer_decay(detector: Any) -> np.ndarray:
-    """The learning rates of BEiT's layers, by mmpretrain's own config."""
-    return learning_rates('mmpretrain::beit/benchmarks/beit-base-p16_8xb128-coslr-100e_in1k.py', 1281167)
-
-
-def learning_rates(config: str, size: int) -> np.ndarray:
-    """What `mmlens lr` draws for 8 GPUs, a little smaller."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / 'lr.png')
-        words = ['--dataset-size', str(size), '--ngpus', '8', '--window-size', '10*5', '--save-path', path]
-        lr.main([config, *words])
-        return cv2.imread(path)
-
-
-def benchmark(detector: Any) -> np.ndarray:
-    """The last measurements of dev/benchmark.py, from docs/benchmark.json."""
-    from benchmark_figure import cost_figure
-    from benchmark_rows import read_rows
-
-    canvas: Any = cost_figure(read_rows(ROOT / 'docs' / 'benchmark.json')).canvas
-    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
+    crop = zoomed(cv2.imread(str(LANDSCAPE)), COIN_AND_STAR, 400)
+    return mmlens.explain_classes(classifier, crop, classes=['coin_cross', 'star']).draw()
 
 
 def sanity(detector: Any) -> np.ndarray:
     """What becomes of maps while the shapes detector's weights are drawn anew."""
     return mmlens.check_sanity(detector, LANDSCAPE, methods=['evidencecam', 'eigencam'], topk=3, draws=2).draw()
-
-
-def pipeline(detector: Any) -> np.ndarray:
-    """A sample after each transform of YOLOv5's training, and the pictures that were mixed in."""
-    return shapes_through_yolov5().record(1).draw('pipeline', edges=(150, 290))
-
-
-def pipeline_concat(detector: Any) -> np.ndarray:
-    """The same sample, before and after."""
-    return shapes_through_yolov5().record(1).draw('concat', edges=(200, 400))
-
-
-def history(detector: Any) -> np.ndarray:
-    """What `mmlens history` makes of the drawings of one picture over a training run."""
-    with tempfile.TemporaryDirectory() as folder:
-        words = [str(HISTORY), '--format', 'sheet', '--out-dir', folder]
-        mmlens_history.main(words)
-        return cv2.imread(str(next(Path(folder).glob('*.png'))))
-
-
-def shapes_through_yolov5() -> Samples:
-    """The drawn pictures as a dataset for the training pipeline of YOLOv5."""
-    dataset = dict(data_root=f'{PICTURES.parent}/', ann_file='pictures.json', filter_cfg=None)
-    options: Dict[str, Any] = {f'train_dataloader.dataset.{key}': value for key, value in dataset.items()}
-    options['train_dataloader.dataset.data_prefix.img'] = f'{PICTURES.name}/'
-    options['train_dataloader.dataset.metainfo'] = dict(classes=CLASSES)
-    # albumentations need not be installed.
-    return Samples(YOLOV5, cfg_options=options, skip_types=['Albu'], seed=SEED)
 
 
 PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
@@ -270,12 +219,12 @@ PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'layers': layers,
     'norm_in_bbox': norm_in_bbox,
     'class_maps': class_maps,
-    'pipeline': pipeline,
-    'pipeline_concat': pipeline_concat,
-    'history': history,
-    'schedule': schedule,
-    'layer_decay': layer_decay,
-    'benchmark': benchmark,
+    'pipeline': plots.pipeline,
+    'pipeline_concat': plots.pipeline_concat,
+    'history': plots.history,
+    'schedule': plots.schedule,
+    'layer_decay': plots.layer_decay,
+    'benchmark': plots.benchmark,
     'sanity': sanity,
     'errors': errors,
     'compare': compare,
@@ -314,13 +263,15 @@ def main(arguments: Optional[List[str]] = None) -> None:
     unknown = [name for name in wishes.names if name not in PICTURES_OF]
     if unknown:
         parser.error(f'there is no picture {unknown[0]}; choose from {", ".join(PICTURES_OF)}')
-    sys.path[:0] = [str(ROOT / 'projects' / 'own_method'), str(ROOT / 'dev')]
+    sys.path.insert(0, str(ROOT / 'projects' / 'own_method'))
     import own_method  # noqa: F401  its import registers gradnorm
 
     wishes.out_dir.mkdir(parents=True, exist_ok=True)
     detector = mmlens.load_detector(CONFIG, CHECKPOINT, device='cpu')
     for name in wishes.names or PICTURES_OF:
         write(wishes.out_dir / f'{name}.jpg', PICTURES_OF[name](detector))
+    if not wishes.coco_checkpoint and not wishes.names:
+        print('The photographs were left as they are: --coco-checkpoint names no weights.')
     if wishes.coco_checkpoint:
         write(wishes.out_dir / 'photographs.jpg', photographs(wishes.coco_checkpoint))
 

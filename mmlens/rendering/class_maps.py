@@ -38,10 +38,11 @@ def draw_class_maps(
 
     Args:
         explanation: What :func:`mmlens.explain_classes` returned.
-        layout: ``'overlay'``: the map of the first class on the picture at its own size, above a white
-            strip with name, score and colour bar; ``'sheet'``: the plain picture and one panel per class with name, score and colour bar, and beside it, where it is known,
-            what speaks against the class or for the one that it was contrasted with. Defaults to ``'overlay'``
-            for one class, and to ``'sheet'`` for several, with guided gradients or where that is known.
+        layout: ``'overlay'``: the map of the first class on the picture at its own size, above a white strip with name,
+            score and colour bar; ``'sheet'``: the plain picture and one panel per class with name, score and colour
+            bar, and beside it, where it is known, what speaks against the class or for the one that it was contrasted
+            with. Defaults to ``'overlay'`` for one class, and to ``'sheet'`` for several, with guided gradients or
+            where that is known.
         on: ``'picture'``: the original picture; ``'input'``: what the network sees of it.
         colormap, alpha, signed: See :func:`~mmlens.rendering.draw_box_maps`.
 

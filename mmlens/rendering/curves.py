@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from ..errors import MmlensError
+from .closeup import add_closeup
 from .text import font_for
 
 if TYPE_CHECKING:
@@ -149,6 +150,9 @@ def curve_figure(
         legend.add(figure, axes)
         figure.canvas.draw()  # text takes its look from the style when it is first drawn
         _make_room(figure, axes, [below, *top])
+        if size[0] >= _WIDE_ENOUGH:
+            add_closeup(axes, x, lines, axis)
+            figure.canvas.draw()
     return figure
 
 

@@ -14,14 +14,14 @@ from .colours import GREY, PAPER, SEQUENTIAL, colormap_table
 from .drawing import Drawing, Place
 from .panels import ColourBar, Panel
 from .predicted import panel_of_predicted
-from .sheets import compose, panel_size, resize
-from .text import put_text
+from .sheets import MARGIN, WIDEST, compose, panel_size, resize
+from .text import put_text, text_size
 
 if TYPE_CHECKING:
     from ..results.features import FeatureMap, FeatureMaps
 
 _CAPTION, _CAPTION_HEIGHT, _GAP = 11, 17, 6
-_SMALLEST_TILE = 110
+_SMALLEST_TILE, _USUAL_TILE = 110, 200
 
 
 class _Look(NamedTuple):
@@ -100,7 +100,10 @@ def drawing_of_features(
     check_arrangement(most, arrangement)
     rows, columns = arrangement or _nearly_square(most)
     picture = feature_maps.picture
-    size = panel_size(picture, len(feature_maps) + 1, widest=640 if columns <= 2 else 960)
+    widest = 640 if columns <= 2 else 960
+    # Room for tiles that can be seen, and for the words above each.
+    smallest = min(widest, max(320, columns * (_USUAL_TILE + _GAP) - _GAP)) if most > 1 else 320
+    size = panel_size(picture, len(feature_maps) + 1, widest, smallest)
     plain = resize(picture, size)
     panels = [_first_panel(feature_maps, plain)]
     for n, level in enumerate(feature_maps):
@@ -108,7 +111,22 @@ def drawing_of_features(
         panel = _map_panel(level, plain, look) if one else _channels_panel(level, plain, (rows, columns), look)
         places = tuple(replace(place, item=n) for place in panel.places)
         panels.append(replace(panel, item=n, places=places))
-    return compose(panels)
+    return compose(*_layer_by_layer(panels, feature_maps))
+
+
+def _layer_by_layer(panels: List[Panel], feature_maps: FeatureMaps) -> Tuple[List[Optional[Panel]], Optional[int]]:
+    """A row for each layer, where all have several levels, and equally many; and the number of columns."""
+    layers = [level.layer for level in feature_maps]
+    each = layers.count(layers[0]) if layers else 0
+    width = panels[0].picture.shape[1] + MARGIN
+    if each < 2 or each == len(layers) or layers != [name for name in dict.fromkeys(layers) for _ in range(each)]:
+        return [*panels], None
+    if (1 + each) * width > WIDEST:
+        return [*panels], None
+    rows: List[Optional[Panel]] = []
+    for start in range(1, len(panels), each):
+        rows += [panels[0] if start == 1 else None, *panels[start : start + each]]
+    return rows, 1 + each
 
 
 def _first_panel(feature_maps: FeatureMaps, plain: np.ndarray) -> Panel:
@@ -141,13 +159,22 @@ def _channels_panel(level: FeatureMap, plain: np.ndarray, grid: Tuple[int, int],
     for place, (channel, values) in enumerate(zip(level.channels.tolist(), level.maps)):
         heat, note = _drawable(resize(np.asarray(values, np.float32), (width, height)))
         x, y = place % columns * step_x, place // columns * step_y
-        put_text(tiles[y : y + _CAPTION_HEIGHT, x : x + width], f'channel {channel}', (0, 0), _CAPTION, GREY)
+        _write_caption(tiles[y : y + _CAPTION_HEIGHT, x : x + width], f'channel {channel}', heat)
         y += _CAPTION_HEIGHT
         tiles[y : y + height, x : x + width] = look.lay(heat, small)
         places.append(Place('tile', (x, y, x + width, y + height)))
         notes += [f'channel {channel}: {note}'] if note else []
     detail = ' × '.join(map(str, level.shape))
     return Panel(tiles, level.name, detail=detail, note='; '.join(notes), places=tuple(places))
+
+
+def _write_caption(strip: np.ndarray, text: str, heat: np.ndarray) -> None:
+    """The channel's number and, where there is room, the range that its colours stand for; in place."""
+    put_text(strip, text, (0, 0), _CAPTION, GREY)
+    limits = f'{heat.min():.3g} … {heat.max():.3g}'
+    taken, wanted = (text_size(each, _CAPTION)[0] for each in (text, limits))
+    if taken + 8 + wanted <= strip.shape[1]:
+        put_text(strip, limits, (strip.shape[1] - wanted, 0), _CAPTION, GREY)
 
 
 def _drawable(heat: np.ndarray) -> Tuple[np.ndarray, str]:

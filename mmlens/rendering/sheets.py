@@ -14,7 +14,7 @@ from .text import put_text, text_size, wrap
 
 MARGIN = 16
 # The most pixels a sheet should have: it is viewed on a screen.
-_WIDEST, _HIGHEST = 2600, 2600
+WIDEST, _HIGHEST = 2600, 2600
 _LANDSCAPE = 1.6
 NARROWEST = 200
 
@@ -142,7 +142,7 @@ def panel_size(picture: np.ndarray, count: int, widest: int = 640, smallest: int
         width, height = (max(1, round(length * side / long_side)) for length in picture.shape[1::-1])
         cell = (max(width, NARROWEST) + MARGIN, height + HEADER + 2 * MARGIN + LINE)
         columns = grid_columns(count, *cell)
-        if columns * cell[0] <= _WIDEST and -(-count // columns) * cell[1] <= _HIGHEST:
+        if columns * cell[0] <= WIDEST and -(-count // columns) * cell[1] <= _HIGHEST:
             break
     return width, height
 

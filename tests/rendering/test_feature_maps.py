@@ -11,6 +11,7 @@ from mmengine.visualization import Visualizer
 from mmlens.errors import MmlensError
 from mmlens.rendering import check_arrangement, draw_feature_maps
 from mmlens.rendering.colours import PALETTE, colormap_table
+from mmlens.rendering.feature_maps import drawing_of_features
 from mmlens.rendering.look import Look
 from mmlens.rendering.panels import HEADER
 from mmlens.rendering.sheets import MARGIN
@@ -70,20 +71,33 @@ def test_channels_are_tiles_in_the_order_given(
     picture: np.ndarray, heat: np.ndarray, level: Level, feature_maps: Maps
 ) -> None:
     weaker_first = np.stack([heat - 5, -heat, heat * 2])
-    sheet = draw_feature_maps(feature_maps(picture, level(weaker_first, (17, 3, 90))), arrangement=(1, 3), colormap='jet')
-    tile_width = (320 + 6) // 3 - 6
-    # Tiles are 110 pixels wide at least: here wider than a third of the picture.
-    width = max(110, tile_width)
-    height = round(width * 240 / 320)
-    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    grid = sheet[:, 2 * MARGIN + 3 * width + 12 :]
-    y = MARGIN + HEADER + 17
-    for n, values in enumerate(weaker_first):
-        expected = by_mmengine(cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA), small)
-        tile = grid[y : y + height, n * (width + 6) : n * (width + 6) + width]
-        assert (tile == expected).all()
-        # A caption above every tile.
-        assert (grid[y - 17 : y, n * (width + 6) : n * (width + 6) + 60] < 200).any()
+    maps = feature_maps(picture, level(weaker_first, (17, 3, 90)))
+    drawing = drawing_of_features(maps, arrangement=(1, 3), colormap='jet')
+    # A small picture is enlarged until each tile is 200 pixels wide, with 6 between them.
+    plain = cv2.resize(picture, (3 * 200 + 2 * 6, 459), interpolation=cv2.INTER_LINEAR)
+    small = cv2.resize(plain, (200, 150), interpolation=cv2.INTER_AREA)
+    tiles = drawing.of_kind('tile')
+    assert np.diff([tile.rect[0] for tile in tiles]).tolist() == [206, 206]
+    for tile, values in zip(tiles, weaker_first):
+        x1, y1, x2, y2 = tile.rect
+        expected = by_mmengine(cv2.resize(values, (200, 150), interpolation=cv2.INTER_AREA), small)
+        assert (drawing.image[y1:y2, x1:x2] == expected).all()
+        # Above every tile its number, left, and its range, right.
+        assert (drawing.image[y1 - 17 : y1, x1 : x1 + 60] < 200).any()
+        assert (drawing.image[y1 - 17 : y1, x2 - 30 : x2] < 200).any()
+
+
+def test_layers_of_equally_many_levels_have_a_row_each(
+    picture: np.ndarray, heat: np.ndarray, level: Level, feature_maps: Maps
+) -> None:
+    levels = [level(heat[None], layer=layer, number=n) for layer in ('backbone', 'neck') for n in range(2)]
+    drawing = drawing_of_features(feature_maps(picture, *levels))
+    panels = drawing.of_kind('panel')
+    lefts, tops = ([place.rect[axis] for place in panels] for axis in (0, 1))
+    assert lefts[:2] == lefts[2:] and lefts[0] > drawing.main.rect[0]
+    assert tops[0] == tops[1] < tops[2] == tops[3]
+    uneven = drawing_of_features(feature_maps(picture, *levels[:3])).of_kind('panel')
+    assert len({place.rect[0] for place in uneven}) == 3 or uneven[0].rect[1] < uneven[2].rect[1]
 
 
 def test_captions_tell_the_layers_own_channel_numbers(

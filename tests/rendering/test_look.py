@@ -42,7 +42,8 @@ def lightness(colours: np.ndarray) -> np.ndarray:
 
 
 def test_lightness_by_known_values() -> None:
-    assert lightness(np.array([[0, 0, 0], [255, 255, 255], [119, 119, 119]])) == pytest.approx([0, 100, 50.03], abs=0.02)
+    greys = np.array([[0, 0, 0], [255, 255, 255], [119, 119, 119]])
+    assert lightness(greys) == pytest.approx([0, 100, 50.03], abs=0.02)
     assert lightness(np.array([0, 0, 255])) == pytest.approx(53.24, abs=0.01)  # red
 
 

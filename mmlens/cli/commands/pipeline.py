@@ -78,7 +78,7 @@ def _add_drawing(parser: Parser) -> None:
         '--min-edge-length', type=_edge_length, default=200, metavar='PIXELS', help='with --adaptive (default: 200)'
     )
     group.add_argument(
-        '--max-edge-length', type=_edge_length, default=800, metavar='PIXELS', help='with --adaptive (default: 800)'
+        '--max-edge-length', type=_edge_length, default=1000, metavar='PIXELS', help='with --adaptive (default: 1000)'
     )
     group.add_argument('--bgr2rgb', action='store_true', help='swap the red and blue channels of what is drawn')
 

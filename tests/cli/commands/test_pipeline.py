@@ -198,8 +198,8 @@ def test_edges_that_cannot_be_drawn(workplace, capsys, length):
             'it is with --cfg-options val_dataloader.dataset.data_root=FOLDER (ann_file and data_prefix likewise).',
         ),
         (
-            ['detection.py', '--min-edge-length', '900'],
-            '--min-edge-length 900 is above --max-edge-length 800.',
+            ['detection.py', '--min-edge-length', '1200'],
+            '--min-edge-length 1200 is above --max-edge-length 1000.',
         ),
         (
             ['detection.py', '--window-size', '500*7'],
