@@ -57,7 +57,8 @@ test: lint $(READY)  ## Lint, check types and run the tests on the default famil
 test-openmmlab: $(READY_OPENMMLAB)  ## Run the same tests on the original packages (PYTHON=python3.8 to 3.11)
 	OMP_NUM_THREADS=1 $(VENV_OPENMMLAB)/bin/python $(PYTEST)
 
-memory: $(READY)  ## Measure whether many pictures take more memory than few (a quarter of an hour)
+memory: $(READY)  ## Measure whether many boxes or pictures take more memory than few (a quarter of an hour)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_boxes.py
 	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_curve.py
 
 lint: $(READY)  ## Check style, format and types

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 
 from .drawing import Rect
@@ -193,12 +192,10 @@ def _overlaps(rects: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def coarser(heat: np.ndarray) -> np.ndarray:
-    """A map as fine as labels need it: of large pictures, cells of several pixels with their mean values."""
-    block = -(-max(heat.shape) // _FINEST)
-    if block <= 1:
-        return heat
-    size = tuple(max(1, round(side / block)) for side in heat.shape[::-1])
-    return cv2.resize(heat, size, interpolation=cv2.INTER_AREA)
+    """A map as fine as labels need it: of large pictures, the values in the middle of cells of several pixels."""
+    block = max(1, -(-max(heat.shape) // _FINEST))
+    middles = [slice(min(block // 2, side - 1), None, block) for side in heat.shape]
+    return heat[tuple(middles)].copy()  # a view would keep the whole
 
 
 def _under(heat: np.ndarray, rect: Rect, size: Tuple[int, int]) -> np.ndarray:
