@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .results.comparison import BoxComparison, BoxPair
     from .results.features import FeatureMap, FeatureMaps
     from .results.loading import load
-    from .results.misses import Miss
+    from .results.misses import Miss, Misses
     from .results.predicted import Predicted
     from .results.samples import SampleSteps
     from .results.sanity import SanityCheck
@@ -50,6 +50,7 @@ _HOME = {
     'FeatureMaps': 'results.features',
     'Method': 'attribution.methods',
     'Miss': 'results.misses',
+    'Misses': 'results.misses',
     'MmlensError': 'errors',
     'Predicted': 'results.predicted',
     'SampleSteps': 'results.samples',
@@ -93,6 +94,7 @@ __all__ = [
     'LevelMap',
     'Method',
     'Miss',
+    'Misses',
     'MmlensError',
     'Predicted',
     'SampleSteps',

@@ -38,7 +38,7 @@ class BoxTargets(Targets):
 
     Args:
         detector: The detector.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: See :func:`mmlens.explain_boxes`.
         target: Name of a box target; see :func:`mmlens.explain_boxes`.
         select: Tells the ranks of the detections to explain.
         against: What the class of each is contrasted with; see :func:`mmlens.explain_boxes`.

@@ -70,7 +70,8 @@ def explain_boxes(
     Args:
         model: A config, with ``checkpoint`` and ``device``; a model that mmdet's ``init_detector``
             built; or what :func:`load_detector` returned.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: File name or http(s) address; array (H, W, 3), uint8, BGR, as OpenCV reads it; PIL image; or tensor
+            (3, H, W), RGB, of floats in [0, 1] or uint8.
         checkpoint, device, cfg_options, resize_only: See :func:`open_network`; only for a config.
         family: See :func:`open_network`.
         method: Name of a method, case-insensitive. ``'gradcam'`` is what MMYOLO draws.

@@ -35,7 +35,7 @@ class ClassTargets(Targets):
 
     Args:
         classifier: The classifier.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: See :func:`mmlens.explain_boxes`.
         classes: Names or indexes; ``None`` for the class that is predicted.
         extra_tokens: How many tokens stand before those of the picture. Defaults to the number that the backbone has.
         against: What each class is contrasted with; see :func:`mmlens.explain_classes`.

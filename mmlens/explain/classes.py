@@ -57,7 +57,7 @@ def explain_classes(
     Args:
         model: A config, with ``checkpoint`` and ``device``; a model of mmpretrain that carries its
             config; or what :func:`load_classifier` returned.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: See :func:`mmlens.explain_boxes`.
         checkpoint, device, cfg_options: See :func:`open_network`; only for a config.
         family: See :func:`open_network`.
         method: Name of a method, case-insensitive; those of the installed pytorch-grad-cam too.

@@ -56,7 +56,7 @@ def compare_boxes(
 
     Args:
         a, b: What :func:`mmlens.explain_boxes` takes; ``None`` for ``b`` is ``a`` again, under other settings.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: See :func:`mmlens.explain_boxes`.
         checkpoint_a, checkpoint_b, device: For configs.
         settings_b: What is other for b: ``method``, ``layers``, ``fusion``, ``against``, ``target`` and more of
             :func:`mmlens.explain_boxes`.

@@ -46,7 +46,7 @@ def feature_maps(
     Args:
         model, checkpoint, device, cfg_options, resize_only, family: See :func:`mmlens.open_network`: a network
             of any family.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: See :func:`mmlens.explain_boxes`.
         layers: Names of the layers; each of their levels becomes one entry.
         reduction: ``'squeeze_mean'`` (mean over channels), ``'select_max'`` (the channel with the
             largest sum) or ``None`` (channels one by one).

@@ -58,7 +58,7 @@ class GivenTargets(BoxTargets):
 
     Args:
         detector: The detector.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: See :func:`mmlens.explain_boxes`.
         target: Name of a box target.
         boxes: Shape (N, 4), float64, in picture pixels.
         labels: Their classes, by name or index.

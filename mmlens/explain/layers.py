@@ -31,7 +31,7 @@ def list_layers(
 
     Args:
         model: A model of any family, a config (the weights are random), or what :func:`open_network` returned.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: See :func:`mmlens.explain_boxes`.
         family: See :func:`open_network`.
         text, custom_entities: See :func:`mmlens.explain_boxes`.
 

@@ -26,7 +26,7 @@ class MaskTargets(BoxTargets):
 
     Args:
         detector: The detector.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: See :func:`mmlens.explain_boxes`.
         target: ``'mask'``.
         select: Tells the ranks of the detections to explain.
         against: Not for masks.

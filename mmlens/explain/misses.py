@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Union
 
 from ..attribution.class_scores import ClassScores
 from ..attribution.graph import live_graph
@@ -16,7 +16,7 @@ from ..models.inputs import Picture
 from ..models.prepared import Prepared
 from ..models.words import Text
 from ..results.boxes import BoxExplanation
-from ..results.misses import Miss
+from ..results.misses import Miss, Misses
 from .boxes import explain_boxes
 from .given import Labels, check_boxes, check_in_picture, one_each
 from .given_search import Search
@@ -38,7 +38,7 @@ def why_missed(
     cfg_options: Optional[Dict[str, Any]] = None,
     text: Optional[Text] = None,
     custom_entities: Optional[bool] = None,
-) -> List[Miss]:
+) -> Misses:
     """Tell why objects of a picture were missed: at which step the detector lost each, and by how much.
 
     The network runs once for all objects of a picture, and its post-processing a few times. Give all annotated
@@ -46,7 +46,7 @@ def why_missed(
 
     Args:
         model: See :func:`explain_boxes`.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: See :func:`mmlens.explain_boxes`.
         boxes: The objects, ``[x1, y1, x2, y2]`` in picture pixels each.
         labels: Their classes, by name or index; one for all of them if it is no list.
         score_thr: An object is found if a detection of its class scores this much or more ...
@@ -55,7 +55,7 @@ def why_missed(
         text, custom_entities: See :func:`explain_boxes`.
 
     Returns:
-        One for each object, in their order; those that were found have the mechanism ``'found'``.
+        A list with one for each object, in their order; those that were found have the mechanism ``'found'``.
 
     Raises:
         MmlensError: With one sentence on what is wrong.
@@ -82,7 +82,7 @@ def why_missed(
             detector, prepared, search, once, lambda: [t.shape[-2:] for t in tap.tensors if t.ndim == 4]
         )
         judge = Judge(detector, prepared, evidence, given, numbers, score_thr, iou_thr)
-        return [judge.miss(n) for n in range(len(given))]
+        return Misses(judge.miss(n) for n in range(len(given)))
 
 
 def explain_miss(model: NetworkLike, picture: Picture, miss: Miss, **options: Any) -> BoxExplanation:

@@ -20,6 +20,7 @@ from ..models.classifier import Classifier
 from ..models.detector import Detector
 from ..models.inputs import Picture
 from ..models.network import Network
+from ..models.pictures import is_picture
 from ..models.predictions import Predictions
 from ..models.words import Text
 from ..results.sanity import SanityCheck
@@ -67,7 +68,7 @@ def check_sanity(
 
     Args:
         model: A detector or a classifier; see :func:`open_network`.
-        pictures: One or several: file names, or (H, W, 3) uint8 BGR.
+        pictures: One or several: see :func:`mmlens.explain_boxes`.
         checkpoint, device, cfg_options, resize_only, family: See :func:`open_network`; only for a config.
         methods: Names of methods of one pass. Defaults to ``'evidencecam'`` for boxes and ``'gradcam'`` for classes.
         layers: See :func:`mmlens.explain_boxes`; for all methods.
@@ -102,7 +103,7 @@ def check_sanity(
         network.require('boxes')
     names = methods or (['evidencecam'] if isinstance(network, Detector) else ['gradcam'])
     settings = dict(score_thr=score_thr, classes=classes, topk=topk, text=text, custom_entities=custom_entities)
-    listed = [pictures] if isinstance(pictures, (str, Path, np.ndarray)) else list(pictures)
+    listed: List[Picture] = [pictures] if is_picture(pictures) else list(pictures)  # type: ignore[arg-type,list-item]
     chosen = [_checked(name) for name in dict.fromkeys(name.lower() for name in names)]
     asked = [_asked(network, picture, settings) for picture in listed]
     if not asked:

@@ -37,7 +37,7 @@ class Targets:
 
     Args:
         network: The network.
-        picture: File name, or (H, W, 3) uint8 BGR.
+        picture: See :func:`mmlens.explain_boxes`.
         **words: ``text`` and ``custom_entities``; see :func:`mmlens.explain_boxes`.
     """
 

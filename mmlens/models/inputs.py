@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Union
+from typing import Any, Callable, Dict, Iterator, Optional
 
 import cv2
 import numpy as np
@@ -19,8 +18,8 @@ from ..pipelines import test_pipeline
 from ..threads import one_at_a_time
 from .geometry import Geometry, Size
 from .movement import is_picture, movement, random_state
+from .pictures import Picture, file_or_array
 
-Picture = Union[str, Path, np.ndarray]
 KeysFor = Callable[[Size], Dict[str, Any]]
 
 # Transforms of videos. Where a part of the model takes single pictures, they are gone by now (see wrappers.py).
@@ -85,6 +84,8 @@ class PicturePipeline:
             loader['type'] = 'LoadImageFromFile'
         self.cfg = cfg
         self.gray = loader.get('color_type') == 'grayscale'
+        # Of other kinds, mmcv's readers leave out how the camera was held.
+        self.oriented = loader.get('color_type', 'color') in ('color', 'grayscale')
         array_loader = dict(type='mmdet.LoadImageFromNDArray', to_float32=loader.get('to_float32', False))
         try:
             self.load_file, *self.steps, self.load_array = [
@@ -99,7 +100,7 @@ class PicturePipeline:
         """Run the pipeline.
 
         Args:
-            picture: File name, or (H, W, 3) uint8 BGR.
+            picture: See :func:`~mmlens.models.pictures.file_or_array`.
             keys_for: Returns more keys for a picture of ``(height, width)``.
             **extra: More keys for the pipeline, such as ``batch_shape``.
 
@@ -127,20 +128,15 @@ class PicturePipeline:
         return Sample(original, results, matrix)
 
     def _load(self, picture: Picture, extra: Dict[str, Any]) -> Dict[str, Any]:
-        if isinstance(picture, np.ndarray):
-            if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
-                raise PictureError(
-                    'A picture must be an array (H, W, 3) of uint8, BGR; this one is '
-                    f'{picture.shape} of {picture.dtype}.'
-                )
-            img = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if self.gray else picture
-            return self.load_array(dict(img=img, img_id=0, **extra))
-        if not isinstance(picture, (str, Path)):
-            raise PictureError(f'A picture must be a file name or an array, not {type(picture).__name__}.')
-        if not Path(picture).is_file():
-            raise PictureError(f'No picture {picture}: check the path.')
+        with file_or_array(picture, self.oriented) as taken:
+            if isinstance(taken, np.ndarray):
+                img = cv2.cvtColor(taken, cv2.COLOR_BGR2GRAY) if self.gray else taken
+                return self.load_array(dict(img=img, img_id=0, **extra))
+            return self._load_file(taken, picture, extra)
+
+    def _load_file(self, file: str, picture: Picture, extra: Dict[str, Any]) -> Dict[str, Any]:
         try:
-            results = self.load_file(dict(img_path=str(picture), img_id=0, **extra))
+            results = self.load_file(dict(img_path=file, img_id=0, **extra))
         except Exception as error:  # decoders raise anything on a broken file
             raise PictureError(f'Cannot read {picture}: it is not a picture, or it is damaged.') from error
         if results is None:

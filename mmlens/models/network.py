@@ -210,7 +210,7 @@ class Network:
         """Put a picture through the test pipeline and the data preprocessor.
 
         Args:
-            picture: File name, or (H, W, 3) uint8 BGR.
+            picture: See :func:`~mmlens.models.pictures.file_or_array`.
             text: What an open-vocabulary network is to look for: a text, or a name for each class.
             custom_entities: Whether each part of the text between full stops is a class as it stands.
             **extra: More keys for the pipeline, such as ``batch_shape``.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Tuple
 import numpy as np
 
 from .explanation import Explanation, Record, from_optional, maps_of, optional, optional_maps, rows, shared, texts
+from .exports import Objects, OfObjects, Table, box_columns, peak_of, share_inside
 from .later import later_field
 from .saving import Column
 
@@ -64,7 +65,7 @@ class BoxMap(Record):
 
 
 @dataclass(eq=False, repr=False)
-class BoxExplanation(Explanation[BoxMap]):
+class BoxExplanation(Explanation[BoxMap], OfObjects):
     """The boxes of one picture, each with its own map.
 
     Attributes:
@@ -96,6 +97,52 @@ class BoxExplanation(Explanation[BoxMap]):
 
     def _items(self) -> List[BoxMap]:
         return self.boxes
+
+    def _named(self) -> List[str]:
+        return [f'{box.class_name} {box.score:.2f}' for box in self.boxes]
+
+    def objects(self) -> Objects:
+        """See :class:`~mmlens.results.exports.OfObjects`."""
+        size = self.picture.shape[:2]
+        boxes, masks = self.boxes, [box.mask for box in self.boxes]
+        return Objects(
+            size=size,
+            boxes=np.array([box.box for box in boxes], np.float32).reshape(-1, 4),
+            labels=np.array([box.label for box in boxes], np.int64),
+            names=[box.class_name for box in boxes],
+            scores=np.array([box.score for box in boxes], np.float32),
+            masks=np.array(masks, bool) if masks and all(mask is not None for mask in masks) else None,
+            maps=maps_of(boxes, 'normalised', size),
+            texts=dict(
+                target=[self.target] * len(boxes),
+                method=[self.method] * len(boxes),
+                against=[box.against for box in boxes],
+                blank=[box.blank or '' for box in boxes],
+            ),
+        )
+
+    def table(self) -> Table:
+        """See :class:`~mmlens.results.exports.Tabular`.
+
+        Returns:
+            ``index``, ``class``, ``label``, ``score``, ``x1`` to ``y2``; ``target``, ``method``, ``against``,
+            ``blank``; where the map peaks, ``peak_x`` and ``peak_y``, NaN if it is blank; ``inside``, the share of the
+            raw map's energy in the box; for given boxes ``overlap`` and ``rank`` too.
+        """
+        one = self.objects()
+        looked = [(*peak_of(raw), share_inside(raw, box.box)) for box in self.boxes for raw in [box.raw]]
+        columns: Table = dict(
+            index=[box.index for box in self.boxes],
+            **{'class': one.names},
+            label=one.labels,
+            score=[box.score for box in self.boxes],
+            **box_columns(one.boxes),
+            **one.texts,
+            **{name: [each[n] for each in looked] for n, name in enumerate(('peak_x', 'peak_y', 'inside'))},
+        )
+        if any(box.overlap is not None for box in self.boxes):
+            columns.update(overlap=[box.overlap for box in self.boxes], rank=[box.rank for box in self.boxes])
+        return columns
 
     def drawing(self, layout: str = 'overlay', **options: Any) -> Drawing:
         """Draw the maps over the picture, and say what lies where; see :meth:`draw`."""

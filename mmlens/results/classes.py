@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from .explanation import Explanation, Record, from_optional, maps_of, optional, optional_maps, rows, shared, texts
+from .exports import OfClasses, Table, peak_of
 from .later import later_field
 from .saving import Column
 
@@ -54,7 +55,7 @@ class ClassMap(Record):
 
 
 @dataclass(eq=False, repr=False)
-class ClassExplanation(Explanation[ClassMap]):
+class ClassExplanation(Explanation[ClassMap], OfClasses):
     """Some classes of one picture, each with its own map.
 
     Attributes:
@@ -88,6 +89,33 @@ class ClassExplanation(Explanation[ClassMap]):
 
     def _items(self) -> List[ClassMap]:
         return self.classes
+
+    def _named(self) -> List[str]:
+        return [f'{each.class_name} {each.score:.2f}' for each in self.classes]
+
+    def table(self) -> Table:
+        """See :class:`~mmlens.results.exports.Tabular`.
+
+        Returns:
+            ``class``, ``category``, ``score``, ``logit``, ``rank``, ``method``, ``against``, ``blank``, and where the
+            map peaks, ``peak_x`` and ``peak_y``, NaN if it is blank.
+        """
+        peaks = [peak_of(each.normalised) for each in self.classes]
+        return {
+            'class': [each.class_name for each in self.classes],
+            'category': [each.category for each in self.classes],
+            'score': [each.score for each in self.classes],
+            'logit': [each.logit for each in self.classes],
+            'rank': [each.rank for each in self.classes],
+            'method': [self.method] * len(self.classes),
+            'against': [each.against for each in self.classes],
+            'blank': [each.blank or '' for each in self.classes],
+            'peak_x': [x for x, _ in peaks],
+            'peak_y': [y for _, y in peaks],
+        }
+
+    def _maps(self) -> Iterator[np.ndarray]:
+        return (each.normalised for each in self.classes)
 
     def drawing(self, **options: Any) -> Drawing:
         """Draw the maps over the picture, and say what lies where; see :meth:`draw`."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from .boxes import BoxExplanation, BoxMap
 from .explanation import Explanation, Record, rows, shared, texts
+from .exports import Table, Tabular, box_columns
 from .saving import Column
 
 if TYPE_CHECKING:
@@ -42,9 +43,15 @@ class BoxPair(Record):
     truth: Optional[np.ndarray] = None
 
     def __repr__(self) -> str:
-        sides = zip((self.a, self.b), self.found)
-        scores = ' and '.join(f'{side.score:.2f}' if side and found else 'not found' for side, found in sides)
+        scores = ' and '.join(self.scores)
         return f'<BoxPair {self.class_name}: {scores}, change {self.change:.2f}>'
+
+    @property
+    def scores(self) -> Tuple[str, str]:
+        """The score of each side as text, or ``not found``."""
+        sides = zip((self.a, self.b), self.found)
+        of_a, of_b = (f'{side.score:.2f}' if side and found else 'not found' for side, found in sides)
+        return of_a, of_b
 
     @property
     def found(self) -> Tuple[bool, bool]:
@@ -73,7 +80,7 @@ class BoxPair(Record):
 
 
 @dataclass(eq=False, repr=False)
-class BoxComparison(Explanation[BoxPair]):
+class BoxComparison(Explanation[BoxPair], Tabular):
     """The objects of one picture by two detectors, or by one under two settings.
 
     First come those that only one found, then the others; the most changed first.
@@ -107,6 +114,31 @@ class BoxComparison(Explanation[BoxPair]):
 
     def _items(self) -> List[BoxPair]:
         return self.pairs
+
+    def _named(self) -> List[str]:
+        return [f'{pair.class_name} {" -> ".join(pair.scores)}' for pair in self.pairs]
+
+    def table(self) -> Table:
+        """See :class:`~mmlens.results.exports.Tabular`; for the boxes of a side use ``a`` or ``b``.
+
+        Returns:
+            ``class``, ``overlap``, ``change``, ``score_change``; and of each side ``a_found``, ``a_score``, ``a_x1`` to
+            ``a_y2`` and the same with ``b``, NaN where nothing is known.
+        """
+        columns: Dict[str, Any] = {
+            'class': [pair.class_name for pair in self.pairs],
+            'overlap': [pair.overlap for pair in self.pairs],
+            'change': [pair.change for pair in self.pairs],
+            'score_change': [pair.score_change for pair in self.pairs],
+        }
+        nowhere = np.full(4, np.nan)
+        for number, name in enumerate('ab'):
+            sides: List[Optional[BoxMap]] = [getattr(pair, name) for pair in self.pairs]
+            boxes = np.array([nowhere if side is None else side.box for side in sides], float).reshape(-1, 4)
+            columns[f'{name}_found'] = [pair.found[number] for pair in self.pairs]
+            columns[f'{name}_score'] = [np.nan if side is None else side.score for side in sides]
+            columns.update(box_columns(boxes, f'{name}_'))
+        return columns
 
     def drawing(self, **options: Any) -> Drawing:
         """Draw a sheet, and say what lies where; see :meth:`draw`."""

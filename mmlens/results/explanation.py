@@ -6,7 +6,20 @@ import zipfile
 import zlib
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, Generic, Iterator, List, Sequence, Tuple, Type, TypeVar, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Dict,
+    Generic,
+    Iterator,
+    List,
+    Sequence,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+)
 
 import numpy as np
 
@@ -17,10 +30,10 @@ if TYPE_CHECKING:
     from ..rendering import Drawing
 
 Item = TypeVar('Item')
-AnyExplanation = TypeVar('AnyExplanation', bound='Explanation[Any]')
+AnySaved = TypeVar('AnySaved', bound='Saved')
 
 _FORMAT = 1  # of saved files; raised when older versions of mmlens could no longer open them
-_MOST_LAYERS = 3  # named in a line
+_MOST_NAMED = 3  # in a line
 
 
 class Record:
@@ -48,56 +61,57 @@ class Shown:
         """
         return self.drawing(*args, **kwargs).image
 
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the result into axes of matplotlib.
+
+        Args:
+            ax: ``matplotlib.axes.Axes``. Defaults to new ones, in a figure as large as the drawing and 10 inches wide
+                at most.
+            **options: Those of :meth:`draw`.
+
+        Returns:
+            The axes.
+
+        Raises:
+            MmlensError: If matplotlib is not installed.
+        """
+        from ..rendering.plotting import plot_picture
+
+        return plot_picture(self.draw(**options), ax)
+
+    def show(self, **options: Any) -> None:
+        """Show the drawing: in a notebook below the cell, else in a window of matplotlib, until it is closed.
+
+        Where there is no display, a warning says what to do instead.
+
+        Args:
+            **options: Those of :meth:`draw`.
+        """
+        from ..rendering.plotting import show_picture
+
+        show_picture(self.draw(**options), repr(self).strip('<>'))
+
     def _repr_png_(self) -> bytes:
         return self.drawing().png()
 
 
-class Explanation(Record, Shown, Generic[Item]):
-    """Base of what the front doors return: a sequence of maps of one picture, in the picture's coordinates.
-
-    Subclasses are dataclasses.
-
-    Attributes:
-        picture: Shape (H, W, 3), uint8, BGR, as it was read.
-        layers: Names of the layers, as the user wrote them.
-        method: How activations became maps.
-        notes: Sentences for the user.
-        versions: Versions of the packages that made the maps.
-        unfinished: Whether the work was ended early: the maps are those so far.
-    """
+class Saved:
+    """Base of results that are written as arrays and opened again."""
 
     kind: ClassVar[str]  # what a saved file says it holds
-    _noun: ClassVar[str]  # what it holds one or several of
 
-    picture: np.ndarray
-    layers: Tuple[str, ...]
-    method: str
-    notes: List[str]
-    versions: Dict[str, str]
-    unfinished: bool
-
-    def _items(self) -> List[Item]:
+    def columns(self) -> Dict[str, Column]:
+        """What :meth:`save` writes, besides the kind of the result; stacks are never in memory as a whole."""
         raise NotImplementedError
+
+    def arrays(self) -> Dict[str, np.ndarray]:
+        """What :meth:`save` writes, besides the kind of the result; see :meth:`columns`."""
+        return whole(self.columns())
 
     @classmethod
-    def _from_arrays(cls: Type[AnyExplanation], saved: Dict[str, np.ndarray]) -> AnyExplanation:
-        """The explanation whose :meth:`arrays` these are."""
+    def _from_arrays(cls: Type[AnySaved], saved: Dict[str, np.ndarray]) -> AnySaved:
+        """The result whose :meth:`arrays` these are."""
         raise NotImplementedError
-
-    def __len__(self) -> int:
-        return len(self._items())
-
-    def __iter__(self) -> Iterator[Item]:
-        return iter(self._items())
-
-    def __getitem__(self, position: int) -> Item:
-        return self._items()[position]
-
-    def __repr__(self) -> str:
-        height, width = self.picture.shape[:2]
-        what = f'{count(len(self), self._noun)} in {width} x {height} pixels'
-        how = self.method + (f' at {layers_in_words(self.layers)}' if self.layers else '')
-        return f'<{type(self).__name__} of {what}: {how}{", unfinished" if self.unfinished else ""}>'
 
     def save(self, path: Union[str, Path]) -> Path:
         """Write all of it as a compressed ``.npz`` (see :meth:`columns`), whole or not at all.
@@ -113,7 +127,7 @@ class Explanation(Record, Shown, Generic[Item]):
         return Path(path)
 
     @classmethod
-    def load(cls: Type[AnyExplanation], path: Union[str, Path]) -> AnyExplanation:
+    def load(cls: Type[AnySaved], path: Union[str, Path]) -> AnySaved:
         """Open what :meth:`save` wrote. :func:`mmlens.load` opens a file of any kind.
 
         Nothing is unpickled, so files from strangers are safe to open.
@@ -124,8 +138,8 @@ class Explanation(Record, Shown, Generic[Item]):
         return cls.opened(read_saved(path), path)
 
     @classmethod
-    def opened(cls: Type[AnyExplanation], saved: Dict[str, np.ndarray], path: Union[str, Path]) -> AnyExplanation:
-        """The explanation whose saved arrays these are; for errors see :meth:`load`."""
+    def opened(cls: Type[AnySaved], saved: Dict[str, np.ndarray], path: Union[str, Path]) -> AnySaved:
+        """The result whose saved arrays these are; for errors see :meth:`load`."""
         if str(saved['kind']) != cls.kind:
             raise MmlensError(f'{path} holds {saved["kind"]}, not {cls.kind}: open it with `mmlens.load()`.')
         try:
@@ -135,9 +149,51 @@ class Explanation(Record, Shown, Generic[Item]):
                 f'{path} is damaged: arrays are missing or do not fit each other. Save it again.'
             ) from error
 
-    def arrays(self) -> Dict[str, np.ndarray]:
-        """What :meth:`save` writes, besides the kind of the result; see :meth:`columns`."""
-        return whole(self.columns())
+
+class Explanation(Record, Shown, Saved, Generic[Item]):
+    """Base of what the front doors return: a sequence of maps of one picture, in the picture's coordinates.
+
+    Subclasses are dataclasses.
+
+    Attributes:
+        picture: Shape (H, W, 3), uint8, BGR, as it was read.
+        layers: Names of the layers, as the user wrote them.
+        method: How activations became maps.
+        notes: Sentences for the user.
+        versions: Versions of the packages that made the maps.
+        unfinished: Whether the work was ended early: the maps are those so far.
+    """
+
+    _noun: ClassVar[str]  # what it holds one or several of
+
+    picture: np.ndarray
+    layers: Tuple[str, ...]
+    method: str
+    notes: List[str]
+    versions: Dict[str, str]
+    unfinished: bool
+
+    def _items(self) -> List[Item]:
+        raise NotImplementedError
+
+    def _named(self) -> List[str]:
+        """What a line says of the items, of each a few words."""
+        return []
+
+    def __len__(self) -> int:
+        return len(self._items())
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items())
+
+    def __getitem__(self, position: int) -> Item:
+        return self._items()[position]
+
+    def __repr__(self) -> str:
+        height, width = self.picture.shape[:2]
+        what = f'{count(len(self), self._noun)} in {width} x {height} pixels{in_brackets(self._named())}'
+        how = self.method + (f' at {listed(self.layers)}' if self.layers else '')
+        return f'<{type(self).__name__} of {what}: {how}{", unfinished" if self.unfinished else ""}>'
 
     def columns(self) -> Dict[str, Column]:
         """What :meth:`save` writes, large arrays part by part.
@@ -241,10 +297,15 @@ def texts(values: Sequence[str]) -> np.ndarray:
     return np.array(list(values), np.str_)
 
 
-def layers_in_words(layers: Sequence[str]) -> str:
-    """``neck, backbone.stage4``; of many layers the first few."""
-    more = len(layers) - _MOST_LAYERS
-    return ', '.join(layers[:_MOST_LAYERS]) + (f' and {more} more' if more > 0 else '')
+def listed(names: Sequence[str]) -> str:
+    """``neck, backbone.stage4``; of many the first few."""
+    more = len(names) - _MOST_NAMED
+    return ', '.join(names[:_MOST_NAMED]) + (f' and {more} more' if more > 0 else '')
+
+
+def in_brackets(items: Sequence[str]) -> str:
+    """`` (cup 0.75, cup 0.63)``; of many the first few, and nothing of none."""
+    return f' ({listed(items)})' if items else ''
 
 
 def _same(one: Any, other: Any) -> bool:

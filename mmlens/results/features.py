@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from ..errors import MmlensError
 from .explanation import Explanation, Record, rows, shared, texts
+from .exports import Objects, OfObjects, Table
 from .predicted import Predicted
 from .saving import Column
 
@@ -42,13 +44,18 @@ class FeatureMap(Record):
         """``backbone[1]``: the level's name for people; the bare layer if it has one level."""
         return f'{self.layer}[{self.level}]' if self.levels > 1 else self.layer
 
+    def by_channel(self) -> List[Tuple[int, np.ndarray]]:
+        """The maps (H, W), each with its channel; -1 for one that several were reduced to."""
+        channels = self.channels.tolist() if len(self.channels) == len(self.maps) else [-1] * len(self.maps)
+        return list(zip(channels, self.maps))
+
     def __repr__(self) -> str:
         maps = f'{len(self.maps)} maps' if len(self.maps) > 1 else '1 map'
         return f'<FeatureMap {self.name}: {maps} of {" x ".join(map(str, self.shape))}>'
 
 
 @dataclass(eq=False, repr=False)
-class FeatureMaps(Explanation[FeatureMap]):
+class FeatureMaps(Explanation[FeatureMap], OfObjects):
     """Every level of every named layer for one picture.
 
     Attributes:
@@ -89,6 +96,35 @@ class FeatureMaps(Explanation[FeatureMap]):
 
     def _items(self) -> List[FeatureMap]:
         return self.maps
+
+    def objects(self) -> Objects:
+        """What the network predicted, for other tools; see :class:`~mmlens.results.exports.OfObjects`."""
+        found = self.detections
+        if found is None or found.boxes is None:
+            raise MmlensError('These feature maps are of a network that predicts no boxes: use `to_dataframe()`.')
+        return Objects(
+            self.picture.shape[:2], found.boxes, found.labels, list(found.class_names), found.scores, found.masks
+        )
+
+    def table(self) -> Table:
+        """See :class:`~mmlens.results.exports.Tabular`.
+
+        Returns:
+            A row for each map: ``layer``, ``level``, ``channels``, ``height`` and ``width`` of the level, the
+            ``channel`` shown (-1 for a reduced map), and ``mean``, ``lowest`` and ``highest`` of its values.
+        """
+        shown = [(level, channel, values) for level in self.maps for channel, values in level.by_channel()]
+        return {
+            'layer': [level.layer for level, _, _ in shown],
+            'level': [level.level for level, _, _ in shown],
+            'channels': [level.shape[0] for level, _, _ in shown],
+            'height': [level.shape[1] for level, _, _ in shown],
+            'width': [level.shape[2] for level, _, _ in shown],
+            'channel': [channel for _, channel, _ in shown],
+            'mean': [float(values.mean()) for _, _, values in shown],
+            'lowest': [float(values.min()) for _, _, values in shown],
+            'highest': [float(values.max()) for _, _, values in shown],
+        }
 
     def drawing(self, **options: Any) -> Drawing:
         """Draw one panel per level, and say what lies where; see :meth:`draw`."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Tuple, Type, Union
 
 from ..errors import MmlensError
 from .boxes import BoxExplanation
 from .classes import ClassExplanation
 from .comparison import BoxComparison
-from .explanation import Explanation, read_saved
+from .explanation import Saved, read_saved
 from .features import FeatureMaps
+from .sanity import SanityCheck
 
-_KINDS = {each.kind: each for each in (BoxComparison, BoxExplanation, ClassExplanation, FeatureMaps)}
+_RESULTS: Tuple[Type[Saved], ...] = (BoxComparison, BoxExplanation, ClassExplanation, FeatureMaps, SanityCheck)
+_KINDS = {each.kind: each for each in _RESULTS}
 
 
-def load(path: Union[str, Path]) -> Explanation[Any]:
+def load(path: Union[str, Path]) -> Any:
     """Open what the ``save`` of a result wrote.
 
     Nothing is unpickled, so files from strangers are safe to open.
@@ -24,8 +26,8 @@ def load(path: Union[str, Path]) -> Explanation[Any]:
         path: The ``.npz``.
 
     Returns:
-        A :class:`~mmlens.BoxExplanation`, :class:`~mmlens.BoxComparison`, :class:`~mmlens.ClassExplanation` or
-        :class:`~mmlens.FeatureMaps`, equal to the one that was saved.
+        A :class:`~mmlens.BoxExplanation`, :class:`~mmlens.BoxComparison`, :class:`~mmlens.ClassExplanation`,
+        :class:`~mmlens.FeatureMaps` or :class:`~mmlens.SanityCheck`, equal to the one that was saved.
 
     Raises:
         MmlensError: If the file is not there, is damaged, or mmlens did not write it.

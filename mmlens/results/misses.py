@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
+from ..errors import count
 from .explanation import Record
+from .exports import Table, Tabular, box_columns
 
 # In the order in which an object is lost on its way through a detector.
 MECHANISMS = ('found', 'filtered', 'uncovered', 'regressed', 'outvoted', 'background', 'suppressed')
@@ -85,6 +87,36 @@ class Miss(Record):
         words.update(size=f'{width:.0f} x {height:.0f}', setting='max_per_img')
         words['head'] = 'The RoI head moves its proposal' if self.stage else 'A candidate lies there, but it decodes'
         return words
+
+
+class Misses(List[Miss], Tabular):
+    """What became of the objects of a picture: a list of :class:`Miss`, in the order of the objects."""
+
+    def __repr__(self) -> str:
+        told = [each.mechanism for each in self]
+        counts = [f'{told.count(mechanism)} {mechanism}' for mechanism in MECHANISMS if mechanism in told]
+        return f'<Misses of {count(len(self), "object")}{": " if self else ""}{", ".join(counts)}>'
+
+    def table(self) -> Table:
+        """See :class:`~mmlens.results.exports.Tabular`.
+
+        Returns:
+            ``class``, ``label``, ``x1`` to ``y2``, ``mechanism``, ``kind``, ``stage``, ``rival`` (the class that won,
+            or of the detection that suppressed it), ``sentence``, ``advice``; and ``score``, ``overlap`` of the
+            candidate that stands for the object, NaN where they are not known.
+        """
+        return {
+            'class': [each.class_name for each in self],
+            'label': [each.label for each in self],
+            **box_columns(np.array([each.box for each in self], np.float32).reshape(-1, 4)),
+            'mechanism': [each.mechanism for each in self],
+            'kind': [each.kind for each in self],
+            'stage': [each.stage for each in self],
+            'rival': [each.rival_name for each in self],
+            **{name: [each.numbers.get(name, np.nan) for each in self] for name in ('score', 'overlap')},
+            'sentence': [each.sentence for each in self],
+            'advice': [each.advice for each in self],
+        }
 
 
 def _edges(box: np.ndarray) -> str:

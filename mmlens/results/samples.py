@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
 import numpy as np
 
 from .explanation import Record, Shown
+from .exports import Table, Tabular
 
 if TYPE_CHECKING:
     from ..rendering import Drawing
@@ -92,7 +93,7 @@ class Branch(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SampleSteps(Shown):
+class SampleSteps(Shown, Tabular):
     """One sample of a dataset, step by step.
 
     Attributes:
@@ -133,6 +134,24 @@ class SampleSteps(Shown):
 
     def __repr__(self) -> str:
         return f'<SampleSteps {self.index} {self.path or "(no file)"}: {_names(self.steps)}>'
+
+    def table(self) -> Table:
+        """See :class:`~mmlens.results.exports.Tabular`.
+
+        Returns:
+            A row for each picture that a transform left: ``step``, ``within``, ``changed``, ``height``, ``width``,
+            ``dtype``, ``boxes`` (how many).
+        """
+        views = [(step, view) for step in self.steps for view in step.views]
+        return {
+            'step': [step.name for step, _ in views],
+            'within': ['.'.join(step.within) for step, _ in views],
+            'changed': [step.changed for step, _ in views],
+            'height': [view.picture.shape[0] for _, view in views],
+            'width': [view.picture.shape[1] for _, view in views],
+            'dtype': [view.dtype for _, view in views],
+            'boxes': [len(view.boxes) for _, view in views],
+        }
 
     def drawing(self, mode: str = 'concat', edges: Optional[Tuple[int, int]] = None, bgr2rgb: bool = False) -> Drawing:
         """Draw the sample, and say what lies where; see :meth:`draw`."""

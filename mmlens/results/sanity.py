@@ -7,12 +7,14 @@ import math
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Tuple, Union
+from typing import TYPE_CHECKING, ClassVar, Dict, List, Tuple, Union
 
 import numpy as np
 
 from ..errors import MmlensError, count
-from .explanation import Record, Shown
+from .explanation import Record, Saved, Shown, texts
+from .exports import Table, Tabular
+from .saving import Column
 
 if TYPE_CHECKING:
     from ..rendering import Drawing
@@ -31,8 +33,8 @@ _MEANINGS = {
 }
 
 
-@dataclass(eq=False)
-class SanityCheck(Record, Shown):
+@dataclass(eq=False, repr=False)
+class SanityCheck(Record, Shown, Saved, Tabular):
     """What became of the maps of M methods for N boxes while the weights of P parts were drawn anew, D times.
 
     Attributes:
@@ -46,6 +48,8 @@ class SanityCheck(Record, Shown):
         notes: Sentences for the user.
         versions: Versions of the packages that made the maps.
     """
+
+    kind: ClassVar[str] = 'a sanity check'
 
     methods: Tuple[str, ...]
     parts: Tuple[str, ...]
@@ -132,12 +136,63 @@ class SanityCheck(Record, Shown):
         """
         from ..files import write_atomically
 
+        table = self.table()
         with write_atomically(path) as temporary, open(temporary, 'w', encoding='utf-8', newline='') as file:
             writer = csv.writer(file)
-            writer.writerow(['picture', 'box', 'method', 'draw', 'part', 'correlation'])
-            for (m, draw, part, box), value in np.ndenumerate(self.correlations):
-                shown = '' if math.isnan(value) else f'{value:.4f}'
-                writer.writerow([self.pictures[box], self.boxes[box], self.methods[m], draw, self.parts[part], shown])
+            writer.writerow(table)
+            for *where, value in zip(*table.values()):
+                writer.writerow([*where, '' if math.isnan(value) else f'{value:.4f}'])
+
+    def table(self) -> Table:
+        """See :class:`~mmlens.results.exports.Tabular`.
+
+        Returns:
+            ``picture``, ``box``, ``method``, ``draw``, ``part``, ``correlation``: a row for every correlation.
+        """
+        places = list(np.ndindex(*self.correlations.shape))
+        return dict(
+            picture=[self.pictures[box] for *_, box in places],
+            box=[self.boxes[box] for *_, box in places],
+            method=[self.methods[method] for method, *_ in places],
+            draw=[draw for _, draw, _, _ in places],
+            part=[self.parts[part] for _, _, part, _ in places],
+            correlation=self.correlations.ravel(),
+        )
+
+    def columns(self) -> Dict[str, Column]:
+        """What :meth:`save` writes.
+
+        Returns:
+            ``methods``, ``parts``, ``boxes``, ``notes``, ``versions`` (``name==version``) text; ``pictures`` (N,)
+            int64; ``correlations`` (M, D, P, N) and ``gaussian`` (M, N) float64.
+        """
+        return dict(
+            methods=texts(self.methods),
+            parts=texts(self.parts),
+            boxes=texts(self.boxes),
+            pictures=np.array(self.pictures, np.int64),
+            correlations=np.asarray(self.correlations, np.float64),
+            gaussian=np.asarray(self.gaussian, np.float64),
+            notes=texts(self.notes),
+            versions=texts([f'{name}=={version}' for name, version in sorted(self.versions.items())]),
+        )
+
+    @classmethod
+    def _from_arrays(cls, saved: Dict[str, np.ndarray]) -> SanityCheck:
+        check = cls(
+            methods=tuple(saved['methods'].tolist()),
+            parts=tuple(saved['parts'].tolist()),
+            boxes=tuple(saved['boxes'].tolist()),
+            pictures=tuple(saved['pictures'].tolist()),
+            correlations=saved['correlations'],
+            gaussian=saved['gaussian'],
+            notes=saved['notes'].tolist(),
+            versions=dict(pair.split('==', 1) for pair in saved['versions'].tolist()),
+        )
+        methods, parts, boxes = len(check.methods), len(check.parts), len(check.boxes)
+        if check.correlations.shape != (methods, check.correlations.shape[1], parts, boxes):
+            raise ValueError('correlations of another number of methods, parts or boxes')
+        return check
 
     def drawing(self) -> Drawing:  # type: ignore[override]
         """Draw a curve a method: the mean over boxes and draws, with a band from the lowest to the highest draw."""

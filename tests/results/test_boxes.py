@@ -59,12 +59,15 @@ def test_no_box_is_saved_as_no_box(boxes, tmp_path):
 def test_a_box_and_an_explanation_are_printed_in_a_line(boxes):
     assert repr(boxes[0]) == '<BoxMap 0: cup 0.75 at (1.0, 2.0, 7.0, 6.0)>'
     assert repr(boxes[1]) == '<BoxMap 3: Gläser 杯 0.38 at (4.0, 5.0, 10.0, 9.0), blank: no gradient>'
-    line = '<BoxExplanation of 2 boxes in 12 x 8 pixels: gradcam at neck, backbone.stage4>'
+    line = '<BoxExplanation of 2 boxes in 12 x 8 pixels (cup 0.75, Gläser 杯 0.38): gradcam at neck, backbone.stage4>'
     assert repr(boxes) == line
     boxes.boxes, boxes.layers, boxes.unfinished = boxes.boxes[:1], tuple('abcdefg'), True
-    assert repr(boxes) == '<BoxExplanation of 1 box in 12 x 8 pixels: gradcam at a, b, c and 4 more, unfinished>'
+    assert (
+        repr(boxes)
+        == '<BoxExplanation of 1 box in 12 x 8 pixels (cup 0.75): gradcam at a, b, c and 4 more, unfinished>'
+    )
     boxes.layers = ()
-    assert repr(boxes) == '<BoxExplanation of 1 box in 12 x 8 pixels: gradcam, unfinished>'
+    assert repr(boxes) == '<BoxExplanation of 1 box in 12 x 8 pixels (cup 0.75): gradcam, unfinished>'
 
 
 @pytest.mark.parametrize('layout', ['overlay', 'panels'])

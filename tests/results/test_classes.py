@@ -31,7 +31,10 @@ def test_guided_gradients_are_saved_for_the_classes_that_have_them(classes, make
 def test_a_class_and_an_explanation_are_printed_in_a_line(classes):
     assert repr(classes[0]) == '<ClassMap 1: Gläser 杯 0.86, rank 1>'
     assert repr(classes[1]) == '<ClassMap 0: cup 0.86, rank 0, blank: all zero>'
-    assert repr(classes) == '<ClassExplanation of 2 classes in 12 x 8 pixels: layercam at norm, unfinished>'
+    assert (
+        repr(classes)
+        == '<ClassExplanation of 2 classes in 12 x 8 pixels (Gläser 杯 0.86, cup 0.86): layercam at norm, unfinished>'
+    )
 
 
 def test_drawing_is_the_picture_and_says_what_lies_where(classes):

@@ -38,7 +38,19 @@ def test_pairs_in_numbers(compared):
     assert alone.difference is None and alone.shown('b') is None
     assert repr(both) == '<BoxPair cup: 0.75 and 0.50, change 0.25>'
     assert repr(alone) == '<BoxPair cup: 0.50 and not found, change 1.00>'
-    assert repr(compared) == '<BoxComparison of 2 objects in 8 x 6 pixels: gradcam at neck>'
+    names = 'cup 0.50 -> not found, cup 0.75 -> 0.50'
+    assert repr(compared) == f'<BoxComparison of 2 objects in 8 x 6 pixels ({names}): gradcam at neck>'
+
+
+def test_pairs_as_a_table(compared):
+    table = compared.table()
+    assert (
+        table['class'] == ['cup', 'cup'] and table['change'] == [1.0, 0.25] and table['score_change'] == [-0.5, -0.25]
+    )
+    assert table['a_found'] == [True, True] and table['b_found'] == [True, False][::-1]
+    np.testing.assert_array_equal(table['b_score'], [np.nan, 0.5])
+    np.testing.assert_array_equal(table['a_x2'], [4, 4])
+    np.testing.assert_array_equal(table['b_x2'], [np.nan, 4])
 
 
 def test_without_a_common_scale_each_map_has_its_own():

@@ -11,7 +11,7 @@ import pytest
 
 import mmlens
 from mmlens import BoxExplanation, ClassExplanation, FeatureMaps, MmlensError, Predicted
-from mmlens.errors import OutputError
+from mmlens.errors import MmlensWarning, OutputError
 from mmlens.results.explanation import Explanation
 
 KINDS = ('boxes', 'classes', 'features')
@@ -235,4 +235,33 @@ def test_a_notebook_shows_the_drawing(result):
 
 def test_a_result_is_printed_in_one_short_line(result):
     for each in (result, *result):
-        assert len(repr(each)) < 120 and '\n' not in repr(each) and 'array' not in repr(each)
+        assert len(repr(each)) < 150 and '\n' not in repr(each) and 'array' not in repr(each)
+
+
+def test_of_many_items_a_line_names_the_first_few(boxes, make):
+    boxes.boxes = [make.box_map(0)] * 5
+    assert repr(boxes).startswith(
+        '<BoxExplanation of 5 boxes in 12 x 8 pixels (cup 0.75, cup 0.75, cup 0.75 and 2 more): '
+    )
+
+
+def test_a_result_is_plotted_into_axes(result):
+    import matplotlib
+
+    matplotlib.use('agg')
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2)
+    assert result.plot(right) is right and not left.images
+    np.testing.assert_array_equal(right.images[0].get_array(), result.draw()[..., ::-1])
+    alone = result.plot(**({'layout': 'panels'} if isinstance(result, BoxExplanation) else {}))
+    assert alone.figure is not figure
+    pyplot.close('all')
+
+
+def test_showing_without_a_display_says_what_to_do_instead(result, monkeypatch):
+    for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.warns(MmlensWarning, match='There is no display here: use `plot') as caught:
+        result.show()
+    assert caught[0].filename == __file__

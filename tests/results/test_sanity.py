@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+import mmlens
 from mmlens import MmlensError, SanityCheck
 
 NAN = math.nan
@@ -93,3 +94,17 @@ def test_a_check_is_drawn_and_compared():
     check = check_of([[[0.5], [0.1]]])
     assert check.draw().dtype == np.uint8 and check._repr_png_().startswith(b'\x89PNG')
     assert check == check_of([[[0.5], [0.1]]]) and check != check_of([[[0.5], [0.2]]])
+
+
+def test_a_check_is_saved_opened_and_a_table(tmp_path):
+    check = check_of([[[0.5, NAN]], [[0.25, 0.125]]], [[[1.0, 1.0]], [[0.0, 0.0]]])
+    check.notes, check.versions = ['a note'], {'torch': '2'}
+    path = check.save(tmp_path / 'check.npz')
+    assert SanityCheck.load(path) == check and mmlens.load(path) == check
+    table = check.table()
+    np.testing.assert_array_equal(table['correlation'], [0.5, NAN, 0.25, 0.125, 1, 1, 0, 0])
+    assert table['method'] == ['m0'] * 4 + ['m1'] * 4 and table['draw'] == [0, 0, 1, 1] * 2
+    assert table['box'] == ['cup 0.9', 'cup 0.8'] * 4 and set(table['part']) == {'head'}
+    np.savez(path, kind=SanityCheck.kind, format=1, **dict(check.arrays(), boxes=np.array(['cup'])))
+    with pytest.raises(MmlensError, match='is damaged'):
+        mmlens.load(path)
