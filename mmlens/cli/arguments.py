@@ -4,38 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..choices import FAMILIES, FUSIONS
 from ..errors import MmlensError
-from .guard import FAILED
+from .parser import Parser, words_of
+from .verbosity import use
 from .wording import use_options_of
 
-
-class Parser(argparse.ArgumentParser):
-    """A parser that reports a wrong argument in one sentence.
-
-    Args:
-        parameters: Name of a parameter in Python -> destination of the option that sets it, where they differ.
-        **options: See :class:`argparse.ArgumentParser`.
-    """
-
-    def __init__(self, parameters: Optional[Mapping[str, str]] = None, **options: Any) -> None:
-        # No abbreviations: an option added later must not change what `--target` means today.
-        super().__init__(allow_abbrev=False, **options)
-        self._parameters = parameters or {}
-
-    def option_of(self, parameter: str) -> str:
-        """The option that sets a parameter of the library, or the positional's name; ``''`` if there is none."""
-        wanted = self._parameters.get(parameter, parameter)
-        for action in self._actions:
-            if action.dest == wanted:
-                return next((flag for flag in action.option_strings if flag.startswith('--')), wanted)
-        return ''
-
-    def error(self, message: str) -> NoReturn:
-        """Print the sentence and exit with status 2."""
-        self.exit(FAILED, f'mmlens: error: {message} (see `{self.prog} --help`)\n')
+__all__ = ['Parser']  # where commands look for it
 
 
 def fraction(text: str) -> float:
@@ -115,27 +92,37 @@ def add_model(parser: Parser) -> None:
 
 def add_weights(parser: Parser) -> None:
     """Add ``config``, ``checkpoint`` and the options that change how they are loaded."""
-    parser.add_argument(
-        'config', help='config file, or one of an installed package: mmdet::yolox/yolox_nano_8xb8-300e_coco.py'
-    )
-    parser.add_argument('checkpoint', nargs='?', help="checkpoint file or URL (default: the config's load_from)")
-    parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
-    add_cfg_options(parser)
-    parser.add_argument(
+    add_files(parser)
+    parser.group('model').add_argument(
         '--resize-only',
         action='store_true',
         help="replace letterbox, keep-ratio and pad in the config's test pipeline with a plain resize",
     )
-    add_random_weights(parser)
 
 
 def add_random_weights(parser: Parser) -> None:
     """Add ``--random-weights``."""
-    parser.add_argument(
+    parser.group('model').add_argument(
         '--random-weights',
         action='store_true',
         help='go on without a checkpoint, or with one that lacks a head: what no checkpoint gives is random',
     )
+
+
+def add_files(parser: Parser, example: str = 'rtmdet_tiny_8xb32-300e_coco') -> None:
+    """Add ``config``, ``checkpoint`` and the options that change what they give; ``example`` is the name of a model."""
+    parser.add_argument(
+        'config', help=f'config file, or the name of a model or config of an installed package, such as {example}'
+    )
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help="checkpoint file or URL (default: the weights that the package names for the model, else the config's "
+        'load_from)',
+    )
+    parser.group('model').add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
+    add_cfg_options(parser)
+    add_random_weights(parser)
 
 
 def add_fusion(parser: argparse._ActionsContainer, default: str) -> None:
@@ -177,15 +164,16 @@ def add_smooth_grad(parser: argparse._ActionsContainer) -> None:
 
 def add_network(parser: Parser) -> None:
     """Add the options for the family of the network, and for the words it should look for."""
-    parser.add_argument(
+    group = parser.group('model')
+    group.add_argument(
         '--family',
         choices=FAMILIES,
         help='family of the network (default: recognised from the model)',
     )
-    parser.add_argument(
+    group.add_argument(
         '--text', metavar='WORDS', help='what an open-vocabulary network should look for, such as "a dog. a bicycle."'
     )
-    parser.add_argument(
+    group.add_argument(
         '--custom-entities',
         action='store_true',
         help='treat each part of --text between full stops as one class, instead of extracting its nouns',
@@ -199,7 +187,7 @@ def words(args: argparse.Namespace) -> Dict[str, Any]:
 
 def add_cfg_options(parser: Parser) -> None:
     """Add ``--cfg-options``; :func:`read_cfg_options` reads them."""
-    parser.add_argument(
+    parser.group('model').add_argument(
         '--cfg-options',
         nargs='+',
         action='extend',
@@ -211,30 +199,65 @@ def add_cfg_options(parser: Parser) -> None:
 
 def add_outputs(parser: Parser) -> None:
     """Add the options for where results go and whether they are shown."""
-    group = parser.add_argument_group('results')
-    group.add_argument('--out-dir', help='folder for the results (default: ./output)')
-    group.add_argument('--out-file', help='file for the result, if there is only one picture or video')
+    group = parser.group('results')
+    group.add_argument('--out-dir', metavar='DIR', help='folder for the results (default: ./output)')
+    group.add_argument('--out-file', metavar='FILE', help='file for the result, if there is only one picture or video')
     group.add_argument(
         '--show',
         action='store_true',
         help='show the results in a window; files are written only with --out-dir or --out-file',
     )
+    add_index(parser)
+    add_save_maps(parser)
+
+
+def add_index(parser: Parser) -> None:
+    """Add ``--no-index``, for commands that draw several pictures into a folder."""
+    parser.group('results').add_argument(
+        '--no-index', action='store_true', help='write no index.html, the page of thumbnails, beside several results'
+    )
+
+
+def add_save_maps(parser: Parser) -> None:
+    """Add ``--save-maps``."""
+    parser.group('results').add_argument(
+        '--save-maps', action='store_true', help='also write the maps as arrays: an .npz file next to each picture'
+    )
+
+
+def add_look(parser: Parser, default: str = 'plasma') -> None:
+    """Add ``--colormap`` and ``--alpha``; ``default`` says what the colour map is without one."""
+    group = parser.group('drawing')
+    group.add_argument(
+        '--colormap', metavar='NAME', help=f'a colour map from OpenCV or matplotlib (default: {default})'
+    )
+    group.add_argument('--alpha', type=fraction, metavar='A', help='opacity of the maps over the picture, from 0 to 1')
+
+
+def add_preview(parser: Parser) -> None:
+    """Add ``--preview-model`` and ``--depth``."""
+    group = parser.group('what to look at')
+    group.add_argument(
+        '--preview-model', action='store_true', help='list the layers with their output shapes instead of drawing'
+    )
+    group.add_argument(
+        '--depth', type=positive, metavar='N', help='with --preview-model, how deep nested modules are listed (all)'
+    )
 
 
 def add_inspection(parser: Parser, default_layers: str) -> None:
     """Add the options for which layers to look at and which boxes to ignore."""
-    group = parser.add_argument_group('what to look at')
+    group = parser.group('what to look at')
     group.add_argument(
         '--target-layers',
         nargs='+',
         metavar='LAYER',
         help=f'layers such as neck, backbone.stage4 or backbone.layer4[-1] (default: {default_layers})',
     )
-    group.add_argument(
-        '--preview-model', action='store_true', help='list the layers with their output shapes instead of drawing'
+    add_preview(parser)
+    parser.group('boxes').add_argument(
+        '--score-thr', type=fraction, default=0.3, metavar='S', help='ignore boxes with a lower score (default: 0.3)'
     )
-    group.add_argument('--score-thr', type=fraction, default=0.3, help='ignore boxes with a lower score (default: 0.3)')
-    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, from 0 to 1')
 
 
 def parse(parser: Parser, argv: Optional[List[str]] = None) -> argparse.Namespace:
@@ -245,8 +268,11 @@ def parse(parser: Parser, argv: Optional[List[str]] = None) -> argparse.Namespac
         argv: The words after the command. Defaults to those of the process.
     """
     use_options_of(parser)
+    parser.given = words_of(argv)
     # Plain parse_args() gives up on an optional positional as soon as an option comes before it.
-    return parser.parse_intermixed_args(argv)
+    args = parser.parse_intermixed_args(argv)
+    use(args)
+    return args
 
 
 def read_cfg_options(items: Optional[List[str]]) -> Optional[Dict[str, Any]]:

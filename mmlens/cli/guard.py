@@ -14,6 +14,7 @@ import warnings
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Type, Union
 
 from ..errors import MmlensError, MmlensWarning, count, reason
+from . import verbosity
 from .wording import in_options, of_a_command
 
 DONE, SOME_FAILED, FAILED, CRASHED, INTERRUPTED, TERMINATED = 0, 1, 2, 70, 130, 143
@@ -74,6 +75,7 @@ def guarded(command: Command) -> Command:
     """
 
     @functools.wraps(command)
+    @verbosity.of_a_command()
     @of_a_command()
     def main(argv: Optional[List[str]] = None) -> int:
         with _terminated_like_interrupts() as terminated, contextlib.redirect_stdout(_Unread(sys.stdout)):
@@ -142,7 +144,7 @@ class _Unread:
         self._ended = stream is None
 
     def write(self, text: str) -> int:
-        if not self._ended:
+        if not self._ended and not verbosity.is_muted():
             self._try(lambda: self._stream.write(self._encodable(text)))
         return len(text)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
+from ..errors import MmlensError
 from .arguments import read_cfg_options, words
 from .guard import quiet
+from .index import Index
 from .layer_table import print_layers
 from .model_files import check_model_files
 from .outputs import folder_of_results, plan_outputs
@@ -16,7 +19,9 @@ from .pass_options import check_resume_place
 from .progress import Passes
 from .run import Drawn, Picture, Run
 from .sources import Source, find_sources
+from .verbosity import detail
 from .window import check_display
+from .wording import running
 
 if TYPE_CHECKING:
     from ..models.detector import Detector
@@ -31,11 +36,12 @@ def load(args: argparse.Namespace) -> Network:
             (``args.preview_model``).
     """
     check_model_files(args, trained=not getattr(args, 'preview_model', False))
+    begin = time.perf_counter()
     with quiet():
         # First, because it prepares the import of mmengine and its relatives.
         from ..explain.networks import open_network
 
-        return open_network(
+        network = open_network(
             args.config,
             args.checkpoint,
             device=args.device,
@@ -44,6 +50,12 @@ def load(args: argparse.Namespace) -> Network:
             family=getattr(args, 'family', None),
             random_weights=True if args.random_weights else None,
         )
+    detail(
+        f'{type(network.model).__name__}, a {network.family}, of {args.config}, '
+        f'weights {args.checkpoint or network.cfg.get("load_from") or "random"}, '
+        f'on {next(network.model.parameters()).device}, after {time.perf_counter() - begin:.1f} s'
+    )
+    return network
 
 
 def load_detector(args: argparse.Namespace) -> Detector:
@@ -86,13 +98,17 @@ def run_job(
         The exit status.
     """
     with tempfile.TemporaryDirectory(prefix='mmlens-') as downloads:
-        sources = find_sources(args.img, Path(downloads), folder_of_results(args.out_dir, args.out_file))
+        folder = folder_of_results(args.out_dir, args.out_file)
+        sources = find_sources(args.img, Path(downloads), folder)
         if args.preview_model:
-            return print_layers(load(args), sources[0], **words(args))
+            return print_layers(load(args), sources[0], args.depth, **words(args))
+        if args.depth:
+            raise MmlensError('--depth says how deep --preview-model lists layers: leave it out, or add that.')
         check_sources(sources)
         places = plan_outputs(sources, args.out_dir, args.out_file, args.show, option)
         check_resume_place(args, places)
         if args.show:
             check_display()
         network = load(args)
-        return Run(lambda picture: draw(network, picture), same_size, args.show, passes).over(sources, places)
+        index = Index(None if args.no_index else folder, running())
+        return Run(lambda picture: draw(network, picture), same_size, args.show, passes, index).over(sources, places)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 from .guard import DONE
 from .sources import Source
+from .verbosity import answering
 from .video import VideoReader
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ def print_layers(network: Network, source: Optional[Source] = None, depth: Optio
     if source:
         picture = next(iter(VideoReader(source.path))) if source.is_video else source.path
     layers = list_layers(network, picture, **words)
-    print(format_layers(layers, depth))
-    if any(layer.auto for layer in layers):
-        print('* a layer of auto, the last one of every stride')
+    with answering():
+        print(format_layers(layers, depth))
+        if any(layer.auto for layer in layers):
+            print('* a layer of auto, the last one of every stride')
     return DONE
 
 

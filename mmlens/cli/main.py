@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import sys
 from typing import List, Optional
@@ -25,21 +26,33 @@ COMMANDS = {
 }
 
 
+EXAMPLES = (('mmlens boxam dog.jpg rtmdet_tiny_8xb32-300e_coco',),)
+
+
 def build_parser() -> Parser:
     """Build the parser that answers ``--help`` and ``--version`` and knows the names of the commands."""
     width = max(map(len, COMMANDS))
     parser = Parser(
         prog='mmlens',
         usage='%(prog)s [-h] [--version] COMMAND ...',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
+        verbosity=False,
         description='See what an OpenMMLab model looks at.',
         epilog='commands:\n'
         + '\n'.join(f'  {name:<{width}}  {purpose}' for name, purpose in COMMANDS.items())
-        + '\n\n`mmlens COMMAND --help` explains a command.',
+        + '\n\n`mmlens COMMAND --help` explains a command, in groups and with examples.',
     )
     parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
-    parser.add_argument('command', metavar='COMMAND', choices=list(COMMANDS), help='one of the commands below')
+    parser.add_argument('command', metavar='COMMAND', type=_command, help='one of the commands below')
     return parser
+
+
+def _command(word: str) -> str:
+    if word not in COMMANDS:
+        near = difflib.get_close_matches(word, COMMANDS, 1)
+        meant = f'did you mean {near[0]}?' if near else f'there are {", ".join(COMMANDS)}'
+        raise argparse.ArgumentTypeError(f'there is no command {word!r}: {meant}')
+    return word
 
 
 def main(argv: Optional[List[str]] = None) -> int:

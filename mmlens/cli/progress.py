@@ -8,12 +8,14 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Iterator, Optional
 
+from .verbosity import is_quiet
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
 def progress_bar(number: int) -> Progress:
-    """A progress bar on stderr; hidden for a single thing, and where stderr is not a terminal.
+    """A progress bar on stderr; hidden for a single thing, with ``-q``, and where stderr is not a terminal.
 
     Args:
         number: How many things there are to do.
@@ -28,7 +30,7 @@ def progress_bar(number: int) -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
-        disable=number < 2 or not console.is_terminal,
+        disable=number < 2 or is_quiet() or not console.is_terminal,
         # Results that go to a file or a pipe must not end up in the bar's terminal.
         redirect_stdout=sys.stdout.isatty(),
     )

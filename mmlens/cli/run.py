@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional,
 from ..errors import MmlensError, PictureError, count, reason
 from ..files import write_atomically, write_picture
 from .guard import DONE, report_failures, tell
+from .index import Index
 from .progress import Passes, progress_bar
 from .sources import Source
+from .verbosity import detail
 from .video import VideoReader, VideoWriter
 from .window import show_picture
 
@@ -56,6 +59,7 @@ class Run:
             the first drawing. Defaults to ``True``.
         show: Whether to show results in a window. Defaults to ``False``.
         passes: Shows the passes over each picture, for methods that make many.
+        index: Collects what is written. Defaults to one that is not written.
     """
 
     def __init__(
@@ -64,7 +68,9 @@ class Run:
         same_size: bool = True,
         show: bool = False,
         passes: Optional[Passes] = None,
+        index: Optional[Index] = None,
     ) -> None:
+        self._index = index or Index(None, '')
         self._draw = draw
         self._same_size = same_size
         self._show = show
@@ -90,12 +96,14 @@ class Run:
         failures: List[str] = []
         finished = 0
         long = sources[0].is_video or self._passes is not None
-        with progress_bar(2 if long else len(sources)) as bar, self._showing_passes(bar):
+        with progress_bar(2 if long else len(sources)) as bar, self._showing_passes(bar), self._index:
             task = bar.add_task('pictures', total=len(sources), visible=len(sources) > 1)
             try:
                 for source, place in zip(sources, places):
+                    begin = time.perf_counter()
                     try:
                         self._one(source, place, bar)
+                        detail(f'{source.path} took {time.perf_counter() - begin:.2f} s')
                     except Exception as error:
                         if len(sources) == 1 or _concerns_all(error):
                             raise
@@ -133,6 +141,7 @@ class Run:
             if type(error).__name__ != 'OutOfMemoryError':
                 raise
             raise PictureError(f'{source.path}: the device ran out of memory; try --device cpu.') from error
+        self._index.add(place, drawn.picture, drawn.summary)
         print(f'{source.path}: {drawn.summary}' + (f' -> {place}' if place else ''))
         for line in drawn.details:
             tell(f'  {line}')

@@ -54,6 +54,12 @@ def use_options_of(parser: Parser) -> None:
         running[:] = [parser]
 
 
+def running() -> str:
+    """The name of the command that runs: ``mmlens boxam``; ``mmlens`` outside of one."""
+    parsers = _parser.get()
+    return parsers[0].prog if parsers else 'mmlens'
+
+
 def in_options(sentence: str) -> str:
     """A sentence of the library as users of the command that runs should read it.
 

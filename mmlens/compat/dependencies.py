@@ -39,8 +39,15 @@ PROVIDERS = {
     'pytorch_grad_cam': ('grad-cam',),
 }
 
-# The packages that an extra of mmlens installs; any other is installed by itself.
-IN_EXTRAS = ('mmengine', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'mmseg')
+# What to install in an environment of the original family; elsewhere, and of others, it is the first of the above.
+ORIGINALS = {
+    'mmengine': 'mmengine',
+    'mmcv': '"mmcv-lite<2.2"',
+    'mmdet': 'mmdet',
+    'mmpretrain': 'mmpretrain',
+    'mmseg': 'mmsegmentation ftfy regex',  # it imports these two without asking for them
+    'mmrotate': '"mmrotate>=1.0.0rc1"',  # the last release is for mmdet 2
+}
 
 # Packages that pip knows by another name than the one they are imported by.
 OTHER_NAMES = {'cv2': 'opencv-python-headless', 'PIL': 'pillow', 'skimage': 'scikit-image', 'yaml': 'pyyaml'}
@@ -184,7 +191,7 @@ def _distribution(name: str) -> Optional[Distribution]:
 
 
 def _family() -> str:
-    """The extra of mmlens whose packages are there already; 'onedl' when there are none."""
+    """The family whose packages are there already; 'onedl' when there are none."""
     names = [distribution.metadata['Name'] for name in PROVIDERS for distribution in _distributions(name)]
     original = any(re.fullmatch(r'mm(engine|cv|det|pretrain|segmentation)(-lite|-full)?', name) for name in names)
     return 'openmmlab' if original and not any(name.startswith('onedl-') for name in names) else 'onedl'
@@ -194,13 +201,9 @@ def _install(name: str) -> str:
     """The command that installs a missing package."""
     if name in ('torch', 'torchvision'):
         return '`pip install torch torchvision`'
-    family = _family()
-    if name == 'mmrotate' and family == 'openmmlab':
-        return '`pip install "mmrotate>=1.0.0rc1"`'  # the last release is for mmdet 2
-    if name not in IN_EXTRAS:
-        return f'`pip install {PROVIDERS.get(name, (OTHER_NAMES.get(name, name),))[0]}`'
-    other = 'openmmlab' if family == 'onedl' else 'onedl'
-    return f'`pip install "mmlens[{family}]"` (or `"mmlens[{other}]"`, never both)'
+    if name in ORIGINALS and _family() == 'openmmlab':
+        return f'`pip install {ORIGINALS[name]}`'
+    return f'`pip install {PROVIDERS.get(name, (OTHER_NAMES.get(name, name),))[0]}`'
 
 
 def _reinstall(name: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, List, Optional
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, List, Optional, Union
 
 import numpy as np
 
@@ -72,3 +73,37 @@ class ExplainedFailure(Shown):
         from ..rendering.failures import drawing_of_failure
 
         return drawing_of_failure(self, *args, **options)
+
+    def save(self, path: Union[str, Path]) -> Path:
+        """Write the arrays behind the sheet as a compressed ``.npz``, whole or not at all.
+
+        Args:
+            path: The file. It holds ``picture`` (H, W, 3) uint8, BGR; for K maps ``titles``, ``questions``, ``targets``
+                (K,) text, ``values`` and ``raw`` (K, H, W) float32, and ``counters`` (K, H, W), NaN without one;
+                ``type``, ``method`` and ``fusion`` text.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        from ..files import write_atomically
+
+        size = self.picture.shape[:2]
+
+        def stacked(maps: List[Any]) -> np.ndarray:
+            return np.array(maps, np.float32).reshape(-1, *size)
+
+        with write_atomically(path, suffix='.npz') as temporary:
+            np.savez_compressed(
+                temporary,
+                picture=self.picture,
+                titles=np.array([why.title for why in self.maps], np.str_),
+                questions=np.array([why.question for why in self.maps], np.str_),
+                targets=np.array([why.target for why in self.maps], np.str_),
+                values=stacked([why.values for why in self.maps]),
+                raw=stacked([why.raw for why in self.maps]),
+                counters=stacked([np.full(size, np.nan) if why.counter is None else why.counter for why in self.maps]),
+                type=np.array(self.failure.type),
+                method=np.array(self.method),
+                fusion=np.array(self.fusion),
+            )
+        return Path(path)

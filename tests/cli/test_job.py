@@ -71,7 +71,7 @@ def test_the_model_is_loaded_once_for_all_sources(model, pictures, capsys):
     words = arguments('pics', *model, '--device', 'cpu')
     assert run_job(words, draw, same_size=True, load=count) == 1  # b.jpg is broken
     assert len(loaded) == 1
-    assert sorted(path.name for path in (pictures / 'output').iterdir()) == ['a.png', 'c.jpg']
+    assert sorted(path.name for path in (pictures / 'output').iterdir()) == ['a.png', 'c.jpg', 'index.html']
     assert 'b.jpg' in capsys.readouterr().err
 
 
@@ -85,3 +85,11 @@ def test_a_preview_lists_layers_and_draws_nothing(model, pictures, capsys):
 
 def test_the_parser_of_the_test_is_the_commands_own():
     assert isinstance(boxam.build_parser(), Parser)
+
+
+def test_depth_goes_with_the_list_of_layers(pictures, model, capsys):
+    assert boxam.main(['pics/a.png', *model, '--depth', '1']) == 2
+    assert '--depth says how deep --preview-model lists layers' in capsys.readouterr().err
+    assert boxam.main(['pics/a.png', *model, '--preview-model', '--depth', '1']) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines() if not line.startswith('*')]
+    assert 'backbone' in names and not any('.' in name for name in names)

@@ -49,17 +49,22 @@ def test_a_good_package_is_fine(outcome):
 
 
 @pytest.mark.parametrize(
-    ('there', 'extra'),
+    ('name', 'there', 'command'),
     [
-        ([], 'onedl'),
-        (['onedl-mmcv==2.3.6'], 'onedl'),
-        (['mmcv-lite==2.0.1'], 'openmmlab'),
-        (['mmyolo==0.6.0'], 'onedl'),
+        ('mmdet', [], 'onedl-mmdetection'),
+        ('mmdet', ['onedl-mmcv==2.3.6'], 'onedl-mmdetection'),
+        ('mmdet', ['mmcv-lite==2.0.1'], 'mmdet'),
+        ('mmdet', ['mmyolo==0.6.0'], 'onedl-mmdetection'),
+        ('mmcv', ['mmengine==0.10.7'], '"mmcv-lite<2.2"'),
+        ('mmyolo', ['mmdet==3.3.0'], 'mmyolo'),
+        ('mmyolo', ['onedl-mmdetection==3.5.1'], 'mmyolo'),
+        ('mmpretrain', ['mmdet==3.3.0'], 'mmpretrain'),
+        ('mmpretrain', ['onedl-mmdetection==3.5.1'], 'onedl-mmpretrain'),
+        ('mmseg', ['mmdet==3.3.0'], 'mmsegmentation ftfy regex'),
     ],
 )
-def test_a_missing_package_names_the_extra_of_the_family_in_use(outcome, there, extra):
-    sentence = outcome('mmdet', {}, there)
-    assert sentence.startswith(f'mmdet is not installed; run `pip install "mmlens[{extra}]"`')
+def test_the_cure_for_a_missing_package_is_the_one_of_the_family_in_use(outcome, name, there, command):
+    assert outcome(name, {}, there) == f'{name} is not installed; run `pip install {command}`.'
 
 
 def test_prepare_on_an_empty_machine_starts_with_torch(fresh):
@@ -74,7 +79,7 @@ def test_a_missing_grad_cam_has_its_own_name(outcome):
 @pytest.mark.parametrize(
     ('name', 'there', 'command'),
     [
-        ('mmseg', ['onedl-mmcv==2.3.6'], 'pip install "mmlens[onedl]"'),
+        ('mmseg', ['onedl-mmcv==2.3.6'], 'pip install onedl-mmsegmentation'),
         (
             'mmseg',
             ['mmsegmentation==1.2.2'],

@@ -14,6 +14,7 @@ from ..arguments import (
     add_contrast,
     add_fusion,
     add_inspection,
+    add_look,
     add_model,
     add_outputs,
     add_picture,
@@ -37,34 +38,42 @@ if TYPE_CHECKING:
     from ...results.boxes import BoxExplanation, BoxMap
 
 
+EXAMPLES = (
+    ('mmlens boxam dog.jpg rtmdet_tiny_8xb32-300e_coco', 'a model by its name; its weights are downloaded once'),
+    ('mmlens boxam pictures config.py checkpoint.pth --layout panels', 'every picture of a folder, a panel a box'),
+    (
+        'mmlens boxam dog.jpg config.py checkpoint.pth --class dog --against auto',
+        'why is it a dog, and not the class next to it?',
+    ),
+)
+
+
 def build_parser() -> Parser:
     """Build the parser of ``mmlens boxam``: MMYOLO's options with their meanings, and more."""
     parser = Parser(
         prog='mmlens boxam',
         parameters={'layers': 'target_layers', 'picture': 'img'},
         description='Draw, for every box of a detector, the evidence for that box.',
+        examples=EXAMPLES,
     )
     add_picture(parser)
     add_model(parser)
-    add_outputs(parser)
-    parser.add_argument(
-        '--save-maps', action='store_true', help='also write the maps as arrays: an .npz file next to each picture'
-    )
     add_inspection(parser, default_layers='what the method is made for: auto for evidencecam, else the neck')
     _add_method(parser)
     _add_boxes(parser)
     add_given(parser)
-    parser.add_argument(
+    add_pass_options(parser)
+    add_outputs(parser)
+    parser.group('drawing').add_argument(
         '--layout', choices=LAYOUTS, default='overlay', help='all boxes on one picture, or one panel per box'
     )
-    parser.add_argument(
-        '--colormap', help='a colour map from OpenCV or matplotlib (default: plasma, or blue-red with --signed)'
-    )
+    add_look(parser, 'plasma, or blue-red with --signed')
     return parser
 
 
 def _add_method(parser: Parser) -> None:
-    parser.add_argument(
+    group = parser.group('what to look at')
+    group.add_argument(
         '--method',
         default='evidencecam',
         type=str.lower,
@@ -72,19 +81,19 @@ def _add_method(parser: Parser) -> None:
         'eigengradcam, ablationcam, scorecam, reciprocam, drise, precisionsearch, integratedgradients, or a class of '
         'pytorch_grad_cam that needs only activations and gradients',
     )
-    add_fusion(parser, 'product for evidencecam, else sum')
+    add_fusion(group, 'product for evidencecam, else sum')
     add_contrast(
-        parser,
+        group,
         "explain why each box is of its class and not of this one: a class's name, several, auto (the class that "
         'scores second there) or background',
     )
-    parser.add_argument(
+    group.add_argument(
         '--target',
         choices=TARGETS,
         default='score',
         help="what to explain: the box's score (default), its edges, both, one of its edges, or its mask",
     )
-    parser.add_argument(
+    group.add_argument(
         '--max-shape',
         nargs='+',
         type=positive_or_all,
@@ -92,25 +101,23 @@ def _add_method(parser: Parser) -> None:
         help='downscale levels higher or wider than this (one number, or height and width) to save memory; '
         '-1 for no limit (default)',
     )
-    parser.add_argument(
+    group.add_argument(
         '--norm-in-bbox', action='store_true', help='normalise each map within its box, and clear it outside'
     )
-    add_smooth_grad(parser)
-    add_pass_options(parser)
+    add_smooth_grad(group)
 
 
 def _add_boxes(parser: Parser) -> None:
-    parser.add_argument(
+    group = parser.group('boxes')
+    group.add_argument(
         '--topk',
         type=positive_or_all,
         default=-1,
         metavar='K',
         help='explain the K boxes with the highest scores (default: -1, all)',
     )
-    parser.add_argument(
-        '--class', dest='classes', nargs='+', metavar='NAME', help='explain only boxes of these classes'
-    )
-    parser.add_argument(
+    group.add_argument('--class', dest='classes', nargs='+', metavar='NAME', help='explain only boxes of these classes')
+    group.add_argument(
         '--instance',
         dest='instances',
         nargs='+',
@@ -122,7 +129,8 @@ def _add_boxes(parser: Parser) -> None:
 
 def add_given(parser: Parser) -> None:
     """Add ``--boxes`` and ``--ann``: boxes that the user gives, found or missed."""
-    parser.add_argument(
+    group = parser.group('boxes')
+    group.add_argument(
         '--boxes',
         nargs=5,
         action='append',
@@ -130,7 +138,7 @@ def add_given(parser: Parser) -> None:
         help='explain this box and class instead of the detections, found or missed: the class score of the candidate '
         'that stands for it; repeatable',
     )
-    parser.add_argument(
+    group.add_argument(
         '--ann',
         metavar='COCO.json',
         help="explain the annotated objects of each picture instead, out of an annotation file of COCO's kind",

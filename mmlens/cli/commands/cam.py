@@ -10,14 +10,16 @@ from ...choices import CLASS_LAYOUTS, FRAMES
 from ...errors import MmlensError, count
 from ..arguments import (
     Parser,
-    add_cfg_options,
     add_contrast,
+    add_files,
     add_fusion,
+    add_index,
+    add_look,
     add_network,
     add_picture,
-    add_random_weights,
+    add_preview,
+    add_save_maps,
     add_smooth_grad,
-    fraction,
     parse,
     words,
 )
@@ -35,6 +37,13 @@ if TYPE_CHECKING:
     from ...results.classes import ClassExplanation, ClassMap
 
 
+EXAMPLES = (
+    ('mmlens cam dog.jpg resnet18_8xb32_in1k', 'a model by its name; its weights are downloaded once'),
+    ('mmlens cam dog.jpg config.py checkpoint.pth --target-category 1 2', 'two classes, side by side'),
+    ('mmlens cam dog.jpg config.py checkpoint.pth --against auto', 'why this class, and not the one next to it?'),
+)
+
+
 def build_parser() -> Parser:
     """Build the parser of ``mmlens cam``: the options of MMPretrain's vis_cam with their meanings, and more."""
     parser = Parser(
@@ -46,26 +55,20 @@ def build_parser() -> Parser:
             'picture': 'img',
         },
         description='Draw the evidence in a picture for the classes of a classifier, or for the boxes of a detector.',
+        examples=EXAMPLES,
     )
     add_picture(parser, 'picture')
-    parser.add_argument(
-        'config', help='config file, or one of an installed package: mmpretrain::resnet/resnet18_8xb32_in1k.py'
-    )
-    parser.add_argument('checkpoint', nargs='?', help="checkpoint file or URL (default: the config's load_from)")
-    parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
-    add_cfg_options(parser)
-    add_random_weights(parser)
+    add_files(parser, 'resnet18_8xb32_in1k')
     add_network(parser)
     _add_what(parser)
     _add_smoothing(parser)
-    add_smooth_grad(parser)
     add_pass_options(parser)
     _add_results(parser)
     return parser
 
 
 def _add_what(parser: Parser) -> None:
-    group = parser.add_argument_group('what to look at')
+    group = parser.group('what to look at')
     group.add_argument(
         '--target-layers',
         nargs='+',
@@ -73,9 +76,7 @@ def _add_what(parser: Parser) -> None:
         help='layers such as backbone.layer4[-1] or backbone.layers[-1].ln1; the mean of their maps is shown (default: '
         'the last norm layer of the backbone at which the prediction still depends on the patches)',
     )
-    group.add_argument(
-        '--preview-model', action='store_true', help='list the layers with their output shapes instead of drawing'
-    )
+    add_preview(parser)
     group.add_argument(
         '--method',
         default='GradCAM',
@@ -110,28 +111,29 @@ def _add_what(parser: Parser) -> None:
 
 
 def _add_smoothing(parser: Parser) -> None:
-    parser.add_argument(
+    group = parser.group('what to look at')
+    group.add_argument(
         '--eigen-smooth',
         '--eigen_smooth',
         action='store_true',
         help='keep only the first principal component of the weighted activations, which reduces noise',
     )
-    parser.add_argument(
+    group.add_argument(
         '--aug-smooth',
         '--aug_smooth',
         action='store_true',
         help='average over mirrored and brightened copies of the picture: six times the work',
     )
-
-    parser.add_argument(
+    group.add_argument(
         '--guided-backprop',
         action='store_true',
         help='also draw guided gradients times the map, which look sharp but prove little: see the documentation',
     )
+    add_smooth_grad(group)
 
 
 def _add_results(parser: Parser) -> None:
-    group = parser.add_argument_group('results')
+    group = parser.group('results')
     group.add_argument(
         '--save-path',
         '--out-file',
@@ -139,15 +141,15 @@ def _add_results(parser: Parser) -> None:
         metavar='FILE',
         help='file for the result, if there is only one picture',
     )
-    group.add_argument('--out-dir', help='folder for the results (default: ./output)')
+    group.add_argument('--out-dir', metavar='DIR', help='folder for the results (default: ./output)')
     group.add_argument(
         '--show',
         action='store_true',
         help='show the results in a window; files are written only with --out-dir or --save-path',
     )
-    group.add_argument(
-        '--save-maps', action='store_true', help='also write the maps as arrays: an .npz file next to each picture'
-    )
+    add_index(parser)
+    add_save_maps(parser)
+    group = parser.group('drawing')
     group.add_argument(
         '--on',
         choices=FRAMES,
@@ -159,10 +161,7 @@ def _add_results(parser: Parser) -> None:
         choices=CLASS_LAYOUTS,
         help='one map on the picture, or a labelled sheet (default: overlay for one class, sheet for several)',
     )
-    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, from 0 to 1')
-    group.add_argument(
-        '--colormap', help='a colour map from OpenCV or matplotlib (default: plasma, or blue-red with --signed)'
-    )
+    add_look(parser, 'plasma, or blue-red with --signed')
 
 
 def _tokens(text: str) -> int:

@@ -15,13 +15,17 @@ from ..arguments import (
     Parser,
     add_cfg_options,
     add_fusion,
+    add_index,
+    add_look,
     add_random_weights,
+    add_save_maps,
     fraction,
     parse,
     positive,
     read_cfg_options,
 )
 from ..guard import guarded, quiet
+from ..index import Index
 from ..model_files import check_model_files
 from ..outputs import plan_outputs
 from ..run import Drawn, Picture, Run
@@ -50,14 +54,21 @@ class Words(NamedTuple):
     pictures: List[str]
 
 
+EXAMPLES = (
+    ('mmlens compare config.py before.pth config.py after.pth pictures', 'what more training changed'),
+    ('mmlens compare config.py checkpoint.pth pictures --method-b gradcam', 'one model, two methods'),
+)
+
+
 def build_parser() -> Parser:
     """Build the parser of ``mmlens compare``."""
     parser = Parser(
         prog='mmlens compare',
-        usage='%(prog)s [-h] CONFIG CHECKPOINT [CONFIG_B CHECKPOINT_B] [PICTURE ...] [options]',
+        usage='%(prog)s [options] CONFIG CHECKPOINT [CONFIG_B CHECKPOINT_B] [PICTURE ...]',
         parameters={'layers': 'target_layers', 'annotations': 'ann'},
         description='Compare two checkpoints, or one under two settings: the same objects, both maps on one scale, '
         'their difference, and what one found and the other did not.',
+        examples=EXAMPLES,
     )
     parser.add_argument('config', help='config of A')
     parser.add_argument('checkpoint', help='checkpoint of A')
@@ -67,27 +78,33 @@ def build_parser() -> Parser:
         metavar='PICTURE',
         help='config and checkpoint of B, if there is one, then pictures, folders, quoted patterns or lists',
     )
-    parser.add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
+    parser.group('model').add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
     add_cfg_options(parser)
     add_random_weights(parser)
     group = parser.add_argument_group('pictures and objects')
     group.add_argument('--ann', metavar='FILE', help="annotations in COCO's format: objects are matched by them")
     group.add_argument('--images', metavar='DIR', help='folder of their pictures')
-    group.add_argument('--score-thr', type=fraction, default=0.3, help='ignore objects that both score lower (0.3)')
+    group.add_argument(
+        '--score-thr', type=fraction, default=0.3, metavar='S', help='ignore objects that both score lower (0.3)'
+    )
     group.add_argument('--most', type=positive, default=6, metavar='N', help='objects a sheet, most changed first (6)')
     _add_settings(parser)
-    group = parser.add_argument_group('results')
+    group = parser.group('results')
     group.add_argument('--names', nargs=2, default=('A', 'B'), metavar='NAME', help='what the two are called')
-    group.add_argument('--out-dir', default=DEFAULT_FOLDER, help='folder for the results (default: %(default)s)')
-    group.add_argument('--save-maps', action='store_true', help='also write the maps as arrays: an .npz a picture')
-    group.add_argument('--colormap', help='a colour map from OpenCV or matplotlib (default: plasma)')
-    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, from 0 to 1')
+    group.add_argument(
+        '--out-dir', default=DEFAULT_FOLDER, metavar='DIR', help='folder for the results (default: %(default)s)'
+    )
+    add_index(parser)
+    add_save_maps(parser)
+    add_look(parser)
     return parser
 
 
 def _add_settings(parser: Parser) -> None:
     group = parser.add_argument_group('maps, of both and, if it is other, of B')
-    group.add_argument('--method', default='evidencecam', type=str.lower, help='see `mmlens boxam` (evidencecam)')
+    group.add_argument(
+        '--method', default='evidencecam', type=str.lower, metavar='METHOD', help='see `mmlens boxam` (evidencecam)'
+    )
     group.add_argument('--method-b', type=str.lower, metavar='METHOD', help='method of B')
     group.add_argument('--target-layers', nargs='+', metavar='LAYER', help='layers to look at')
     group.add_argument('--layers-b', nargs='+', metavar='LAYER', help='layers of B')
@@ -95,7 +112,9 @@ def _add_settings(parser: Parser) -> None:
     group.add_argument('--fusion-b', metavar='FUSION', help='fusion of B')
     group.add_argument('--against', nargs='+', metavar='CLASS', help='contrast with these classes; see `mmlens boxam`')
     group.add_argument('--against-b', nargs='+', metavar='CLASS', help='contrast of B')
-    group.add_argument('--target', default='score', help='what is explained; see `mmlens boxam` (score)')
+    group.add_argument(
+        '--target', default='score', metavar='TARGET', help='what is explained; see `mmlens boxam` (score)'
+    )
     group.add_argument('--target-b', metavar='TARGET', help='target of B')
     group.add_argument(
         '--dtype-b',
@@ -198,7 +217,8 @@ def main(argv: Optional[List[str]] = None) -> int:
             compared.extend((Path(str(picture)).name, pair) for pair in found)
             return _drawn(found, args)
 
-        return Run(draw).over(sources, places)
+        index = Index(None if args.no_index else Path(args.out_dir), 'mmlens compare')
+        return Run(draw, index=index).over(sources, places)
 
 
 def _compare(

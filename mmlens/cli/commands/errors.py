@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 from ...choices import ERRORS, RANKS
 from ...errors import MmlensError, count
 from ...files import UniqueNames, write_picture
-from ..arguments import Parser, add_fusion, add_weights, fraction, parse, positive, rank
+from ..arguments import (
+    Parser,
+    add_fusion,
+    add_index,
+    add_look,
+    add_save_maps,
+    add_weights,
+    fraction,
+    parse,
+    positive,
+    rank,
+)
 from ..guard import DONE, SOME_FAILED, guarded, quiet, say, tell
+from ..index import Index
 from ..job import load_detector
 from ..outputs import check_writable
 from ..progress import Passes, progress_bar
@@ -22,6 +34,18 @@ DEFAULT_FOLDER = './output/errors'
 _ALSO = {'class': 'classification', 'location': 'localisation'}  # shorter words for two of the types
 
 
+EXAMPLES = (
+    (
+        'mmlens errors config.py checkpoint.pth --ann coco.json --images pictures',
+        'all errors, and sheets of the 20 worst of each type',
+    ),
+    (
+        'mmlens errors config.py checkpoint.pth --ann coco.json --images pictures --type missed class --rank cost',
+        'what was missed or misnamed, by what it costs',
+    ),
+)
+
+
 def build_parser() -> Parser:
     """Build the parser of ``mmlens errors``."""
     parser = Parser(
@@ -29,6 +53,7 @@ def build_parser() -> Parser:
         parameters={'layers': 'target_layers', 'annotations': 'ann'},
         description="Find what a detector does wrong on annotated pictures: TIDE's types of errors, what each costs in "
         'mAP, and for the worst of each type a sheet with maps of why.',
+        examples=EXAMPLES,
     )
     add_weights(parser)
     group = parser.add_argument_group('pictures')
@@ -40,7 +65,12 @@ def build_parser() -> Parser:
     group.add_argument('--seed', type=rank, default=0, metavar='S', help='which ones (default: 0)')
     _add_errors(parser)
     _add_maps(parser)
-    parser.add_argument('--out-dir', default=DEFAULT_FOLDER, help='folder for the results (default: %(default)s)')
+    parser.group('results').add_argument(
+        '--out-dir', default=DEFAULT_FOLDER, metavar='DIR', help='folder for the results (default: %(default)s)'
+    )
+    add_index(parser)
+    add_save_maps(parser)
+    add_look(parser)
     return parser
 
 
@@ -50,6 +80,7 @@ def _add_errors(parser: Parser) -> None:
         '--score-thr',
         type=fraction,
         default=0.3,
+        metavar='S',
         help='ignore boxes with a lower score (default: 0.3); 0 takes all, as tidecv does',
     )
     group.add_argument(
@@ -76,12 +107,14 @@ def _add_errors(parser: Parser) -> None:
 def _add_maps(parser: Parser) -> None:
     group = parser.add_argument_group('maps')
     group.add_argument(
-        '--method', default='evidencecam', type=str.lower, help='see `mmlens boxam` (default: evidencecam)'
+        '--method',
+        default='evidencecam',
+        type=str.lower,
+        metavar='METHOD',
+        help='see `mmlens boxam` (default: evidencecam)',
     )
     group.add_argument('--target-layers', nargs='+', metavar='LAYER', help='layers to look at (default: of the method)')
     add_fusion(group, 'product for evidencecam, else sum')
-    group.add_argument('--colormap', help='a colour map from OpenCV or matplotlib (default: plasma)')
-    group.add_argument('--alpha', type=fraction, help='opacity of the maps over the picture, from 0 to 1')
 
 
 def _type_of_error(text: str) -> str:
@@ -116,14 +149,20 @@ def draw_worst(report: ErrorReport, args: argparse.Namespace, sheets: Passes) ->
     chosen = [each for kind in dict.fromkeys(args.types) for each in report.worst(kind, args.worst, args.rank)]
     folder, names, drawn = Path(args.out_dir), UniqueNames(), 0
     options: Dict[str, Any] = dict(method=args.method, layers=args.target_layers, fusion=args.fusion)
+    index = Index(None if args.no_index else folder, 'mmlens errors')
     for each in chosen:
         explained = report.explain(each, **options)
         name = names(f'{each.type}/{_order(report, each, args):03d}_{Path(each.picture).stem.replace(": ", "_")}')
-        write_picture(folder / f'{name}.png', explained.draw(colormap=args.colormap, alpha=args.alpha))
+        sheet, place = explained.draw(colormap=args.colormap, alpha=args.alpha), folder / f'{name}.png'
+        write_picture(place, sheet)
+        if args.save_maps:
+            explained.save(place.with_suffix('.npz'))
+        index.add(place, sheet, each.sentence)
         each.sheet = f'{name}.png'
         drawn += 1
         if not sheets(drawn, len(chosen)):
             break
+    index.write()
     return drawn
 
 

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = './output/evaluation'
 
 
+EXAMPLES = (
+    ('mmlens evaluate config.py checkpoint.pth --dry-run', "how long it takes on the config's own test set"),
+    (
+        'mmlens evaluate config.py checkpoint.pth --ann coco.json --images pictures --methods gradcam --number 50',
+        'a method and the baselines, on 50 annotated pictures',
+    ),
+)
+
+
 def build_parser() -> Parser:
     """Build the parser of ``mmlens evaluate``."""
     parser = Parser(
@@ -31,6 +40,7 @@ def build_parser() -> Parser:
         parameters={'layers': 'target_layers'},
         description='Measure how true the maps of a detector are: every box of every method and baseline, by deletion, '
         'insertion, pointing, energy and more, with 95 %% intervals.',
+        examples=EXAMPLES,
     )
     add_weights(parser)
     _add_pictures(parser)
@@ -62,7 +72,7 @@ def _add_methods(parser: Parser) -> None:
         '(default: the default method)',
     )
     group.add_argument('--target-layers', nargs='+', metavar='LAYER', help='layers of methods that stand alone')
-    group.add_argument('--fusion', help='fusion of methods that stand alone')
+    group.add_argument('--fusion', metavar='FUSION', help='fusion of methods that stand alone')
     group.add_argument('--against', nargs='+', metavar='CLASS', help='contrast of methods that stand alone')
     group.add_argument(
         '--method-options',
@@ -71,7 +81,9 @@ def _add_methods(parser: Parser) -> None:
         metavar='KEY=VALUE',
         help='options of methods of many passes that stand alone, such as num_masks=500',
     )
-    group.add_argument('--score-thr', type=fraction, default=0.3, help='ignore boxes with a lower score (default: 0.3)')
+    group.add_argument(
+        '--score-thr', type=fraction, default=0.3, metavar='S', help='ignore boxes with a lower score (default: 0.3)'
+    )
     group.add_argument(
         '--maps-only', action='store_true', help='leave out deletion and insertion, which take many passes'
     )
@@ -85,7 +97,9 @@ def _add_methods(parser: Parser) -> None:
 def _add_run(parser: Parser) -> None:
     group = parser.add_argument_group('the run')
     group.add_argument('--batch-size', type=positive, metavar='B', help='altered pictures that run at a time')
-    group.add_argument('--out-dir', default=DEFAULT_FOLDER, help='folder for the results (default: %(default)s)')
+    group.add_argument(
+        '--out-dir', default=DEFAULT_FOLDER, metavar='DIR', help='folder for the results (default: %(default)s)'
+    )
     group.add_argument('--resume', action='store_true', help='go on with what --out-dir holds')
     group.add_argument(
         '--launcher',

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, List, Optional, Tuple
+import argparse
+from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
 
 from ...choices import REDUCTIONS
 from ...errors import MmlensError, count
 from ..arguments import (
     Parser,
     add_inspection,
+    add_look,
     add_model,
     add_outputs,
     add_picture,
@@ -20,6 +22,7 @@ from ..arguments import (
 from ..guard import guarded
 from ..job import run_job
 from ..run import Drawn, Picture
+from ..sources import Source
 
 if TYPE_CHECKING:
     from ...models.network import Network
@@ -29,31 +32,42 @@ TOPK = 4
 NOTHING = 'nothing predicted that can be drawn'
 
 
+EXAMPLES = (
+    ('mmlens featmap dog.jpg rtmdet_tiny_8xb32-300e_coco', 'a model by its name; its weights are downloaded once'),
+    ('mmlens featmap dog.jpg config.py checkpoint.pth --target-layers backbone neck', 'every level of two layers'),
+    (
+        'mmlens featmap dog.jpg config.py checkpoint.pth --target-layers neck --topk 6 --arrangement 2 3',
+        'the six strongest channels, one by one',
+    ),
+)
+
+
 def build_parser() -> Parser:
     """Build the parser of ``mmlens featmap``: MMYOLO's options with their meanings."""
     parser = Parser(
         prog='mmlens featmap',
         parameters={'layers': 'target_layers', 'picture': 'img', 'reduction': 'channel_reduction'},
         description='Draw the feature maps of any layer over the picture.',
+        examples=EXAMPLES,
     )
     add_picture(parser)
     add_model(parser)
-    add_outputs(parser)
     add_inspection(parser, default_layers='backbone')
-    parser.add_argument(
+    group = parser.group('what to look at')
+    group.add_argument(
         '--channel-reduction',
         choices=(*REDUCTIONS, 'None'),
         help='reduce all channels to one map: their mean, or the channel with the highest mean; None keeps channels '
         'separate (default: select_max, or None if --topk is given)',
     )
-    parser.add_argument(
+    group.add_argument(
         '--topk',
         type=positive_or_all,
         metavar='K',
         help=f'without a reduction, draw the K strongest channels (default: {TOPK}); '
         '-1 draws all channels of a layer that has 1 or 3',
     )
-    parser.add_argument(
+    parser.group('drawing').add_argument(
         '--arrangement',
         nargs=2,
         type=positive,
@@ -61,6 +75,8 @@ def build_parser() -> Parser:
         metavar=('ROWS', 'COLS'),
         help='layout of the K channels (default: 2 2)',
     )
+    add_outputs(parser)
+    add_look(parser)
     return parser
 
 
@@ -108,6 +124,16 @@ def describe(predicted: Optional[Predicted]) -> str:
     return ', '.join(parts) or NOTHING
 
 
+def check_sources(sources: Sequence[Source], args: argparse.Namespace) -> None:
+    """Check that the options suit the sources.
+
+    Raises:
+        MmlensError: If maps of a video are to be saved.
+    """
+    if args.save_maps and any(source.is_video for source in sources):
+        raise MmlensError('--save-maps works on pictures only: the maps of every frame of a video would fill the disk.')
+
+
 @guarded
 def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens featmap``. See :func:`mmlens.cli.main.main`."""
@@ -126,13 +152,14 @@ def main(argv: Optional[List[str]] = None) -> int:
             score_thr=args.score_thr,
             **words(args),
         )
-        options = {} if args.alpha is None else {'alpha': args.alpha}
+        options = {name: getattr(args, name) for name in ('alpha', 'colormap') if getattr(args, name) is not None}
         names = ', '.join(f'{level.name} {"x".join(map(str, level.shape))}' for level in found)
         return Drawn(
             found.draw(arrangement=tuple(args.arrangement), **options),
             f'{describe(found.predicted)}; {names}',
             notes=found.notes,
             boxes=len(found.predicted.scores) if found.predicted else 0,
+            save_maps=found.save if args.save_maps else None,
         )
 
-    return run_job(args, draw, same_size=False)
+    return run_job(args, draw, same_size=False, check_sources=lambda sources: check_sources(sources, args))

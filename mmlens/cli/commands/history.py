@@ -7,12 +7,30 @@ from pathlib import Path
 from typing import List, Optional
 
 from ...errors import count
-from ...histories import MOST_FRAMES, History, find_histories, without_damaged, write_animation, write_sheet
-from ..arguments import Parser, parse, positive
+from ...histories import (
+    MOST_FRAMES,
+    History,
+    find_histories,
+    read_drawings,
+    without_damaged,
+    write_animation,
+    write_sheet,
+)
+from ..arguments import Parser, add_index, parse, positive
 from ..guard import DONE, guarded, report_failures
+from ..index import Index
 from ..outputs import DEFAULT_FOLDER, Inputs, check_writable
 
 FORMATS = ('sheet', 'gif')
+
+
+EXAMPLES = (
+    ('mmlens history work_dirs/shapes/mmlens', 'a sheet and an animation of each picture'),
+    (
+        'mmlens history work_dirs/shapes/mmlens --pictures 000005 --format gif --milliseconds 200',
+        'one picture, as a quick animation',
+    ),
+)
 
 
 def build_parser() -> Parser:
@@ -21,32 +39,35 @@ def build_parser() -> Parser:
         prog='mmlens history',
         description='Show how what a model looks at changed during its training: a contact sheet and an animation of '
         "each picture that mmlens's hooks drew.",
+        examples=EXAMPLES,
     )
     parser.add_argument('folder', metavar='DIR', help='out_dir of the hooks (<work_dir>/mmlens), or a folder in it')
-    parser.add_argument(
+    group = parser.group('drawing')
+    group.add_argument(
         '--pictures', nargs='+', metavar='NAME', help='only these: 000005, or boxam_000005 (default: all)'
     )
-    parser.add_argument(
+    group.add_argument(
         '--format', nargs='+', choices=FORMATS, default=list(FORMATS), help='what to make of each (default: both)'
     )
-    parser.add_argument(
+    group.add_argument(
         '--most',
         type=positive,
         default=12,
         metavar='N',
         help='drawings on a sheet at most, evenly spaced over the training (default: 12)',
     )
-    parser.add_argument('--columns', type=positive, metavar='N', help='drawings in a row of the sheet')
-    parser.add_argument(
+    group.add_argument('--columns', type=positive, metavar='N', help='drawings in a row of the sheet')
+    group.add_argument(
         '--milliseconds',
         type=positive,
         default=400,
         metavar='N',
         help=f'how long the animation shows each drawing (default: 400); it has at most {MOST_FRAMES}, evenly spaced',
     )
-    parser.add_argument(
+    parser.group('results').add_argument(
         '--out-dir', default=DEFAULT_FOLDER, metavar='DIR', help=f'folder for the results (default: {DEFAULT_FOLDER})'
     )
+    add_index(parser)
     return parser
 
 
@@ -61,13 +82,18 @@ def main(argv: Optional[List[str]] = None) -> int:
         for place in _places(history, args):
             inputs.check_kept(place)
     damaged: List[Path] = []
-    for history in histories:
-        sound, left_out = without_damaged(history)
-        damaged += left_out
-        if sound.files:
-            names = ', '.join(str(path) for path in _write(sound, args))
-            titles = sound.titles()
-            print(f'{history.name}: {count(len(titles), "drawing")}, {titles[0]} to {titles[-1]} -> {names}')
+    several = len(histories) > 1 and not args.no_index
+    with Index(Path(args.out_dir) if several else None, 'mmlens history') as index:
+        for history in histories:
+            sound, left_out = without_damaged(history)
+            damaged += left_out
+            if sound.files:
+                places, titles = _write(sound, args), sound.titles()
+                words = f'{count(len(titles), "drawing")}, {titles[0]} to {titles[-1]}'
+                print(f'{history.name}: {words} -> {", ".join(map(str, places))}')
+                last = next(read_drawings(sound.spread(1)))
+                for place in places:
+                    index.add(place, last, words)
     if not damaged:
         return DONE
     failures = [f'Cannot read {path}: it is not a picture, or it is damaged.' for path in damaged]

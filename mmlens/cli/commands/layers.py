@@ -12,6 +12,11 @@ from ..job import load
 from ..layer_table import print_layers
 from ..sources import find_sources
 
+EXAMPLES = (
+    ('mmlens layers rtmdet_tiny_8xb32-300e_coco --depth 2', 'down to the stages; random weights will do'),
+    ('mmlens layers config.py --img dog.jpg', 'with the shapes of what each layer puts out'),
+)
+
 
 def build_parser() -> Parser:
     """Build the parser of ``mmlens layers``."""
@@ -20,10 +25,12 @@ def build_parser() -> Parser:
         parameters={'picture': 'img'},
         description='List the layers of a model by the names that --target-layers takes; with a picture, also their '
         'output shapes. Without a checkpoint the weights are random.',
+        examples=EXAMPLES,
     )
     add_model(parser)
-    parser.add_argument('--img', metavar='PIC', help='picture to run the model on, to get output shapes')
-    parser.add_argument(
+    group = parser.group('what is listed')
+    group.add_argument('--img', metavar='PIC', help='picture to run the model on, to get output shapes')
+    group.add_argument(
         '--depth', type=positive, metavar='N', help='depth to which nested modules are listed (default: all)'
     )
     parser.set_defaults(preview_model=True)  # weights may be random

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 PIXELS, VECTORS = ('.png', '.jpg', '.jpeg'), ('.pdf', '.svg')
 
 
+EXAMPLES = (
+    (
+        'mmlens lr rtmdet_tiny_8xb32-300e_coco --dataset-size 118287',
+        'a config of an installed package, without its data set',
+    ),
+    ('mmlens lr config.py --param momentum --save-path momentum.pdf', 'momentum instead, as a figure for print'),
+)
+
+
 def build_parser() -> Parser:
     """Build the parser of ``mmlens lr``: the options of MMPretrain's tool with their meanings, and more."""
     parser = Parser(
@@ -27,8 +36,11 @@ def build_parser() -> Parser:
         parameters={'size': 'window_size'},
         description="Draw the learning rate, momentum or weight decay over a training run, as the config's own "
         'schedulers and hooks set it. Nothing is trained, and no weights are created or loaded.',
+        examples=EXAMPLES,
     )
-    parser.add_argument('config', help='config file, or one of an installed package: mmyolo::yolov5/yolov5_s-v61_...py')
+    parser.add_argument(
+        'config', help='config file, or the name of one of an installed package: rtmdet_tiny_8xb32-300e_coco'
+    )
     add_cfg_options(parser)
     _add_training(parser)
     _add_figure(parser)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, List, Optional
 from ...choices import MODES, PHASES
 from ...errors import MmlensError, PictureError, count
 from ...files import UniqueNames, write_picture
-from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
+from ..arguments import Parser, add_cfg_options, add_index, parse, positive, read_cfg_options, window_size
 from ..guard import DONE, guarded, quiet, report_failures, say, tell
+from ..index import Index
 from ..outputs import DEFAULT_FOLDER, Inputs, check_writable, result_ending
 from ..progress import progress_bar
 from ..window import check_display, show_picture
@@ -27,6 +28,12 @@ _MOST_FAILURES_TOLD = 10
 _LONGEST_EDGE = 4096
 
 
+EXAMPLES = (
+    ('mmlens pipeline config.py --number 8 --mode pipeline', 'eight training samples, a picture a transform'),
+    ('mmlens pipeline config.py --phase val --shuffle --number 8', 'eight validation samples, drawn at random'),
+)
+
+
 def build_parser() -> Parser:
     """Build the parser of ``mmlens pipeline``: MMClassification's options with their meanings, and more."""
     parser = Parser(
@@ -34,8 +41,11 @@ def build_parser() -> Parser:
         parameters={'skip_types': 'skip_type', 'size': 'window_size'},
         description='Draw what each transform of a data pipeline does to the samples of a dataset: pictures, boxes, '
         'labels and masks.',
+        examples=EXAMPLES,
     )
-    parser.add_argument('config', help='config file, or one of an installed package: mmyolo::yolov5/yolov5_s-v61_...py')
+    parser.add_argument(
+        'config', help='config file, or the name of one of an installed package: rtmdet_tiny_8xb32-300e_coco'
+    )
     add_cfg_options(parser)
     _add_samples(parser)
     _add_drawing(parser)
@@ -84,8 +94,10 @@ def _add_drawing(parser: Parser) -> None:
 
 
 def _add_results(parser: Parser) -> None:
-    group = parser.add_argument_group('results')
-    group.add_argument('--output-dir', '--out-dir', '-o', help=f'folder for the results (default: {DEFAULT_FOLDER})')
+    group = parser.group('results')
+    group.add_argument(
+        '--output-dir', '--out-dir', '-o', metavar='DIR', help=f'folder for the results (default: {DEFAULT_FOLDER})'
+    )
     group.add_argument(
         '--show', action='store_true', help='show the results in a window; files are written only with --output-dir'
     )
@@ -96,6 +108,7 @@ def _add_results(parser: Parser) -> None:
         metavar='W*H',
         help='size of the window in inches (default: 12*7)',
     )
+    add_index(parser)
 
 
 def _edge_length(text: str) -> int:
@@ -155,6 +168,7 @@ class _Browser:
         self._args = args
         self._samples = samples
         self._folder = folder
+        self._index = Index(None if args.no_index else folder, 'mmlens pipeline')
         self._unique = UniqueNames()  # samples are repeated, and folders hold files of the same name
         self._inputs: Optional[Inputs] = None
 
@@ -168,7 +182,7 @@ class _Browser:
         failures: List[str] = []
         finished = 0
         try:
-            with progress_bar(len(order)) as bar:
+            with progress_bar(len(order)) as bar, self._index:
                 task = bar.add_task(self._args.phase, total=len(order))
                 for index in order:
                     try:
@@ -190,6 +204,7 @@ class _Browser:
         place = self._place(sample)
         if place:
             write_picture(place, drawn)
+            self._index.add(place, drawn, _summary(sample))
         name = sample.path or f'sample {index}'
         print(f'{name}: {_summary(sample)}' + (f' -> {place}' if place else ''))
         for note in sample.notes:

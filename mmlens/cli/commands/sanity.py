@@ -33,6 +33,15 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = './output/sanity'
 
 
+EXAMPLES = (
+    ('mmlens sanity dog.jpg config.py checkpoint.pth', 'do the maps of its boxes change with the weights?'),
+    (
+        'mmlens sanity pictures config.py checkpoint.pth --methods evidencecam gradcam --draws 5',
+        'two methods, on a folder',
+    ),
+)
+
+
 def build_parser() -> Parser:
     """Build the parser of ``mmlens sanity``."""
     parser = Parser(
@@ -40,6 +49,7 @@ def build_parser() -> Parser:
         parameters={'layers': 'target_layers', 'picture': 'img', 'pictures': 'img'},
         description='Check that maps show what a network has learnt: draw its weights anew from the head down, and see '
         'whether the maps of the same boxes or classes change.',
+        examples=EXAMPLES,
     )
     add_picture(parser, kinds='picture')
     add_model(parser)
@@ -52,7 +62,9 @@ def build_parser() -> Parser:
     )
     group.add_argument('--target-layers', nargs='+', metavar='LAYER', help='layers, for all methods')
     add_fusion(group, 'that of each method')
-    group.add_argument('--score-thr', type=fraction, default=0.3, help='ignore boxes with a lower score (default: 0.3)')
+    group.add_argument(
+        '--score-thr', type=fraction, default=0.3, metavar='S', help='ignore boxes with a lower score (default: 0.3)'
+    )
     group.add_argument('--class', dest='classes', nargs='+', metavar='NAME', help='only boxes of these classes')
     group.add_argument(
         '--topk', type=positive_or_all, default=-1, metavar='K', help='the K boxes with the highest scores of a picture'
@@ -62,7 +74,9 @@ def build_parser() -> Parser:
         '--draws', type=positive, default=3, metavar='N', help='how often weights are drawn (default: 3)'
     )
     group.add_argument('--seed', type=rank, default=0, metavar='S', help='of the first draw (default: 0)')
-    group.add_argument('--out-dir', default=DEFAULT_FOLDER, help='folder for the results (default: %(default)s)')
+    group.add_argument(
+        '--out-dir', default=DEFAULT_FOLDER, metavar='DIR', help='folder for the results (default: %(default)s)'
+    )
     return parser
 
 

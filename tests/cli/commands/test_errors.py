@@ -1,5 +1,6 @@
 """`mmlens errors`: tables, sheets, broken pictures, Ctrl-C, and one sentence for whatever is wrong."""
 
+import html
 import json
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def test_tables_and_sheets(model, data, capfd, tmp_path):
     assert out.splitlines()[0].split()[:2] == ['type', 'errors']
     assert f'errors -> out: errors.csv, errors.json, {len(sheets)} sheets' in out
     assert (tmp_path / 'out' / 'errors.csv').read_text().count('\n') == len(told['errors']) + 1
+
+
+def test_sheets_have_an_index_and_their_maps_beside_them(model, data, capfd, tmp_path):
+    words = ['--worst', '1', '--type', 'class', 'background', '--score-thr', '0', '--save-maps']
+    assert main([*model, *data, *words]) == 0
+    told = json.loads((tmp_path / 'out' / 'errors.json').read_text())
+    drawn = [each for each in told['errors'] if each['sheet']]
+    page = html.unescape((tmp_path / 'out' / 'index.html').read_text())
+    assert drawn and all(f'href="{each["sheet"]}"' in page and each['sentence'] in page for each in drawn)
+    for each in drawn:
+        with np.load((tmp_path / 'out' / each['sheet']).with_suffix('.npz')) as saved:
+            assert str(saved['type']) == each['type'] and len(saved['titles'])
+            assert saved['values'].shape == saved['raw'].shape == (len(saved['titles']), *saved['picture'].shape[:2])
+            assert saved['counters'].shape == saved['values'].shape
 
 
 def test_without_sheets_no_map_is_made(model, data, capfd, tmp_path, monkeypatch):

@@ -95,3 +95,24 @@ def test_preview_model(model, pictures, capsys):
     assert main(['street.mp4', *model, '--preview-model']) == 0
     assert 'backbone.stage2' in capsys.readouterr().out
     assert not os.path.exists('output')
+
+
+def test_maps_are_saved_beside_the_drawing(model, pictures, capsys):
+    import mmlens
+
+    assert main(['pics/a.png', *model, '--target-layers', 'neck', '--save-maps']) == 0
+    saved = mmlens.load('output/a.npz')
+    assert saved.layers == ('neck',) and len(saved) == 3
+    assert main(['street.mp4', *model, '--save-maps']) == 2
+    assert '--save-maps works on pictures only' in capsys.readouterr().err
+
+
+def test_the_colour_map_can_be_chosen(model, pictures, capsys):
+    drawn = []
+    for number, name in enumerate(('viridis', 'bone')):
+        words = ['pics/a.png', *model, '--colormap', name, '--alpha', '1', '--out-file', f'{number}.png']
+        assert main(words) == 0
+        drawn.append(cv2.imread(f'{number}.png'))
+    assert drawn[0].shape == drawn[1].shape and (drawn[0] != drawn[1]).any()
+    assert main(['pics/a.png', *model, '--colormap', 'nothing']) == 2
+    assert "'nothing'" in capsys.readouterr().err

@@ -11,7 +11,8 @@ def test_a_sheet_and_an_animation_of_each_picture(drawings, tmp_path, capsys):
     out = tmp_path / 'out'
     assert main(['history', str(drawings), '--out-dir', str(out), '--milliseconds', '200']) == 0
     names = ['boxam_a', 'boxam_b', 'cam_a']
-    assert sorted(path.name for path in out.iterdir()) == sorted(f'{n}.{end}' for n in names for end in ('gif', 'png'))
+    drawn = sorted(f'{n}.{end}' for n in names for end in ('gif', 'png'))
+    assert sorted(path.name for path in out.iterdir()) == sorted([*drawn, 'index.html'])
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == f'boxam_a: 15 drawings, epoch 0 to epoch 28 -> {out}/boxam_a.png, {out}/boxam_a.gif'
     assert printed[2].startswith('cam_a: 2 drawings, iteration 0 to iteration 1000000 -> ')
@@ -63,7 +64,7 @@ def test_damaged_drawings_are_left_out_and_the_others_shown(drawings, tmp_path, 
         'boxam_b: 1 drawing, epoch 0 to epoch 0',
         'cam_a: 2 drawings, iteration 0 to iteration 1000000',
     ]
-    assert len(list(out.iterdir())) == 6
+    assert len(list(out.glob('*_*'))) == 6
     assert printed.err.splitlines() == [
         'mmlens: error: 2 of 19 drawings could not be read:',
         f'  Cannot read {cut}: it is not a picture, or it is damaged.',
