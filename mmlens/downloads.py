@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any, BinaryIO, Optional, Type
+from typing import Any, BinaryIO, Callable, Optional, Type
 
 from .errors import MmlensError
 from .files import write_atomically
@@ -24,6 +24,9 @@ MOST_SECONDS = 3600
 MOST_BYTES = 20 * 2**30
 
 _CHUNK = 2**20
+
+# Told how many bytes have come, and how many will, if that is known.
+Progress = Callable[[int, Optional[int]], object]
 
 
 def is_address(text: str) -> bool:
@@ -45,7 +48,16 @@ def cached_name(address: str) -> str:
     return f'{stem}-{hashlib.sha256(address.encode()).hexdigest()[:8]}{ending}'
 
 
-def download(address: str, target: Path, error: Type[MmlensError] = MmlensError) -> None:
+def weights_place(address: str) -> Path:
+    """Where the weights of an address are kept: in torch's own folder, ``$TORCH_HOME/hub/checkpoints``."""
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    home = Path(os.environ.get('TORCH_HOME') or cache / 'torch').expanduser()
+    return home / 'hub' / 'checkpoints' / cached_name(address)
+
+
+def download(
+    address: str, target: Path, error: Type[MmlensError] = MmlensError, progress: Optional[Progress] = None
+) -> None:
     """Download a file.
 
     Args:
@@ -53,6 +65,7 @@ def download(address: str, target: Path, error: Type[MmlensError] = MmlensError)
         target: Where the file appears once it has arrived whole: as long as the server said, and with the digits of
             its SHA-256 that OpenMMLab's and torch's weights have in their names (``name-1a2b3c4d.pth``).
         error: Raised when that is not so.
+        progress: Called after each part. Defaults to ``None``.
 
     Raises:
         MmlensError: With the address and what went wrong.
@@ -61,7 +74,7 @@ def download(address: str, target: Path, error: Type[MmlensError] = MmlensError)
     with write_atomically(target) as temporary:
         try:
             with _opener().open(_request(address), timeout=TIMEOUT) as answer, open(temporary, 'wb') as file:
-                digest = _copied(answer, file)
+                digest = _copied(answer, file, progress)
             _check_digits(address, digest)
         except (OSError, http.client.HTTPException, ValueError) as failure:
             raise error(f'{address} cannot be downloaded: {_why(failure)}.') from failure
@@ -80,7 +93,7 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def _copied(answer: Any, file: BinaryIO) -> str:
+def _copied(answer: Any, file: BinaryIO, progress: Optional[Progress] = None) -> str:
     """Copy an answer into a file; returns the SHA-256.
 
     Raises:
@@ -98,6 +111,8 @@ def _copied(answer: Any, file: BinaryIO) -> str:
         file.write(part)
         digest.update(part)
         copied += len(part)
+        if progress is not None:
+            progress(copied, expected)
         if copied > MOST_BYTES:
             raise ValueError(f'it has more than {MOST_BYTES:,} bytes')
         if time.monotonic() - begin > MOST_SECONDS:

@@ -93,3 +93,21 @@ def test_names():
     one, two = cached_name('http://h/one/ck.pth'), cached_name('http://h/two/ck.pth?token=secret')
     assert one != two and one.startswith('ck-') and one.endswith('.pth') and 'secret' not in two
     assert is_address('HTTPS://h/a') and not is_address('ftp://h/a') and not is_address('a.pth')
+
+
+def test_progress_is_told(server, tmp_path):
+    told = []
+    download(f'{server}/whole.pth', tmp_path / 'a.pth', progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+    download(f'{server}/unknown.pth', tmp_path / 'a.pth', progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (len(CONTENT), None)
+
+
+def test_weights_are_kept_where_torch_keeps_its_own(tmp_path, monkeypatch):
+    import torch
+
+    for variable, value in (('TORCH_HOME', str(tmp_path / 'a')), ('XDG_CACHE_HOME', str(tmp_path / 'b'))):
+        monkeypatch.delenv('TORCH_HOME', raising=False)
+        monkeypatch.setenv(variable, value)
+        place = downloads.weights_place('http://example.com/x-12345678.pth')
+        assert str(place.parent.parent) == torch.hub.get_dir() and place.name == 'x-12345678.pth'

@@ -13,7 +13,7 @@ from .arguments import read_cfg_options, words
 from .guard import quiet
 from .index import Index
 from .layer_table import print_layers
-from .model_files import check_model_files
+from .model_files import check_model_files, fetch_weights
 from .outputs import folder_of_results, plan_outputs
 from .pass_options import check_resume_place
 from .progress import Passes
@@ -36,6 +36,7 @@ def load(args: argparse.Namespace) -> Network:
             (``args.preview_model``).
     """
     check_model_files(args, trained=not getattr(args, 'preview_model', False))
+    fetch_weights(args)
     begin = time.perf_counter()
     with quiet():
         # First, because it prepares the import of mmengine and its relatives.

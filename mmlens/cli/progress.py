@@ -36,6 +36,23 @@ def progress_bar(number: int) -> Progress:
     )
 
 
+def download_bar() -> Progress:
+    """A progress bar of bytes on stderr; hidden with ``-q``, and where stderr is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn('{task.description}', markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=is_quiet() or not console.is_terminal,
+    )
+
+
 class Passes:
     """Shows the progress of the many passes over one picture, and ends them early on Ctrl-C.
 

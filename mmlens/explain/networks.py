@@ -10,6 +10,7 @@ from torch import nn
 
 from .. import compat
 from ..errors import MmlensError
+from ..model_names import find_model, is_name
 from ..models.classifier import Classifier
 from ..models.detector import Detector
 from ..models.families import as_network
@@ -33,10 +34,11 @@ def open_network(
     """Open a network of any family: load what a config describes, or take what is loaded.
 
     Args:
-        model: Config file, name inside an installed package (``mmdet::...``), or Config; a model that its
-            library's own function built; or what this function returned.
-        checkpoint: File or URL of the weights, for a config. Defaults to the config's ``load_from``; random
-            weights if there is neither. Weights that lie in an entry like ``'model'``, or whose names begin with a
+        model: Config file, name of a model of an installed package (``rtmdet_tiny_8xb32-300e_coco``), path inside one
+            (``mmdet::...``), or Config; a model that its library's own function built; or what this function returned.
+        checkpoint: File or URL of the weights, for a config. Defaults to those that the package names for a model that
+            was given by its name, which are downloaded once; else to the config's ``load_from``; random weights if
+            there is neither. Weights that lie in an entry like ``'model'``, or whose names begin with a
             prefix, are loaded where they fit entirely, with a note.
         device: Such as ``'cuda:0'``, for a config. Defaults to CUDA if there is any.
         cfg_options: Values of the config to override, by dotted keys.
@@ -64,7 +66,7 @@ def open_network(
     if not isinstance(model, (Network, nn.Module)):
         cfg = read_config(model, cfg_options)
         cfg = with_resize_only(cfg) if resize_only else cfg
-        weights = checkpoint or cfg.get('load_from')
+        weights = checkpoint or _weights_of_name(model, random_weights) or cfg.get('load_from')
         loaded = load_model(cfg, str(weights) if weights else None, device, random_weights)
         return as_network(loaded, family=family)
     if checkpoint or device or cfg_options or resize_only or random_weights is not None:
@@ -77,6 +79,11 @@ def open_network(
     if family in (None, model.family):
         return model
     return as_network(model.model, cfg=model.cfg, dataset_meta=model.dataset_meta, family=family)
+
+
+def _weights_of_name(model: Any, random_weights: Optional[bool]) -> Optional[str]:
+    named = isinstance(model, str) and not random_weights and is_name(model)
+    return find_model(model).weights if named else None
 
 
 def open_detector(model: NetworkLike, checkpoint: Optional[Union[str, Path]] = None, **options: Any) -> Detector:

@@ -17,6 +17,7 @@ from mmengine.utils import get_object_from_string
 from .. import compat
 from ..errors import ModelError, reason
 from ..files import check_is_file
+from ..model_names import find_model, is_name
 
 ENDINGS = ('.py', '.yaml', '.yml', '.json')
 # Whose classes a file of data may name by their full path, as configs that mmengine dumped do.
@@ -26,7 +27,7 @@ _reading = threading.RLock()
 
 
 def read_file(name: str) -> Config:
-    """Read a config by its path, or by its name in an installed package.
+    """Read a config by its path, by its name in an installed package, or by the name of a model of one.
 
     A Python config is a program, and runs. YAML and JSON, the file itself or one that it is based on, are data: tags
     that call Python, bases written in Python, and types that are functions or belong to other packages are refused.
@@ -34,6 +35,8 @@ def read_file(name: str) -> Config:
     Raises:
         ModelError: If there is none, or it cannot be read.
     """
+    if is_name(name):
+        name = find_model(name).config
     if '::' in name:
         package = name.split('::')[0]
         compat.require(package)

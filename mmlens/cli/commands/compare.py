@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
-from ...errors import MmlensError, count
+from ...errors import MmlensError, ModelError, count
 from ...files import write_atomically
+from ...model_names import find_model, is_name
 from ..arguments import (
     Parser,
     add_cfg_options,
@@ -26,7 +27,7 @@ from ..arguments import (
 )
 from ..guard import guarded, quiet
 from ..index import Index
-from ..model_files import check_model_files
+from ..model_files import check_model_files, fetch_weights
 from ..outputs import plan_outputs
 from ..run import Drawn, Picture, Run
 from ..sources import Source, find_sources
@@ -125,13 +126,13 @@ def _add_settings(parser: Parser) -> None:
 
 
 def read_words(args: argparse.Namespace) -> Words:
-    """Tell a second model from pictures: a config ends with .py, or names a file of a package (``mmdet::``).
+    """Tell a second model from pictures: a config ends with .py, or goes by a name in a package.
 
     Raises:
         MmlensError: If something is missing.
     """
     rest, second = list(args.rest), None
-    if rest and (rest[0].lower().endswith('.py') or '::' in rest[0]):
+    if rest and _is_config(rest[0]):
         if len(rest) < 2:
             raise MmlensError(f'Name the checkpoint of B after its config {rest[0]}.')
         second, rest = (rest[0], rest[1]), rest[2:]
@@ -147,6 +148,15 @@ def read_words(args: argparse.Namespace) -> Words:
             'setting of B such as --method-b or --layers-b.'
         )
     return Words((args.config, args.checkpoint), second, rest)
+
+
+def _is_config(word: str) -> bool:
+    if word.lower().endswith('.py') or '::' in word:
+        return True
+    try:
+        return is_name(word) and bool(find_model(word))
+    except ModelError:
+        return False
 
 
 def settings_b(args: argparse.Namespace) -> Dict[str, Any]:
@@ -198,7 +208,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         sources = _sources(words, file, args, Path(downloads))
         places = plan_outputs(sources, args.out_dir)
         for config, checkpoint in filter(None, (words.a, words.b)):
-            check_model_files(argparse.Namespace(**{**vars(args), 'config': config, 'checkpoint': checkpoint}))
+            side = argparse.Namespace(**{**vars(args), 'config': config, 'checkpoint': checkpoint})
+            check_model_files(side)
+            fetch_weights(side)
         options = dict(
             device=args.device,
             cfg_options=read_cfg_options(args.cfg_options),
