@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .explain.networks import load_classifier, load_detector, open_network
     from .explain.sanity import check_sanity
     from .failures import ErrorReport, find_errors
+    from .report import Report
     from .results.boxes import BoxExplanation, BoxMap
     from .results.classes import ClassExplanation, ClassMap
     from .results.comparison import BoxComparison, BoxPair
@@ -53,6 +54,7 @@ _HOME = {
     'Misses': 'results.misses',
     'MmlensError': 'errors',
     'Predicted': 'results.predicted',
+    'Report': 'report',
     'SampleSteps': 'results.samples',
     'Samples': 'samples',
     'SanityCheck': 'results.sanity',
@@ -78,7 +80,7 @@ _HOME = {
     'why_missed': 'explain.misses',
 }
 
-_LIGHT = ('errors', 'results')  # they need no torch
+_LIGHT = ('errors', 'report', 'results')  # they need no torch
 
 __all__ = [
     'BoxComparison',
@@ -97,6 +99,7 @@ __all__ = [
     'Misses',
     'MmlensError',
     'Predicted',
+    'Report',
     'SampleSteps',
     'Samples',
     'SanityCheck',

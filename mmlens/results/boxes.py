@@ -163,6 +163,11 @@ class BoxExplanation(Explanation[BoxMap], OfObjects):
         """
         return self.drawing(layout, **options).image
 
+    def _repr_html_(self) -> str:
+        from ..rendering.page import widget
+
+        return widget(self)
+
     def columns(self) -> Dict[str, Column]:
         """What :meth:`save` writes.
 

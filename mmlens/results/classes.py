@@ -131,6 +131,11 @@ class ClassExplanation(Explanation[ClassMap], OfClasses):
         """
         return self.drawing(**options).image
 
+    def _repr_html_(self) -> str:
+        from ..rendering.page import widget
+
+        return widget(self)
+
     def columns(self) -> Dict[str, Column]:
         """What :meth:`save` writes.
 

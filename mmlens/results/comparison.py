@@ -158,6 +158,11 @@ class BoxComparison(Explanation[BoxPair], Tabular):
         """
         return self.drawing(*args, **options).image
 
+    def _repr_html_(self) -> str:
+        from ..rendering.page import widget
+
+        return widget(self)
+
     def columns(self) -> Dict[str, Column]:
         """What :meth:`save` writes.
 

@@ -31,6 +31,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'pipelines',
         'processes',
         'rendering',
+        'report',
         'results',
         'samples',
         'schedules',
@@ -48,6 +49,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'rendering',
         'results',
     },
+    'report': {'errors', 'files', 'metrics', 'rendering', 'results', 'version'},
     'failures': {
         'attribution',
         'choices',
@@ -116,6 +118,7 @@ ONLY_WHEN_CALLED: Dict[str, Set[str]] = {
         'pipelines',
         'processes',
         'rendering',
+        'report',
         'results',
         'samples',
         'schedules',
@@ -127,7 +130,7 @@ ONLY_WHEN_CALLED: Dict[str, Set[str]] = {
 }
 # Room -> the rooms that only its annotations may name.
 ONLY_AS_TYPES: Dict[str, Set[str]] = {
-    'mmlens': {'attribution', 'errors', 'explain', 'failures', 'metrics', 'results', 'samples', 'schedules'},
+    'mmlens': {'attribution', 'errors', 'explain', 'failures', 'metrics', 'report', 'results', 'samples', 'schedules'},
     'cli': {'attribution'},
     'rendering': {'results'},
 }
@@ -136,6 +139,7 @@ MAY_NOT_IMPORT = {
     'attribution': OPENMMLAB | {'cv2', 'matplotlib'},
     'metrics': OPENMMLAB | {'torch', 'pytorch_grad_cam', 'matplotlib'},
     'results': OPENMMLAB | {'torch', 'pytorch_grad_cam', 'cv2', 'matplotlib'},
+    'report': OPENMMLAB | {'torch', 'pytorch_grad_cam', 'matplotlib'},
     'rendering': OPENMMLAB - {'mmengine'} | {'pytorch_grad_cam'},
     'pipelines': {'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'torch'},
     'cli': {'torch', 'mmcv', 'mmdet', 'mmyolo', 'mmpretrain', 'pytorch_grad_cam'},

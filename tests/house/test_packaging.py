@@ -31,6 +31,8 @@ def test_a_wheel_carries_configs_demo_tools_and_model_index(source, wheel):
     modules = {str(path.relative_to(source)) for path in (source / 'mmlens').rglob('*.py')}
     assert {name for name in names if name.endswith('.py') and '/.mim/' not in name} == modules
     assert 'mmlens/py.typed' in names
+    assets = {str(p.relative_to(source)) for p in (source / 'mmlens/rendering/page/assets').iterdir()}
+    assert len(assets) > 5 and assets <= names
     assert not (source / 'mmlens' / '.mim').exists()
 
 

@@ -44,6 +44,12 @@ def test_results_need_numpy_alone():
     assert not loaded & (OPENMMLAB | {'torch', 'cv2', 'matplotlib', 'pytorch_grad_cam', 'mmlens.rendering'})
 
 
+def test_a_report_of_saved_results_needs_no_network():
+    loaded = loaded_after(all_modules_of('report'))
+    assert 'cv2' in loaded
+    assert not loaded & (OPENMMLAB | {'torch', 'matplotlib', 'pytorch_grad_cam', 'scipy', 'jinja2'})
+
+
 def test_metrics_need_no_network():
     loaded = loaded_after(all_modules_of('metrics'))
     assert 'cv2' in loaded
