@@ -108,10 +108,11 @@ class _Encoder:
 
     def map(self, each: Any, method: str, rooted: bool, name: str) -> Record:
         """The map of a box or class, and what speaks against it."""
-        low, peak = range_of(each.raw, each.normalised)
+        values = each.normalised  # maps may be made anew each time they are asked for
+        low, peak = range_of(each.raw, values)
         record: Record = dict(
             method=method,
-            data=self._bytes(each.normalised, rooted),
+            data=self._bytes(values, rooted),
             rooted=rooted,
             low=_short(low),
             peak=_short(peak),
