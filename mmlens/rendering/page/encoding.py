@@ -12,7 +12,8 @@ import numpy as np
 from ..colours import colormap_table
 from ..look import Look, finite
 
-COLORMAPS = ('plasma', 'viridis', 'inferno', 'magma', 'cividis', 'turbo', 'jet')  # that a page offers, besides the results' own
+# What a page offers besides the results' own.
+COLORMAPS = ('plasma', 'viridis', 'inferno', 'magma', 'cividis', 'turbo', 'jet')
 
 # Bytes: of all pictures of a page together, and the least and most of each; the same of maps, of one box a picture.
 _PICTURES, _MAPS = (7_300_000, 24_000, 300_000), (640_000, 1_500, 60_000)
