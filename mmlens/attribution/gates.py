@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from .functions import functions_of
+
 _GATED = {F.silu, F.gelu, F.mish, F.hardswish}
-_SIGMOIDS = {torch.sigmoid, Tensor.sigmoid}
+_SIGMOIDS = functions_of('sigmoid')
 _PRODUCTS = {torch.mul, Tensor.mul, Tensor.__mul__, Tensor.mul_, Tensor.__imul__}
 # Inputs closer to 0 have the gate that this one has.
 _NEAR_ZERO = 1e-6

@@ -10,24 +10,14 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
 from .class_scores import ClassScores
+from .functions import functions_of
 from .windows import WINDOWED, any_nonzero
 
-_DETACH = {torch.detach, Tensor.detach, Tensor.detach_, Tensor.data.__get__}  # type: ignore[attr-defined]
-_VIEWS = {
-    torch.unbind,
-    Tensor.unbind,
-    torch.split,
-    Tensor.split,
-    torch.split_with_sizes,
-    Tensor.split_with_sizes,
-    torch.chunk,
-    Tensor.chunk,
-    torch.tensor_split,
-    Tensor.tensor_split,
-}
+_DETACH = functions_of('detach') | {Tensor.detach_, Tensor.data.__get__}  # type: ignore[attr-defined]
+_VIEWS = functions_of('unbind', 'split', 'split_with_sizes', 'chunk', 'tensor_split')
 _LEAVE_TORCH = {Tensor.numpy, Tensor.__array__, Tensor.tolist, Tensor.item, Tensor.__float__, Tensor.__int__}
 _JOINS = {torch.cat, torch.concat, torch.concatenate, torch.stack}
-_ROOTS = {torch.sqrt, Tensor.sqrt, Tensor.sqrt_, torch.pow, Tensor.pow, Tensor.pow_, Tensor.__pow__, Tensor.__ipow__}
+_ROOTS = functions_of('sqrt', 'pow') | {Tensor.sqrt_, Tensor.pow_, Tensor.__pow__, Tensor.__ipow__}
 _HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS | _ROOTS | {Tensor.__deepcopy__} | set(WINDOWED)
 
 

@@ -6,33 +6,29 @@ of these values move with the mask that came of them: through indexing, reshapin
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
 
+from .functions import functions_of
 from .graph import live_graph
 
 NOWHERE = -1  # in place of a position: a cell that came of no comparison
 
 
-def _both(*names: str) -> Set[Callable]:
-    owners = (torch, Tensor)
-    return {getattr(owner, name) for owner in owners for name in names if hasattr(owner, name)}
-
-
-_COMPARISONS = _both('gt', 'ge') | {Tensor.__gt__, Tensor.__ge__}
+_COMPARISONS = functions_of('gt', 'ge') | {Tensor.__gt__, Tensor.__ge__}
 # What changes the type of a mask, or its memory, and leaves every cell where it is.
-_KEEP = _both('clone', 'detach') | {
+_KEEP = functions_of('clone', 'detach') | {
     getattr(Tensor, name)
     for name in ('to', 'bool', 'float', 'byte', 'int', 'long', 'type', 'type_as', 'contiguous', 'cpu', 'cuda')
 }
 # What moves cells, or picks some.
-_MOVE = {Tensor.__getitem__} | _both(
+_MOVE = {Tensor.__getitem__} | functions_of(
     'reshape', 'view', 'flatten', 'squeeze', 'unsqueeze', 'permute', 'transpose', 'flip', 'index_select', 'unbind',
     'split', 'chunk', 'expand',
 )  # fmt: skip
-_JOIN = _both('cat', 'stack')
+_JOIN = functions_of('cat', 'stack')
 _HANDLED = _COMPARISONS | _KEEP | _MOVE | _JOIN | {Tensor.__setitem__}
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..attribution.class_scores import SIGMOIDS, SIGMOIDS_IN_PLACE, SOFTMAXES
+from ..attribution.functions import functions_of
 from .post_processing import settings_of
 
 _ALL = 10**9
@@ -39,8 +40,8 @@ NMS = 'nms'
 EVERYTHING = (*_LIFTED, NMS)
 _NMS = {'type': 'nms', 'iou_threshold': _OFF, 'class_agnostic': True, 'split_thr': _ALL}
 
-_TOPK = {torch.topk, Tensor.topk}
-_ABOVE = {getattr(owner, name) for owner in (torch, Tensor) for name in ('gt', 'ge')} | {Tensor.__gt__, Tensor.__ge__}
+_TOPK = functions_of('topk')
+_ABOVE = functions_of('gt', 'ge') | {Tensor.__gt__, Tensor.__ge__}
 
 # Boxes (N, 4) as NMS sees them, and their scores -> the indices of those worth keeping.
 Nearest = Callable[[Tensor, Tensor], Tensor]

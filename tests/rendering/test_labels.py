@@ -138,9 +138,7 @@ def test_a_tag_rather_covers_the_cold_part_of_another_map() -> None:
     assert placement.tags[1, 1] - placement.picture[1] >= 120
 
 
-@pytest.mark.parametrize(
-    ('size', 'to'), [((300, 512), (300, 512)), ((1025, 2), (342, 1)), ((3000, 4000), (375, 500))]
-)
+@pytest.mark.parametrize(('size', 'to'), [((300, 512), (300, 512)), ((1025, 2), (342, 1)), ((3000, 4000), (375, 500))])
 def test_maps_of_large_pictures_are_as_coarse_as_labels_can_do_with(size: Tuple[int, int], to: Tuple[int, int]) -> None:
     assert coarser(np.ones(size, np.float32)).shape == to
 

@@ -11,18 +11,15 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from ..functions import functions_of
 from ..trees import map_tensors
 
 _COMPARISONS = ('gt', 'ge', 'lt', 'le', 'eq', 'ne')
 
 
-def _both(*names: str) -> set:
-    return {getattr(owner, name) for owner in (torch, Tensor) for name in names}
-
-
-_MASKS = _both(*_COMPARISONS) | {getattr(Tensor, f'__{name}__') for name in _COMPARISONS}
-_WITH_VALUES = _both('topk', 'sort', 'max', 'min', 'kthvalue')
-_INDICES = _both('argmax', 'argmin', 'argsort', 'nonzero')
+_MASKS = functions_of(*_COMPARISONS) | {getattr(Tensor, f'__{name}__') for name in _COMPARISONS}
+_WITH_VALUES = functions_of('topk', 'sort', 'max', 'min', 'kthvalue')
+_INDICES = functions_of('argmax', 'argmin', 'argsort', 'nonzero')
 
 
 class Diverged(Exception):
