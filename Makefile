@@ -7,9 +7,11 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 
 VENV = .venv
 VENV_OPENMMLAB = .venv-openmmlab
+VENV_DOCS = .venv-docs
 # A stamp is written when a set-up has ended, never before: an interrupted one is begun anew.
 READY = $(VENV)/.ready-$(VERSION)
 READY_OPENMMLAB = $(VENV_OPENMMLAB)/.ready-$(VERSION)
+READY_DOCS = $(VENV_DOCS)/.ready-$(VERSION)
 
 # What `make demo` looks at; DEMO_PICTURES=... takes pictures of your own.
 SHAPES = projects/shapes
@@ -33,7 +35,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 supported = @case ' $(1) ' in *' $(VERSION) '*) ;; *) echo "The pinned packages need one of Python $(1), and \
 $(or $(PYTHON),python3) is $(or $(VERSION),not there): say which to take, as in make PYTHON=/usr/bin/python3.11." >&2; exit 1 ;; esac
 
-.PHONY: help demo test test-openmmlab memory lint format clean
+.PHONY: help demo test test-openmmlab docs wheel-check dist memory lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -57,6 +59,20 @@ test: lint $(READY)  ## Lint, check types and run the tests on the default famil
 test-openmmlab: $(READY_OPENMMLAB)  ## Run the same tests on the original packages (PYTHON=python3.8 to 3.11)
 	OMP_NUM_THREADS=1 $(VENV_OPENMMLAB)/bin/python $(PYTEST)
 
+docs: $(READY_DOCS)  ## Build the website into output/site; links that lead nowhere are errors
+	$(VENV_DOCS)/bin/python dev/docs_site.py
+	NO_MKDOCS_2_WARNING=1 $(VENV_DOCS)/bin/mkdocs build --quiet --strict
+	@echo 'The website: output/site/index.html'
+
+wheel-check:  ## Install the wheel into a fresh environment and run commands there (FAMILY=openmmlab for the other one)
+	$(call supported,3.8 3.9 3.10 3.11 3.12)
+	OMP_NUM_THREADS=1 $(PYTHON) dev/wheel_check.py --family $(or $(FAMILY),onedl)
+
+dist: $(READY)  ## Build what is uploaded to a package index, into dist
+	@! grep -q "^REPOSITORY = .*\.example/" setup.py || \
+	{ echo 'setup.py does not know yet where the project is published: set REPOSITORY, or every link there leads nowhere.' >&2; exit 1; }
+	$(VENV)/bin/python -c 'import setuptools.build_meta as build; build.build_sdist("dist"); build.build_wheel("dist")'
+
 memory: $(READY)  ## Measure whether many boxes or pictures take more memory than few (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_boxes.py
 	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_curve.py
@@ -71,7 +87,7 @@ format: $(READY)  ## Put style and format right
 	$(VENV)/bin/ruff format .
 
 clean:  ## Remove the environments and everything that was built or drawn
-	rm -rf $(VENV) $(VENV_OPENMMLAB) output build dist *.egg-info mmlens/.mim
+	rm -rf $(VENV) $(VENV_OPENMMLAB) $(VENV_DOCS) output build dist *.egg-info mmlens/.mim
 	rm -rf .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -91,6 +107,12 @@ $(VENV_OPENMMLAB)/.packages-$(VERSION): requirements/openmmlab.txt requirements/
 	@echo 'Setting up $(VENV_OPENMMLAB) with Python $(VERSION): some 3 GB to download the first time, minutes to install'
 	$(PYTHON) -m venv --clear $(VENV_OPENMMLAB)
 	$(VENV_OPENMMLAB)/bin/python $(PIP_INSTALL) -r requirements/openmmlab.txt -r requirements/dev.txt
+	@touch $@
+
+$(READY_DOCS): requirements/docs.txt
+	$(call supported,3.10 3.11 3.12 3.13)
+	$(PYTHON) -m venv --clear $(VENV_DOCS)
+	$(VENV_DOCS)/bin/python $(PIP_INSTALL) -r requirements/docs.txt
 	@touch $@
 
 # setuptools is among the pinned packages: the build needs no environment of its own.

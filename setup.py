@@ -1,6 +1,7 @@
 """Build and install mmlens; what users install beside it is chosen by an extra."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -8,8 +9,12 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
-# Files that OpenMMLab's tools look for under `<package>/.mim`.
-MIM_DATA = ('configs', 'demo', 'tools', 'model-index.yml')
+# Where the project is published, in this one place. It has no address yet, and this one leads nowhere: `make dist`
+# builds nothing for a package index until it is another.
+REPOSITORY = 'https://mmlens.example/mmlens'
+# Files that `mim run` and mmengine look for under `<package>/.mim`. No model-index.yml: `mim search` and `mim download`
+# would offer models whose weights have no address to be fetched from.
+MIM_DATA = ('configs', 'demo', 'tools')
 
 # The two families of OpenMMLab's packages install the same import names, and pip lets one overwrite the other
 # silently: mmlens requires neither, nor torch. Whoever has a working environment installs mmlens without an extra.
@@ -86,18 +91,34 @@ def _version():
     return scope['__version__']
 
 
-def _readme():
+def _long_description():
+    """The README with addresses in full: a package index shows it without the files that it links to."""
     path = HERE / 'README.md'
-    return path.read_text(encoding='utf-8') if path.exists() else ''
+    text = path.read_text(encoding='utf-8') if path.exists() else ''
+    return re.sub(r'(!?)(\[[^\]]*\]\()([^)\s]+)(?=\))', _in_full, text)
+
+
+def _in_full(link):
+    picture, words, target = link.groups()
+    if re.match(r'[a-z]+:', target):
+        return link.group()
+    file, mark, anchor = target.partition('#')
+    return f'{picture}{words}{REPOSITORY}/{"raw" if picture else "blob"}/main/{file or "README.md"}{mark}{anchor}'
 
 
 setup(
     name='mmlens',
     version=_version(),
     description='See why an OpenMMLab detector drew each box: feature maps and per-box class activation maps',
-    long_description=_readme(),
+    long_description=_long_description(),
     long_description_content_type='text/markdown',
     author='The mmlens contributors',
+    url=REPOSITORY,
+    project_urls={
+        'Documentation': f'{REPOSITORY}/tree/main/docs',
+        'Changes': f'{REPOSITORY}/blob/main/CHANGELOG.md',
+        'Issues': f'{REPOSITORY}/issues',
+    },
     license='Apache-2.0',
     keywords='computer vision, object detection, explainability, CAM, OpenMMLab, mmdetection, mmyolo',
     classifiers=[

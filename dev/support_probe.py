@@ -82,7 +82,7 @@ def probe(entry: Entry) -> Row:
     started = time.perf_counter()
     found = mmlens.explain_boxes(detector, picture, score_thr=0.0, topk=BOXES)
     row.seconds = round(time.perf_counter() - started, 1)
-    row.layer = ', '.join(found.layers)
+    row.layer = ', '.join(f'`{layer}`' for layer in found.layers)
     changed = [name for name, value in fingerprint(detector.model).items() if value != before[name]]
     row.unchanged = not changed
     row.same = same_detections(found, expected)

@@ -50,7 +50,7 @@ def test_a_probe_of_a_detector_that_works(tools, yolox_config):
     _, probe = tools
     found = probe.probe(probe.Entry('tiny', yolox_config))
     assert found.works, found
-    assert found.layer.endswith(', neck') and found.remark == ''
+    assert found.layer.endswith(', `neck`') and found.remark == ''
     assert found.seconds >= 0
 
 

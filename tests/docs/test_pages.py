@@ -19,7 +19,12 @@ from mmlens.cli.commands import boxam, cam, compare, errors, evaluate, featmap, 
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, PICTURES = ROOT / 'docs', ROOT / 'docs' / 'pictures'
-PAGES = [ROOT / 'README.md', *sorted(DOCS.glob('*.md')), ROOT / 'projects' / 'own_method' / 'README.md']
+PAGES = [
+    ROOT / 'README.md',
+    ROOT / 'README.zh-CN.md',
+    *sorted(DOCS.glob('*.md')),
+    ROOT / 'projects' / 'own_method' / 'README.md',
+]
 OURS = [page for page in PAGES if page.name != 'installation.md']  # that one is full of pip's options
 
 

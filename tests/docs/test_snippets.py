@@ -19,7 +19,12 @@ from mmlens.cli.arguments import parse
 from mmlens.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')), ROOT / 'projects' / 'own_method' / 'README.md']
+PAGES = [
+    ROOT / 'README.md',
+    ROOT / 'README.zh-CN.md',
+    *sorted((ROOT / 'docs').glob('*.md')),
+    ROOT / 'projects' / 'own_method' / 'README.md',
+]
 SHAPES = ROOT / 'projects' / 'shapes'
 # What this machine may not have: then the command is only parsed.
 NEEDS_MORE = ('cuda', '--show', 'http')
