@@ -41,6 +41,8 @@ EXTRAS = {
         'numpy<2',
         'setuptools<81',  # mmengine 0.10 imports pkg_resources
     ],
+    'video': ['imageio-ffmpeg>=0.4.9'],
+    'completion': ['shtab>=1.6'],
     'dev': ['pytest>=8', 'pytest-timeout>=2.3', 'ruff>=0.17', 'mypy>=2.4', 'tensorboard>=2.14'],
 }
 

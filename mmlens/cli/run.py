@@ -180,6 +180,8 @@ class Run:
                 boxes += drawn.boxes
                 notes.update(dict.fromkeys(drawn.notes))
                 bar.advance(task)
+            if writer and writer.note:
+                notes[writer.note] = None
         return Drawn(drawn.picture, f'{count(frames, "frame")}, {count(boxes, "box")}', notes=list(notes), boxes=boxes)
 
 

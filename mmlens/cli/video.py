@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Iterator, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Iterator, Optional, Tuple, Type
 
-from ..errors import OutputError, PictureError
+from ..errors import PictureError
+from .video_codecs import Encoder, open_encoder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,9 +57,9 @@ class VideoReader:
 
 
 class VideoWriter:
-    """Writes an MPEG-4 video; leaving the block closes the file properly, even after an error.
+    """Writes an .mp4 video; leaving the block closes the file properly, even after an error.
 
-    MPEG-4 needs even sizes: OpenCV cuts off an odd last row or column.
+    Its codecs need even sizes: an odd last row or column is cut off.
 
     Args:
         path: The file; it has to end with ``.mp4``.
@@ -71,7 +72,7 @@ class VideoWriter:
 
     def __init__(self, path: str, rate: float, size: Optional[Tuple[int, int]] = None) -> None:
         self._path, self._rate, self._size = path, rate, size
-        self._writer: Any = None
+        self._encoder: Optional[Encoder] = None
         self.frames = 0
 
     def __enter__(self) -> VideoWriter:
@@ -80,8 +81,8 @@ class VideoWriter:
     def __exit__(
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        if self._writer:
-            self._writer.release()
+        if self._encoder:
+            self._encoder.close()
 
     def write(self, frame: np.ndarray) -> None:
         """Append a frame; one of a different size is scaled to fit and padded with white.
@@ -94,20 +95,22 @@ class VideoWriter:
         """
         from ..rendering import fit_canvas
 
-        if self._writer is None or self._size is None:
+        if self._encoder is None or self._size is None:
             self._size = self._size or (frame.shape[1], frame.shape[0])
-            self._writer = self._open(self._size)
+            self._encoder = open_encoder(self._path, self._rate, _even(self._size))
         if (frame.shape[1], frame.shape[0]) != self._size:
-            # OpenCV silently drops frames of another size.
+            # Encoders refuse frames of another size, or drop them silently.
             frame = fit_canvas(frame, self._size)
-        self._writer.write(frame)
+        width, height = _even(self._size)
+        self._encoder.write(frame[:height, :width])
         self.frames += 1
 
-    def _open(self, size: Tuple[int, int]) -> Any:
-        import cv2
+    @property
+    def note(self) -> str:
+        """What the user should know about the file; empty if nothing, or before the first frame."""
+        return self._encoder.note if self._encoder else ''
 
-        # Every prebuilt OpenCV can write MPEG-4.
-        writer = cv2.VideoWriter(self._path, cv2.VideoWriter.fourcc(*'mp4v'), self._rate, size)
-        if not writer.isOpened():
-            raise OutputError(f'A video of {size[0]} x {size[1]} pixels cannot be written as .mp4.')
-        return writer
+
+def _even(size: Tuple[int, int]) -> Tuple[int, int]:
+    """A size without an odd last row or column, unless nothing else is there."""
+    return max(size[0] // 2 * 2, 1), max(size[1] // 2 * 2, 1)
