@@ -70,6 +70,27 @@ def find_model(name: str) -> NamedModel:
     raise ModelError(f"There is no config file or model '{name}'{_instead(wanted, packages)}.")
 
 
+def config_path(config: str) -> Path:
+    """The file of a config: a path, a path inside an installed package, or the name of a model.
+
+    Raises:
+        ModelError: If there is none.
+    """
+    if is_name(config):
+        config = find_model(config).config
+    package, inside, path = config.partition('::')
+    if not inside:
+        file = Path(config)
+    else:
+        folder = _folder(package)
+        if folder is None:
+            raise ModelError(f'No package {package} with configs is installed, which {config} is to lie in.')
+        file = folder / 'configs' / (path if path.endswith(_ENDINGS) else f'{path}.py')
+    if not file.is_file():
+        raise ModelError(f'No config file {config}: check the path.')
+    return file
+
+
 def weights_of(config: str) -> Optional[str]:
     """The address of the weights of a config inside a package (``mmdet::...``); ``None`` if there is not one."""
     package, _, path = config.partition('::')

@@ -23,6 +23,8 @@ COMMANDS = {
     'lr': 'draw the learning rate, momentum or weight decay over a training run',
     'history': 'show how the drawings of the training hooks changed over a training run',
     'layers': 'list the layers of a model by the names that --target-layers takes',
+    'info': 'show what is installed, which families work, and what a config would import',
+    'completion': 'print the script that completes commands and options in a shell',
 }
 
 
