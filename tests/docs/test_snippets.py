@@ -27,7 +27,7 @@ PAGES = [
 ]
 SHAPES = ROOT / 'projects' / 'shapes'
 # What this machine may not have: then the command is only parsed.
-NEEDS_MORE = ('cuda', '--show', 'http')
+NEEDS_MORE = ('cuda', '--show', 'http', 'completion')
 
 
 @dataclass
@@ -102,7 +102,7 @@ def test_python_examples_run_one_after_the_other(page, workplace, capsys):
 
 @pytest.mark.parametrize('line', RUN)
 def test_commands_of_mmlens_run(line, workplace, capsys):
-    words = shlex.split(line, comments=True)
+    words = shlex.split(line.partition(' > ')[0], comments=True)
     if words[0].startswith('PYTHONPATH='):
         sys.path.insert(0, words.pop(0).partition('=')[2])
     arguments = words[1:]
@@ -113,7 +113,7 @@ def test_commands_of_mmlens_run(line, workplace, capsys):
     printed = capsys.readouterr().out
     for shown in output_shown_for(line):
         assert shown in printed
-    writes = arguments[0] != 'layers' and not {'--preview-model', '--dry-run'} & set(arguments)
+    writes = arguments[0] not in ('layers', 'info') and not {'--preview-model', '--dry-run'} & set(arguments)
     assert any((workplace / 'output').glob('*')) == writes
 
 
