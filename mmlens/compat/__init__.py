@@ -15,6 +15,7 @@ from mmlens.compat import (
     mmengine_metafiles,
     mmengine_names,
     mmpose_xtcocotools,
+    silence,
 )
 from mmlens.compat.checkpoint import CheckpointError, load_checkpoint
 from mmlens.compat.dependencies import ALWAYS, PROVIDERS, DependencyError, name_missing, require, versions
@@ -32,6 +33,7 @@ def prepare(*names: str) -> None:
     Raises:
         DependencyError: A package is missing or half-installed; the message says what to install.
     """
+    silence.install()
     mmcv_ops.install()
     mmcv_soft_nms.install()
     mmcv_version.install()

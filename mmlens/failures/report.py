@@ -15,6 +15,7 @@ from ..evaluation import Case
 from ..files import write_atomically
 from ..metrics import ErrorCosts
 from ..models.detector import Detector
+from ..results.exports import Table, Tabular
 from .explained import ExplainedFailure
 from .explaining import explain_failure
 from .failure import Failure
@@ -26,7 +27,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class ErrorReport:
+class ErrorReport(Tabular):
     """The errors of a detector on annotated pictures.
 
     Attributes:
@@ -59,7 +60,9 @@ class ErrorReport:
         self.score_thr: float = others.get('score_thr', 0.0)
 
     def __repr__(self) -> str:
-        return f'<ErrorReport: {count(len(self.failures), "error")} on {count(self.pictures, "picture")}>'
+        kinds = ', '.join(f'{number:,} {kind}' for kind, number in self.counts.items() if number)
+        errors = count(len(self.failures), 'error') + (f' ({kinds})' if kinds else '')
+        return f'<ErrorReport: {errors} on {count(self.pictures, "picture")}>'
 
     def __len__(self) -> int:
         return len(self.failures)
@@ -114,6 +117,11 @@ class ErrorReport:
             lines.append(f'{kind:<16}{number:>8,}{share:>8}{cost:>16.2f}')
         lines.append(f'mAP50 {self.costs.mean_ap:.2f}, of detections that score {self.score_thr:g} or more')
         return '\n'.join(lines)
+
+    def table(self) -> Table:
+        """See :class:`~mmlens.results.exports.Tabular`: the columns of ``errors.csv``, the worst first."""
+        rows = [_row(each) for each in self.worst()]
+        return {name: [row[number] for row in rows] for number, name in enumerate(_COLUMNS)}
 
     def write(self, folder: Union[str, Path]) -> None:
         """Write all errors to ``errors.csv`` and, with counts and costs, to ``errors.json``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Iterable, List, Optional, Tuple, Union
 
 import cv2
@@ -51,7 +51,7 @@ class Drawing:
         places: What lies where; of nested places the outer one comes first.
     """
 
-    image: np.ndarray
+    image: np.ndarray = field(repr=False)
     places: Tuple[Place, ...] = ()
 
     def of_kind(self, *kinds: str) -> List[Place]:

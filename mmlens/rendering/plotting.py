@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
 from ..errors import MmlensError, MmlensWarning
 
@@ -67,20 +67,26 @@ def show_picture(picture: np.ndarray, title: str) -> None:
         picture: Shape (H, W, 3), uint8, BGR.
         title: Of the window.
     """
-    if in_notebook():
-        from IPython.display import Image, display
+    if not in_notebook():
+        return show_axes(lambda: plot_picture(picture), title)
+    from IPython.display import Image, display
 
-        from .drawing import Drawing
+    from .drawing import Drawing
 
-        return display(Image(Drawing(picture).png()))
-    if can_show():
-        show_axes(plot_picture(picture), title)
+    display(Image(Drawing(picture).png()))
 
 
-def show_axes(ax: Axes, title: str) -> None:
-    """Open the window of axes in pyplot; returns when it is closed, unless pyplot is interactive."""
-    pyplot = _pyplot()
-    manager = ax.figure.canvas.manager
+def show_axes(plot: Callable[[], Axes], title: str) -> None:
+    """Show what is plotted into new axes of pyplot; where that is impossible, warn in a sentence.
+
+    Args:
+        plot: Draws, and returns the axes.
+        title: Of the window. The call returns when that is closed, unless pyplot is interactive.
+    """
+    if not in_notebook() and not can_show():
+        return
+    ax, pyplot = plot(), _pyplot()
+    manager = getattr(ax.figure.canvas, 'manager', None)
     if manager is not None:
         manager.set_window_title(title)
     pyplot.show()
@@ -97,9 +103,17 @@ def can_show() -> bool:
     warnings.warn(
         f'{why}: use `plot()` to draw into a figure, or write the picture that `draw()` returns.',
         MmlensWarning,
-        stacklevel=4,
+        stacklevel=_levels_to_the_user(),
     )
     return False
+
+
+def _levels_to_the_user() -> int:
+    """How far above the caller the code lies that is not mmlens's own."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get('__name__')).startswith('mmlens.'):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _has_display() -> bool:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Optional, Tuple, Union
+from typing import Any, Optional, Tuple, Union
 
 import numpy as np
 
+from ..errors import count
 from ..files import write_atomically
+from ..results.explanation import in_brackets
+from ..results.exports import Table, Tabular
+
+_SIZE = (7, 4)  # of a figure, in inches
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Curve:
     """The values of a setting over a run, and the parameters they apply to.
 
@@ -28,9 +34,12 @@ class Curve:
     tensors: int
     parameters: int
 
+    def __repr__(self) -> str:
+        return f'<Curve of {self.label}: {self.values[0]:.4g} at first, {self.values[-1]:.4g} at last>'
 
-@dataclass(frozen=True)
-class Schedule:
+
+@dataclass(frozen=True, repr=False)
+class Schedule(Tabular):
     """How a setting changes over a training run.
 
     Attributes:
@@ -57,6 +66,10 @@ class Schedule:
     batch_size: int
     ngpus: int
     notes: Tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        curves = f'{count(len(self.curves), "curve")}{in_brackets([curve.label for curve in self.curves])}'
+        return f'<Schedule of {self.param}: {curves} over {count(self.total, "iteration")}>'
 
     @property
     def every_iteration(self) -> bool:
@@ -92,13 +105,66 @@ class Schedule:
             ValueError: If ``by='epoch'`` and the length of an epoch is unknown.
             OutputError: If the file cannot be written.
         """
-        places = self.epoch_starts() if by == 'epoch' else np.arange(len(self.iterations))
-        columns = [self.iterations[places].tolist(), *(curve.values[places].tolist() for curve in self.curves)]
-        head = ['iteration', *(f'{self.param}: {curve.label}' for curve in self.curves)]
-        if self.epoch_length is not None:
-            columns.insert(0, (self.iterations[places] // self.epoch_length).tolist())
-            head.insert(0, 'epoch')
+        columns = self.table(by)
         with write_atomically(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
             writer = csv.writer(file)
-            writer.writerow(head)
-            writer.writerows(zip(*columns))
+            writer.writerow(columns)
+            writer.writerows(zip(*(values.tolist() for values in columns.values())))
+
+    def table(self, by: str = 'iter') -> Table:
+        """See :class:`~mmlens.results.exports.Tabular`.
+
+        Args:
+            by: See :meth:`save`.
+
+        Returns:
+            ``epoch``, if the length of an epoch is known, ``iteration``, and the values of each curve.
+
+        Raises:
+            ValueError: If ``by='epoch'`` and the length of an epoch is unknown.
+        """
+        places = self.epoch_starts() if by == 'epoch' else np.arange(len(self.iterations))
+        iterations = self.iterations[places]
+        epochs = {} if self.epoch_length is None else {'epoch': iterations // self.epoch_length}
+        values = {f'{self.param}: {curve.label}': curve.values[places] for curve in self.curves}
+        return {**epochs, 'iteration': iterations, **values}
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the curves into axes of matplotlib, over the iterations.
+
+        Args:
+            ax: ``matplotlib.axes.Axes``. Defaults to new ones.
+
+        Returns:
+            The axes.
+
+        Raises:
+            MmlensError: If matplotlib is not installed.
+        """
+        from ..rendering.plotting import new_axes
+
+        ax = new_axes(_SIZE) if ax is None else ax
+        for curve in self.curves:
+            ax.plot(self.iterations, curve.values, label=curve.label)
+        ax.set_xlabel('iteration')
+        ax.set_ylabel(self.param)
+        if len(self.curves) > 1:
+            ax.legend()
+        return ax
+
+    def show(self) -> None:
+        """Show the curves: in a notebook below the cell, else in a window of matplotlib, until it is closed.
+
+        Where there is no display, a warning says what to do instead.
+        """
+        from ..rendering.plotting import show_axes
+
+        show_axes(self.plot, repr(self).strip('<>'))
+
+    def _repr_png_(self) -> bytes:
+        from matplotlib.figure import Figure
+
+        figure, file = Figure(figsize=_SIZE, layout='constrained'), BytesIO()
+        self.plot(figure.add_subplot())
+        figure.savefig(file, format='png')
+        return file.getvalue()

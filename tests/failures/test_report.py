@@ -46,7 +46,7 @@ def test_the_table(report):
     assert lines[0].split() == ['type', 'errors', 'share', 'cost', 'in', 'mAP50']
     assert lines[5].split() == ['background', '2', '50%', '3.00']
     assert lines[-1] == 'mAP50 50.00, of detections that score 0.3 or more'
-    assert repr(report) == '<ErrorReport: 4 errors on 2 pictures>' and len(report) == 4
+    assert repr(report) == '<ErrorReport: 4 errors (2 background, 2 missed) on 2 pictures>' and len(report) == 4
 
 
 def test_the_files(report, tmp_path):
@@ -60,3 +60,10 @@ def test_the_files(report, tmp_path):
     assert [row['type'] for row in rows] == ['background', 'background', 'missed', 'missed']
     assert rows[1]['sheet'] == 'background/002_a.png' and rows[0]['x2'] == '10.0' and rows[0]['truth_x2'] == ''
     assert rows[2]['score'] == '' and rows[2]['truth_class'] == 'fork'
+
+
+def test_the_errors_in_a_line_and_as_a_table(report):
+    assert repr(report) == '<ErrorReport: 4 errors (2 background, 2 missed) on 2 pictures>'
+    table = report.table()
+    assert table['type'] == ['background', 'background', 'missed', 'missed'] and table['score'] == [0.9, 0.5, '', '']
+    assert table['truth_class'] == ['', '', 'fork', 'fork'] and len(set(map(len, table.values()))) == 1

@@ -88,7 +88,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     },
     'samples': {'choices', 'compat', 'errors', 'models', 'pipelines', 'results'},
     'histories': {'errors', 'files', 'rendering'},
-    'schedules': {'choices', 'compat', 'errors', 'files', 'models', 'pipelines', 'rendering'},
+    'schedules': {'choices', 'compat', 'errors', 'files', 'models', 'pipelines', 'rendering', 'results'},
     'models': {'compat', 'downloads', 'errors', 'files', 'model_names', 'pipelines', 'threads'},
     'metrics': {'errors'},
     'attribution': {'compat', 'errors', 'files', 'threads'},

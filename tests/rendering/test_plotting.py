@@ -82,6 +82,7 @@ def test_a_window_has_the_picture_and_the_title(monkeypatch):
     shown = []
     monkeypatch.setattr(plotting, 'can_show', lambda: True)
     monkeypatch.setattr(pyplot, 'show', lambda: shown.append(pyplot.gcf()))
+    monkeypatch.setattr(plotting, 'in_notebook', lambda: False)
     plotting.show_picture(PICTURE, 'what it is')
     (figure,) = shown
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), PICTURE[..., ::-1])

@@ -7,7 +7,7 @@ import csv
 import numpy as np
 import pytest
 
-from mmlens.errors import OutputError
+from mmlens.errors import MmlensWarning, OutputError
 from mmlens.schedules.schedule import Curve, Schedule
 
 
@@ -64,3 +64,37 @@ def test_a_place_that_cannot_be_written_to(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(OutputError):
         make().save(tmp_path / 'file' / 'a.csv')
+
+
+def test_a_schedule_is_printed_in_a_line_and_is_a_table():
+    schedule = make()
+    assert repr(schedule) == '<Schedule of lr: 2 curves (weights, biases) over 5 iterations>'
+    assert repr(schedule.curves[1]) == '<Curve of biases: 0.2 at first, 1 at last>'
+    table = schedule.table()
+    assert list(table) == ['epoch', 'iteration', 'lr: weights', 'lr: biases']
+    assert table['epoch'].tolist() == [0, 0, 1, 1, 2]
+    assert schedule.table('epoch')['iteration'].tolist() == [0, 2, 4]
+    assert list(make(epoch_length=None).table()) == ['iteration', 'lr: weights', 'lr: biases']
+
+
+def test_a_schedule_is_plotted_and_shown(monkeypatch):
+    import cv2
+    import matplotlib
+
+    matplotlib.use('agg')
+    from matplotlib import pyplot
+
+    schedule = make()
+    _, (left, right) = pyplot.subplots(1, 2)
+    assert schedule.plot(right) is right and not left.lines
+    assert [line.get_label() for line in right.lines] == ['weights', 'biases']
+    np.testing.assert_array_equal(right.lines[1].get_ydata(), schedule.curves[1].values)
+    assert schedule.plot().figure is not right.figure
+    pyplot.close('all')
+    png = cv2.imdecode(np.frombuffer(schedule._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
+    assert png.shape == (400, 700, 3) and not pyplot.get_fignums()
+    for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.warns(MmlensWarning, match='There is no display here') as caught:
+        schedule.show()
+    assert caught[0].filename == __file__
