@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .explain.networks import load_classifier, load_detector, open_network
     from .explain.sanity import check_sanity
     from .failures import ErrorReport, find_errors
+    from .histories import History, find_histories
     from .report import Report
     from .results.boxes import BoxExplanation, BoxMap
     from .results.classes import ClassExplanation, ClassMap
@@ -47,8 +48,9 @@ _HOME = {
     'ClassMap': 'results.classes',
     'ErrorReport': 'failures',
     'FeatureMap': 'results.features',
-    'LevelMap': 'attribution.fusion',
     'FeatureMaps': 'results.features',
+    'History': 'histories',
+    'LevelMap': 'attribution.fusion',
     'Method': 'attribution.methods',
     'Miss': 'results.misses',
     'Misses': 'results.misses',
@@ -68,6 +70,7 @@ _HOME = {
     'explain_miss': 'explain.misses',
     'feature_maps': 'explain.features',
     'find_errors': 'failures',
+    'find_histories': 'histories',
     'list_layers': 'explain.layers',
     'load': 'results.loading',
     'load_classifier': 'explain.networks',
@@ -80,7 +83,7 @@ _HOME = {
     'why_missed': 'explain.misses',
 }
 
-_LIGHT = ('errors', 'report', 'results')  # they need no torch
+_LIGHT = ('errors', 'histories', 'report', 'results')  # they need no torch
 
 __all__ = [
     'BoxComparison',
@@ -93,6 +96,7 @@ __all__ = [
     'ErrorReport',
     'FeatureMap',
     'FeatureMaps',
+    'History',
     'LevelMap',
     'Method',
     'Miss',
@@ -114,6 +118,7 @@ __all__ = [
     'explain_miss',
     'feature_maps',
     'find_errors',
+    'find_histories',
     'list_layers',
     'load',
     'load_classifier',

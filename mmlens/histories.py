@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
-from .errors import PictureError
+from .errors import PictureError, count
 from .files import UniqueNames, write_atomically, write_picture
+from .results.explanation import Shown
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
+
+    from .rendering import Drawing
 
 MOST_FRAMES = 200  # of an animation: 80 seconds at 400 milliseconds a frame
 # What the hooks call their files: mmlens.engine.timing.Timing.file_name.
@@ -22,9 +25,9 @@ _LAST_STAYS = 4  # times as long as the other frames
 Files = List[Tuple[int, Path]]
 
 
-@dataclass
-class History:
-    """The drawings of one picture.
+@dataclass(repr=False)
+class History(Shown):
+    """The drawings of one picture; a notebook shows them side by side.
 
     Attributes:
         name: ``boxam_000005``: the kind of drawing, and the picture.
@@ -37,6 +40,26 @@ class History:
     picture: str
     unit: str
     files: Files
+
+    def __repr__(self) -> str:
+        titles = self.titles()
+        return f'<History {self.name}: {count(len(titles), "drawing")}, {titles[0]} to {titles[-1]}>'
+
+    def drawing(self, most: int = 12, columns: Optional[int] = None) -> Drawing:  # type: ignore[override]
+        """Draw a contact sheet.
+
+        Args:
+            most: How many drawings are shown, evenly spaced.
+            columns: Drawings in a row. Defaults to as many as make the sheet roughly landscape.
+
+        Raises:
+            PictureError: If a drawing cannot be read.
+        """
+        from .rendering import Drawing
+        from .rendering.history import draw_contact_sheet
+
+        shown = self.spread(most)
+        return Drawing(draw_contact_sheet(list(read_drawings(shown)), shown.titles(), columns))
 
     def titles(self) -> List[str]:
         """A title for each drawing."""
@@ -52,7 +75,7 @@ class History:
         return replace(self, files=[self.files[place] for place in sorted(places)])
 
 
-def find_histories(folder: Path, wanted: Optional[Sequence[str]] = None) -> List[History]:
+def find_histories(folder: Union[str, Path], wanted: Optional[Sequence[str]] = None) -> List[History]:
     """Find what the hooks drew below a folder.
 
     Args:
@@ -62,6 +85,7 @@ def find_histories(folder: Path, wanted: Optional[Sequence[str]] = None) -> List
     Raises:
         PictureError: If there is no drawing, or none of a picture that is wanted.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise PictureError(f'No folder {folder}: give the out_dir of the hooks, such as work_dirs/my_config/mmlens.')
     found: Dict[Tuple[Path, str], Files] = {}
@@ -144,9 +168,7 @@ def write_sheet(path: Path, history: History, columns: Optional[int] = None) -> 
         OutputError: If it cannot be written.
         PictureError: If a drawing cannot be read.
     """
-    from .rendering.history import draw_contact_sheet
-
-    write_picture(path, draw_contact_sheet(list(read_drawings(history)), history.titles(), columns))
+    write_picture(path, history.draw(len(history.files), columns))
 
 
 def write_animation(path: Path, history: History, milliseconds: int) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import mmlens
 from mmlens.errors import OutputError, PictureError
 from mmlens.histories import find_histories, read_drawings, without_damaged, write_animation, write_gif, write_sheet
+from mmlens.rendering.history import draw_contact_sheet
 
 
 def test_a_long_history_is_spread_evenly_over_the_sheet(drawings):
@@ -115,3 +117,11 @@ def test_an_animation_is_short_and_its_frames_are_not_held_together(drawings, tm
     write_gif(tmp_path / 'made.gif', make(), [40] * 20)
     assert Image.open(tmp_path / 'made.gif').n_frames == 20
     assert len(alive) == 20 and max(alive) <= 2
+
+
+def test_a_history_shows_itself_as_a_sheet(drawings):
+    (history,) = mmlens.find_histories(str(drawings), ['boxam_a'])
+    assert repr(history) == '<History boxam_a: 15 drawings, epoch 0 to epoch 28>'
+    sheet, titles = history.draw(most=4, columns=2), [f'epoch {step}' for step in (0, 10, 18, 28)]
+    np.testing.assert_array_equal(sheet, draw_contact_sheet(list(read_drawings(history.spread(4))), titles, 2))
+    assert history._repr_png_().startswith(b'\x89PNG')

@@ -87,7 +87,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'threads',
     },
     'samples': {'choices', 'compat', 'errors', 'models', 'pipelines', 'results'},
-    'histories': {'errors', 'files', 'rendering'},
+    'histories': {'errors', 'files', 'rendering', 'results'},
     'schedules': {'choices', 'compat', 'errors', 'files', 'models', 'pipelines', 'rendering', 'results'},
     'models': {'compat', 'downloads', 'errors', 'files', 'model_names', 'pipelines', 'threads'},
     'metrics': {'errors'},
