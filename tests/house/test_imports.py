@@ -130,7 +130,18 @@ ONLY_WHEN_CALLED: Dict[str, Set[str]] = {
 }
 # Room -> the rooms that only its annotations may name.
 ONLY_AS_TYPES: Dict[str, Set[str]] = {
-    'mmlens': {'attribution', 'errors', 'explain', 'failures', 'metrics', 'report', 'results', 'samples', 'schedules'},
+    'mmlens': {
+        'attribution',
+        'errors',
+        'explain',
+        'failures',
+        'histories',
+        'metrics',
+        'report',
+        'results',
+        'samples',
+        'schedules',
+    },
     'cli': {'attribution'},
     'rendering': {'results'},
 }
