@@ -61,6 +61,19 @@ def why_not(family: str) -> str:
     return ''
 
 
+def device() -> str:
+    """The device that is used by default, in words."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return f'device: none, torch cannot be imported ({type(error).__name__})'
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+        return f'device: cuda:0 of {", ".join(names)}; CUDA {torch.version.cuda}'
+    built = f'CUDA {torch.version.cuda}' if torch.version.cuda else 'the CPU'
+    return f'device: cpu, {torch.get_num_threads()} of its threads; torch is built for {built}'
+
+
 def _version(distribution: str) -> str:
     try:
         return f'{distribution} {importlib.metadata.version(distribution)}'

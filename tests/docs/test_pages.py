@@ -15,7 +15,20 @@ import pytest
 
 import mmlens
 from mmlens.choices import TARGETS
-from mmlens.cli.commands import boxam, cam, compare, errors, evaluate, featmap, history, layers, lr, pipeline, sanity
+from mmlens.cli.commands import (
+    boxam,
+    cam,
+    compare,
+    errors,
+    evaluate,
+    featmap,
+    history,
+    info,
+    layers,
+    lr,
+    pipeline,
+    sanity,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, PICTURES = ROOT / 'docs', ROOT / 'docs' / 'pictures'
@@ -114,6 +127,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         | options_of(lr)
         | options_of(pipeline)
         | options_of(sanity)
+        | options_of(info)
     )
     # torchrun's, pip's, and those of dev/support_table.py
     of_others = {'--nproc_per_node', '--no-cache-dir', '--no-deps', '--target', '--filter', '--output'} | options_of(

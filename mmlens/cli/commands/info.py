@@ -68,18 +68,6 @@ def describe_ops() -> str:
         return f"mmcv's ops: none compiled, and none served ({type(error).__name__})"
 
 
-def describe_device() -> str:
-    """The device that commands use by default."""
-    try:
-        import torch
-    except (ImportError, OSError) as error:
-        return f'device: none, torch cannot be imported ({type(error).__name__})'
-    if torch.cuda.is_available():
-        names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-        return f'device: cuda:0 of {", ".join(names)}; CUDA {torch.version.cuda}'
-    return f'device: cpu, {torch.get_num_threads()} threads; torch is built for CUDA {torch.version.cuda or "no"}'
-
-
 def describe_config(found: Outline) -> List[str]:
     """What a config, and whatever it is based on, would import and do."""
     lines = []
@@ -107,7 +95,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         if args.config:
             print('\n'.join(describe_config(outline(args.config))))
             return DONE
+        from ...compat import installed
+
         print('\n'.join(describe_packages()))
         sys.stdout.flush()  # the rest takes seconds
-        print('\n'.join([*describe_families(), describe_ops(), describe_device()]))
+        print('\n'.join([*describe_families(), describe_ops(), installed.device()]))
     return DONE
