@@ -79,26 +79,44 @@ def test_every_picture_is_shown_and_small():
     assert all(path.stat().st_size <= 200_000 for path in PICTURES.iterdir())
 
 
-def test_one_command_draws_every_picture(tmp_path):
+WITHOUT_WEIGHTS = sorted({path.stem for path in PICTURES.iterdir()} - {'photographs'})  # these need a trained detector
+
+
+@pytest.fixture(scope='module')
+def artist():
+    """dev/draw_docs_pictures.py."""
     location = ROOT / 'dev' / 'draw_docs_pictures.py'
     spec = importlib.util.spec_from_file_location('draw_docs_pictures', str(location))
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    tool.main(['--out-dir', str(tmp_path)])
-    without_weights = {path.name for path in PICTURES.iterdir()} - {'photographs.jpg'}  # these need a trained detector
-    assert {path.name for path in tmp_path.iterdir()} == without_weights
-    for path in tmp_path.iterdir():
-        drawn, kept = cv2.imread(str(path)), cv2.imread(str(PICTURES / path.name))
-        plotted = path.stem in ('schedule', 'layer_decay', 'benchmark', 'sanity')
-        if plotted and abs(len(drawn) - len(kept)) <= 2:  # matplotlib crops a figure to what it found to be in it
-            drawn, kept = drawn[: len(kept)], kept[: len(drawn)]
-        assert drawn.shape == kept.shape, f'{path.name} is out of date: run dev/draw_docs_pictures.py'
-        # Two stacks differ by rounding everywhere; another map or label differs a lot in one place.
-        difference = cv2.blur(cv2.absdiff(drawn, kept), (16, 16)).max()
-        if plotted:
-            # No two versions of matplotlib lay a figure out alike to the pixel.
-            difference = cv2.absdiff(cv2.blur(drawn, (40, 40)), cv2.blur(kept, (40, 40))).max()
-        assert difference < 20, f'{path.name} is out of date: run dev/draw_docs_pictures.py'
+    return tool
+
+
+def test_one_command_draws_every_picture(artist):
+    assert sorted(artist.PICTURES_OF) == WITHOUT_WEIGHTS
+
+
+@pytest.mark.parametrize('name', WITHOUT_WEIGHTS)
+def test_pictures_are_up_to_date(name, artist, tmp_path):
+    artist.main([name, '--out-dir', str(tmp_path)])
+    (path,) = tmp_path.iterdir()
+    drawn, kept = cv2.imread(str(path)), cv2.imread(str(PICTURES / path.name))
+    plotted = name in ('schedule', 'layer_decay', 'benchmark', 'sanity')
+    if plotted and abs(len(drawn) - len(kept)) <= 2:  # matplotlib crops a figure to what it found to be in it
+        drawn, kept = drawn[: len(kept)], kept[: len(drawn)]
+    assert drawn.shape == kept.shape, f'{path.name} is out of date: run dev/draw_docs_pictures.py'
+    # Two stacks differ by rounding everywhere; another map or label differs a lot in one place.
+    difference = cv2.blur(cv2.absdiff(drawn, kept), (16, 16)).max()
+    if plotted:
+        # No two versions of matplotlib lay a figure out alike to the pixel.
+        difference = cv2.absdiff(cv2.blur(drawn, (40, 40)), cv2.blur(kept, (40, 40))).max()
+    assert difference < 20, f'{path.name} is out of date: run dev/draw_docs_pictures.py'
+
+
+def test_photographs_need_weights_and_a_sentence_says_so(artist, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(artist, 'PICTURES_OF', {})
+    artist.main(['--out-dir', str(tmp_path)])
+    assert '--coco-checkpoint names no weights' in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
 # ---------------------------------------------------------------- the command line
