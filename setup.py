@@ -12,8 +12,8 @@ HERE = Path(__file__).resolve().parent
 # Where the project is published, in this one place. It has no address yet, and this one leads nowhere: `make dist`
 # builds nothing for a package index until it is another.
 REPOSITORY = 'https://mmlens.example/mmlens'
-# Files under `<package>/.mim`, where mmengine finds configs by `mmlens::...`. `mim run` starts scripts of the packages that
-# it knows, and ours is none. No model-index.yml: nothing fetches models by it, and their weights have no address.
+# Files under `<package>/.mim`, where mmengine finds configs by `mmlens::...`. `mim run` starts scripts only of packages
+# that it knows, and ours is none. No model-index.yml: the weights that it lists have no address to fetch them from.
 MIM_DATA = ('configs', 'demo', 'tools')
 
 # The two families of OpenMMLab's packages install the same import names, and pip lets one overwrite the other
@@ -48,7 +48,7 @@ EXTRAS = {
 
 
 class BuildWithMim(build_py):
-    """Put the files that OpenMMLab's users look for under `mmlens/.mim`: copied into a build, linked in an editable install."""
+    """Put the files that OpenMMLab's users look for under `mmlens/.mim`: copied into a build, linked if editable."""
 
     def run(self):
         """Build the package, then its `.mim`."""
