@@ -149,10 +149,10 @@ def _join(path: str, step: str) -> str:
 
 
 def written_name(name: str) -> str:
-    """A module's name as users write it: ``layers.0.ln1`` -> ``layers[0].ln1``."""
+    """A module's name as users write it: ``layers.0.ln1`` -> ``layers[0].ln1``; what torch.compile adds is left out."""
     path = ''
     for step in name.split('.'):
-        path = _join(path, step)
+        path = path if step == '_orig_mod' else _join(path, step)
     return path
 
 

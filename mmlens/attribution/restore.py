@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..threads import one_at_a_time
+from .plain import plain_code
 
 Forward = Callable[..., Any]
 
@@ -50,8 +51,13 @@ def evaluating(model: nn.Module) -> Iterator[List[nn.Module]]:
             undo.enter_context(attributes_kept(modules))
             model.eval()
         for module in modules:
-            vars(module)['training'] = False  # as `module.training = False`, without nn.Module's checks
+            _set_training(module, False)
         yield modules
+
+
+def _set_training(module: nn.Module, flag: bool) -> None:
+    if 'training' in vars(module):  # a module that torch.compile made asks the one that it wraps
+        vars(module)['training'] = flag  # as `module.training = flag`, without nn.Module's checks
 
 
 @contextlib.contextmanager
@@ -72,15 +78,16 @@ def attributes_kept(modules: Sequence[nn.Module]) -> Iterator[None]:
 def unchanged(model: nn.Module) -> Iterator[List[nn.Module]]:
     """Put back flags, buffers, gradients and random states of a model when the block ends. Yields its modules.
 
+    Inside, the model runs its own code, not compiled and not checkpointed; see :mod:`mmlens.attribution.plain`.
     One thread at a time is inside such blocks.
     """
-    with one_at_a_time, _put_back(model) as modules:
+    modules = list(model.modules())  # walking through a model takes as long as a layer: once is enough
+    with one_at_a_time, plain_code(modules), _put_back(modules):
         yield modules
 
 
 @contextlib.contextmanager
-def _put_back(model: nn.Module) -> Iterator[List[nn.Module]]:
-    modules = list(model.modules())  # walking through a model takes as long as a layer: once is enough
+def _put_back(modules: Sequence[nn.Module]) -> Iterator[None]:
     training = [module.training for module in modules]
     parameters = [(p, p.requires_grad, p.grad) for p in parameters_of(modules)]
     buffers = [(module, dict(module._buffers)) for module in modules]
@@ -88,10 +95,10 @@ def _put_back(model: nn.Module) -> Iterator[List[nn.Module]]:
     values = _joined(tensors)
     states = _random_states(p.device for p, _, _ in parameters)
     try:
-        yield modules
+        yield
     finally:
         for module, flag in zip(modules, training):
-            vars(module)['training'] = flag
+            _set_training(module, flag)
         for parameter, requires_grad, grad in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = grad

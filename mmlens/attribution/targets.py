@@ -22,6 +22,7 @@ def score_logit(score: Tensor, box: Tensor) -> Tensor:
         score: Scalar in [0, 1], with a graph.
         box: Not used.
     """
+    score = score if score.dtype == torch.float64 else score.float()  # half precision is coarse next to 1
     return torch.logit(score, eps=torch.finfo(score.dtype).eps)
 
 

@@ -26,6 +26,7 @@ class CAMVisHook(VisHook):
             :func:`mmlens.explain_classes`.
         against: See :func:`mmlens.explain_classes`.
         signed: Draw what speaks for and against each class in one map.
+        task: Which head is asked, of a model with several.
         classes: Classes to explain, by name or index; ``'truth'`` stands for the annotated ones. Defaults to
             the class predicted, which can change from epoch to epoch.
         layout: ``'sheet'`` (default) names class and score, ``'overlay'`` is the picture alone.
@@ -57,6 +58,7 @@ class CAMVisHook(VisHook):
         alpha: Optional[float] = None,
         tag: str = 'cam',
         categories: Optional[Union[str, int, Sequence[Union[str, int]]]] = None,
+        task: Optional[str] = None,
         **options: Any,
     ) -> None:
         super().__init__(tag, **options)
@@ -72,6 +74,7 @@ class CAMVisHook(VisHook):
             method=method,
             layers=layers,
             against=against,
+            task=task,
             signed=signed,
             eigen_smooth=eigen_smooth,
             aug_smooth=aug_smooth,

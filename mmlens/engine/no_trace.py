@@ -29,23 +29,12 @@ def no_trace(*models: nn.Module) -> Iterator[None]:
             # Even if it is in eval mode already: LeViT and its kind cache values computed from their weights when they
             # are switched to it, and an EMAHook swaps weights around a validation.
             model.eval()
-            _run_eagerly(model)
         for device in sorted({parameter.device.type for model in models for parameter in model.parameters()}):
             with contextlib.suppress(RuntimeError):  # a device without autocast cannot be inside one
                 undo.enter_context(torch.autocast(device, enabled=False))
         undo.enter_context(torch.enable_grad())
         undo.enter_context(_message_hub_kept())
         yield
-
-
-def _run_eagerly(model: nn.Module) -> None:
-    """Give modules their own code back where torch.compile replaced it: our hooks would have it compiled again."""
-    for module in model.modules():
-        own = getattr(module.__dict__.get('forward'), '_torchdynamo_orig_callable', None)
-        if own is not None:
-            module.__dict__['forward'] = own
-        if module.__dict__.get('_compiled_call_impl') is not None:
-            module.__dict__['_compiled_call_impl'] = None
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ def explain_classes(
     device: Optional[str] = None,
     cfg_options: Optional[Dict[str, Any]] = None,
     family: Optional[str] = None,
+    task: Optional[str] = None,
     method: str = 'gradcam',
     layers: Optional[Sequence[str]] = None,
     fusion: Optional[str] = None,
@@ -60,6 +61,7 @@ def explain_classes(
         picture: See :func:`mmlens.explain_boxes`.
         checkpoint, device, cfg_options: See :func:`open_network`; only for a config.
         family: See :func:`open_network`.
+        task: Which head is asked, of a model with several.
         method: Name of a method, case-insensitive; those of the installed pytorch-grad-cam too.
         layers: Names of the layers to look at, or ``'auto'``; see :func:`mmlens.explain_boxes`. Defaults to the one
             that :func:`~mmlens.attribution.default_layer.find_default_layer` finds.
@@ -96,7 +98,7 @@ def explain_classes(
     if categories is not None:
         warnings.warn('`categories` is now called `classes`.', DeprecationWarning, stacklevel=2)
         classes = categories if classes is None else classes
-    classifier = open_classifier(model, checkpoint, device=device, cfg_options=cfg_options, family=family)
+    classifier = open_classifier(model, checkpoint, device=device, cfg_options=cfg_options, family=family).of_task(task)
     if num_extra_tokens is not None and num_extra_tokens < 0:
         raise MmlensError(f'`num_extra_tokens` must be 0 or more, not {num_extra_tokens}.')
     chosen = get_method(method)

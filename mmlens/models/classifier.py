@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Tuple, Union
+import copy
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import MmlensError, ModelError
+from .dataset_meta import names_in
 from .kinds import kinds_of, preprocessor_kinds
 from .network import Network
 from .prepared import Prepared
@@ -18,6 +20,7 @@ class Classifier(Network):
 
     Attributes:
         default_layer: The layer that is looked at by default, once it has been found.
+        task: Of a model with several heads, the one whose classes are looked at; ``''`` for one with a single head.
 
     Args:
         model: As mmpretrain's ``get_model`` or :func:`mmlens.load_classifier` builds it: with ``cfg``,
@@ -32,10 +35,54 @@ class Classifier(Network):
     described = 'a classifier'
     kind = 'a classifier of mmpretrain: it has no head that returns logits; explain a detector with `explain_boxes()`'
     builder = 'mmlens.load_classifier'
+    task = ''
 
     def __init__(self, model: nn.Module, **options: Any) -> None:
         super().__init__(model, **options)
         self.default_layer: Optional[str] = None
+        self._of_tasks: Dict[str, Classifier] = {}
+
+    @property
+    def tasks(self) -> List[str]:
+        """Names of the heads of a model with several, those within another as ``'outer.inner'``; else empty."""
+        return list(_heads_of(self.model.head))
+
+    def of_task(self, task: Optional[str]) -> Classifier:
+        """The same classifier, looked at through one of its heads.
+
+        Args:
+            task: Its name; ``None`` for the only one.
+
+        Raises:
+            MmlensError: If there is no such head, or there are several and none was named.
+        """
+        tasks = self.tasks
+        if task is None and (not tasks or self.task):
+            return self
+        if not tasks:
+            raise MmlensError(f'{self.name} has a single head: leave out `task`.')
+        if task is None and len(tasks) > 1:
+            raise MmlensError(f'{self.name} has a head for each of {", ".join(tasks)}: name one as `task`.')
+        chosen = tasks[0] if task is None else task
+        if chosen not in tasks:
+            raise MmlensError(f"{self.name} has no head for the task '{chosen}': it has {', '.join(tasks)}.")
+        if chosen not in self._of_tasks:
+            found = self._of_tasks[chosen] = copy.copy(self)
+            found.task, found.notes = chosen, list(self.notes)
+            found.class_names = found._checked(names_in({'classes': self._names_of_task(chosen)}))
+        return self._of_tasks[chosen]
+
+    def _names_of_task(self, task: str) -> Any:
+        """Class names of a task, where the data set has them by task."""
+        names = self.dataset_meta.get('classes')
+        for step in task.split('.'):
+            names = names.get(step) if isinstance(names, dict) else None
+        return names
+
+    @property
+    def head(self) -> Any:
+        """The head whose classes are looked at."""
+        return _heads_of(self.model.head)[self.task] if self.task else self.model.head
 
     @staticmethod
     def runs(model: nn.Module) -> bool:
@@ -62,7 +109,7 @@ class Classifier(Network):
     @property
     def num_classes(self) -> Optional[int]:
         """How many classes the head has."""
-        number = getattr(self.model.head, 'num_classes', None)
+        number = getattr(self.head, 'num_classes', None)
         return number if isinstance(number, int) else None
 
     def logits(self, prepared: Prepared) -> Tensor:
@@ -98,16 +145,28 @@ class Classifier(Network):
         return list(dict.fromkeys(indexes))
 
     def _to_logits(self, output: Any) -> Tensor:
+        if isinstance(output, dict) and self.tasks:
+            for step in self.of_task(None).task.split('.'):
+                output = output[step]
         if isinstance(output, (tuple, list)):  # one head per exit or branch: the sum predicts
             output = sum(output) if output and all(isinstance(one, Tensor) for one in output) else None
         if not isinstance(output, Tensor) or output.ndim != 2:
-            raise ModelError(
-                f'{type(self.model.head).__name__} returns no logits: class maps need a classification head.'
-            )
+            raise ModelError(f'{type(self.head).__name__} returns no logits: class maps need a classification head.')
         return output
 
     def scores(self, logits: Tensor) -> Tensor:
         """Confidences in [0, 1] of logits (..., n): softmax, or sigmoid where several classes may be true."""
-        kinds = [kind.__name__ for kind in type(self.model.head).__mro__]
+        kinds = [kind.__name__ for kind in type(self.head).__mro__]
         several = any(kind.startswith('MultiLabel') for kind in kinds)
+        logits = logits if logits.dtype == torch.float64 else logits.float()
         return torch.sigmoid(logits) if several else torch.softmax(logits, -1)
+
+
+def _heads_of(head: nn.Module) -> Dict[str, nn.Module]:
+    """The heads of a head of several tasks, by name."""
+    found: Dict[str, nn.Module] = {}
+    heads = getattr(head, 'task_heads', None)
+    for name, inner in heads.items() if isinstance(heads, nn.ModuleDict) else ():
+        within = _heads_of(inner)
+        found.update({f'{name}.{other}': each for other, each in within.items()} if within else {name: inner})
+    return found

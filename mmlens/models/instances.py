@@ -105,6 +105,8 @@ def _tensor(value: Any) -> Optional[Tensor]:
     value = getattr(value, 'tensor', value)
     if isinstance(value, np.ndarray) and value.dtype.kind in 'fiu':
         return torch.from_numpy(np.ascontiguousarray(value)).float()
+    if isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16):
+        return value.float()  # the area of a large box is infinite in half precision
     return value if isinstance(value, Tensor) else None
 
 

@@ -22,6 +22,12 @@ def preprocessor_kinds(model: nn.Module) -> Set[str]:
     return found
 
 
+def takes_views(model: nn.Module) -> bool:
+    """Whether a model's preprocessor wants pictures collated, each perhaps in several views, as mmpretrain's
+    self-supervised models do."""
+    return 'SelfSupDataPreprocessor' in preprocessor_kinds(model)
+
+
 def segments_only(model: nn.Module) -> bool:
     """Whether a model of mmdet predicts a class for each pixel but returns no objects: a panoptic segmentor.
 

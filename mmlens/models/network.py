@@ -11,11 +11,12 @@ from mmengine.config import Config
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from ..defaults import number_type, usual_defaults
 from ..errors import MmlensError, MmlensWarning, ModelError
 from .dataset_meta import meta_of_config, names_in
 from .geometry import Size
 from .inputs import Picture, PicturePipeline, default_scope
-from .kinds import pixel_classes
+from .kinds import pixel_classes, takes_views
 from .predictions import Predictions
 from .prepared import Prepared
 from .reading import read_predictions
@@ -221,10 +222,11 @@ class Network:
         """
         words = check_words(self.name, self.needs_words, text, custom_entities)
         keys = {} if words is None else words.keys
-        sample = self.pipeline(picture, self._keys_for, **keys, **extra)
-        if words is not None and isinstance(sample.packed.get('data_samples'), BaseDataElement):
-            _tell(sample.packed['data_samples'], keys)
-        batch = self._preprocessed({key: [value] for key, value in sample.packed.items()})
+        with usual_defaults(list(self.model.modules())):
+            sample = self.pipeline(picture, self._keys_for, **keys, **extra)
+            if words is not None and isinstance(sample.packed.get('data_samples'), BaseDataElement):
+                _tell(sample.packed['data_samples'], keys)
+            batch = self._preprocessed({key: [value] for key, value in sample.packed.items()})
         height, width = batch['inputs'].shape[-2:]
         return Prepared(sample.picture, batch, sample.geometry((height, width)), words)
 
@@ -233,10 +235,27 @@ class Network:
         return {}
 
     def _preprocessed(self, packed: Dict[str, Any]) -> Dict[str, Any]:
-        batch = self.model.data_preprocessor(packed, False)
-        if not isinstance(batch, dict) or not isinstance(batch.get('inputs'), Tensor) or batch['inputs'].ndim < 4:
+        collated = self._views(packed['inputs']) if takes_views(self.model) else packed['inputs']
+        batch = self.model.data_preprocessor({**packed, 'inputs': collated}, False)
+        inputs = batch.get('inputs') if isinstance(batch, dict) else None
+        if isinstance(inputs, (list, tuple)) and inputs and all(isinstance(view, Tensor) for view in inputs):
+            if len(inputs) > 1:
+                self._note(f'{self.name} takes {len(inputs)} views of a picture: this is the first.')
+            inputs = inputs[0] if inputs[0].ndim > 3 else inputs[0][None]
+        if not isinstance(inputs, Tensor) or inputs.ndim < 4:
             raise ModelError(f'{self.name} takes no single pictures: its data preprocessor returns no batch of them.')
-        return batch
+        kind = number_type(list(self.model.modules()))
+        return {**batch, 'inputs': inputs.to(kind) if inputs.is_floating_point() else inputs}
+
+    @staticmethod
+    def _views(packed: List[Any]) -> Any:
+        """What a self-supervised model's preprocessor wants of one picture: a batch of it, or one of each view."""
+        (picture,) = packed
+        return picture[None] if isinstance(picture, Tensor) else [view[None] for view in picture]
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     def run(self, prepared: Prepared) -> List[Any]:
         """Run the whole model in predict mode, in the current grad mode.
@@ -249,7 +268,8 @@ class Network:
         """
         batch = {**prepared.batch, 'data_samples': fresh_samples(prepared)}
         with self.in_one_pass(), reading(self.name, prepared.words):
-            returned = self.model._run_forward(batch, mode='predict')
+            mode = 'tensor' if takes_views(self.model) else 'predict'  # self-supervised models predict nothing
+            returned = self.model._run_forward(batch, mode=mode)
         return list(returned) if isinstance(returned, (list, tuple)) else [returned]
 
     def predictions(self, prepared: Prepared) -> Predictions:

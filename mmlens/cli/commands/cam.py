@@ -92,6 +92,7 @@ def _add_what(parser: Parser) -> None:
         help='classes to explain, by index or name; several are drawn side by side (default: the predicted class; for '
         'a detector, all boxes)',
     )
+    group.add_argument('--task', metavar='NAME', help='which head to ask, of a classifier with one for each task')
     add_contrast(
         group,
         "explain why it is this class and not that one: a class's index or name, several, or auto (the other class "
@@ -234,6 +235,7 @@ def check_detector(args: argparse.Namespace) -> None:
         '--guided-backprop': args.guided_backprop,
         '--num-extra-tokens': args.num_extra_tokens is not None,
         '--on input': args.on == 'input',
+        '--task': args.task is not None,
     }
     for option in (option for option, is_given in given.items() if is_given):
         raise MmlensError(f'{option} works with classifiers only, and {args.config} is not one: leave it out.')
@@ -269,6 +271,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             classifier,
             picture,
             classes=args.target_category,
+            task=args.task,
             eigen_smooth=args.eigen_smooth,
             aug_smooth=args.aug_smooth,
             num_extra_tokens=args.num_extra_tokens,
