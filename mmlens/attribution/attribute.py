@@ -25,12 +25,34 @@ class Attribution:
         counter: The map of what speaks against the target, of the same kind; ``None`` if it was not asked for.
         extra_tokens_only: Whether it is empty because the target depends on the layers' extra tokens
             (class, distillation) and on none of the cells.
+        unreached: Whether it is empty because no gradient reaches the layers.
     """
 
     raw: Tensor
     blank: Optional[str] = None
     extra_tokens_only: bool = False
     counter: Optional[Tensor] = None
+    unreached: bool = False
+
+
+FLAT = 'its evidence is the same everywhere; choose an earlier layer'
+# Interpolating a constant leaves it constant but for the last digits.
+_ROUNDING = 1e-5
+
+
+def is_flat(raw: Tensor) -> bool:
+    """Whether a map >= 0 is the same everywhere but for rounding, and not zero: its peak would be noise."""
+    if not raw.numel():
+        return False
+    low, high = raw.aminmax()
+    return bool(high > 0) and bool(high - low <= _ROUNDING * high)
+
+
+def blank_if_flat(found: Attribution) -> Attribution:
+    """The same, or an empty map that says why, if it is the same everywhere."""
+    if not is_flat(found.raw):
+        return found
+    return Attribution(torch.zeros_like(found.raw), FLAT, counter=found.counter)
 
 
 def attribute(
@@ -81,6 +103,7 @@ def attribute(
             found.blank = _why_blank(target, levels, gradients, method)
             reached = any(g is not None and any_nonzero(g) for g in at_tensors)
             found.extra_tokens_only = reached and all(g is None for g in gradients)
+            found.unreached = method.uses_gradients and not reached
         return found
 
 

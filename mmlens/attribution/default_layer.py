@@ -3,94 +3,204 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import LayerError
 from .layers import written_name
-from .tap import Tap
+from .tap import Tap, observe_outputs
+from .trees import map_tensors, tensors_of
+
+# How many layers are tried, a pass each, where the last norm layer lies on one of several paths.
+_TRIES = 16
+
+
+class DefaultLayer(NamedTuple):
+    """The layer that is looked at by default.
+
+    Attributes:
+        name: As users write it.
+        counts: Whether the prediction depends on its cells. Where it depends on those of no layer, as with a head that
+            is still all zeros, that is the last norm layer over the picture, and another once the head has learned.
+        note: Why it is a guess; empty where it is not.
+    """
+
+    name: str
+    counts: bool
+    note: str = ''
 
 
 def find_default_layer(
     model: nn.Module,
-    inside: str,
+    inside: Sequence[str],
     run: Callable[[], Tensor],
     input_size: Tuple[int, int],
     extra_tokens: Optional[int] = None,
-) -> Tuple[str, bool]:
-    """The last norm layer that lies over the picture and whose cells the prediction depends on.
+) -> DefaultLayer:
+    """The last layer over the picture that all of the prediction comes through, as far as there is one.
 
-    For convolutional and window-attention networks that is the last norm layer. Where the head reads a
-    class token, patches reach it through the last attention layer at the latest: it is the norm before that one.
+    First the last norm layer that lies over the picture and whose cells the prediction depends on is found. Where it
+    lies on one of several paths, in a residual block or a branch, the smallest block around it that lies on all of them
+    is taken, else the last such layer. Where the head reads a class token, patches reach it through the last attention
+    layer at the latest: then it is the norm before that one.
 
     Args:
         model: A classifier.
-        inside: Name of the child to look in, such as ``backbone``.
+        inside: Names of the children to look in, such as ``('backbone', 'neck')``.
         run: Runs the model on a picture and returns logits (1, n).
         input_size: ``(height, width)`` of the input.
         extra_tokens: See :func:`~mmlens.attribution.tokens.layouts_of`.
 
-    Returns:
-        Its name, and whether the prediction depends on it. Where it depends on none, as with a head that is
-        still all zeros, that is the last norm layer over the picture, and another once the head has learned.
-
     Raises:
-        LayerError: If no norm layer lies over the picture.
+        LayerError: If no layer lies over the picture.
     """
-    norms = _norm_layers(model, inside)
-    order: List[str] = []
-    # The norm that is defined last usually runs last, so it is tried in the same run that records the order.
-    likely = next(reversed(list(norms)), None)
-    known = {likely: _dependence(model, likely, norms, run, input_size, extra_tokens, order)} if likely else {}
-    last = {name: position for position, name in enumerate(order)}
-    lying: List[str] = []
-    for name in sorted(last, key=lambda name: -last[name]):
-        if name not in known:
-            known[name] = _dependence(model, name, norms, run, input_size, extra_tokens)
-        if known[name]:
-            return name, True
-        if known[name] is not None:
-            lying.append(name)
-    if lying:
-        return lying[0], False
-    raise LayerError(f"No norm layer of '{inside}' lies over the picture: name one with `layers`.")
+    return _Search(model, inside, run, input_size, extra_tokens).find()
 
 
-def _dependence(
-    model: nn.Module,
-    name: str,
-    norms: Dict[str, nn.Module],
-    run: Callable[[], Tensor],
-    input_size: Tuple[int, int],
-    extra_tokens: Optional[int],
-    order: Optional[List[str]] = None,
-) -> Optional[bool]:
-    """Whether the prediction depends on a norm layer's cells; ``None`` if it has none over the picture.
+class _Search:
+    def __init__(
+        self,
+        model: nn.Module,
+        inside: Sequence[str],
+        run: Callable[[], Tensor],
+        input_size: Tuple[int, int],
+        extra_tokens: Optional[int],
+    ) -> None:
+        self._model, self._run, self._size, self._extra = model, run, input_size, extra_tokens
+        self._inside = [name for name in inside if isinstance(getattr(model, name, None), nn.Module)]
+        self._modules = {
+            f'{part}.{name}': module
+            for part in self._inside
+            for name, module in getattr(model, part).named_modules()
+            if name
+        }
+        self._order, self._shapes = self._observed()
+        self._known: Dict[str, Optional[bool]] = {}
+        self._graph_ends = False  # in a part that runs without gradients
 
-    ``order`` is filled with the names of all norm layers as they run.
-    """
-    with Tap(model, {name: norms[name]}) as tap, contextlib.ExitStack() as hooks:
-        if order is not None:
-            for other, module in norms.items():
-                hooks.callback(module.register_forward_hook(_noting(order, other)).remove)
-        logits = run()
-        try:
-            levels = tap.levels(input_size, extra_tokens)
-        except LayerError:
-            return None  # after pooling, or not run at all
-        gradients = torch.autograd.grad(logits.max(), [level.tensor for level in levels], allow_unused=True)
-        return any(g is not None and bool(level.layout(g).any()) for level, g in zip(levels, gradients))
+    def find(self) -> DefaultLayer:
+        order = [name for name in reversed(self._order) if _is_norm(self._modules[name])]
+        lying: List[str] = []
+        unread = ''
+        for name in order:
+            if self._counts(name):
+                return self._on_all_paths(name, behind_token=bool(lying), unread=unread)
+            if self._known[name] is not None:
+                lying.append(name)
+            elif not unread and any(len(shape) == 3 and min(shape[1:]) > 6 for shape in self._shapes[name]):
+                unread = name
+        if lying and self._graph_ends:
+            around = (block for block in self._around(lying[0]) if self._counts(block) is not None)
+            return DefaultLayer(written_name(next(around, lying[0])), False, self._why_guessed())
+        if lying:
+            return DefaultLayer(written_name(lying[0]), False)
+        last = self._last_of_all(list(reversed(self._order)))
+        if last is None:
+            names = ' and '.join(f"'{part}'" for part in self._inside)
+            raise LayerError(f'No layer of {names} lies over the picture: name one with `layers`.')
+        return DefaultLayer(written_name(last), True)
 
+    def _observed(self) -> Tuple[List[str], Dict[str, List[Tuple[int, ...]]]]:
+        """All modules in the order in which they end last, and the shapes of what they return."""
+        shapes: Dict[str, List[Tuple[int, ...]]] = {}
 
-def _noting(names: List[str], name: str) -> Callable[..., None]:
-    return lambda module, inputs, output: names.append(name)
+        def note(name: str, output: Any) -> None:
+            shapes[name] = [*shapes.pop(name, []), *(tuple(tensor.shape) for tensor in tensors_of(output))]
 
+        with observe_outputs(self._model, list(self._modules.items()), note):
+            self._run()
+        return list(shapes), shapes
 
-def _norm_layers(model: nn.Module, inside: str) -> Dict[str, nn.Module]:
-    named = getattr(model, inside).named_modules()
-    return {written_name(f'{inside}.{name}'): module for name, module in named if _is_norm(module)}
+    def _counts(self, name: str) -> Optional[bool]:
+        """Whether the prediction depends on a layer's cells; ``None`` if it has none over the picture."""
+        if name not in self._known:
+            self._known[name] = self._dependence(name)
+        return self._known[name]
+
+    def _dependence(self, name: str) -> Optional[bool]:
+        with Tap(self._model, {name: self._modules[name]}) as tap:
+            logits = self._run()
+            try:
+                levels = tap.levels(self._size, self._extra)
+            except LayerError:
+                return None  # after pooling, or of no shape that makes a grid
+            if not logits.requires_grad:
+                self._graph_ends = True
+                return False
+            gradients = torch.autograd.grad(logits.max(), [level.tensor for level in levels], allow_unused=True)
+            return any(g is not None and bool(level.layout(g).any()) for level, g in zip(levels, gradients))
+
+    def _on_all_paths(self, norm: str, behind_token: bool, unread: str) -> DefaultLayer:
+        """The norm layer, or what lies on all paths in its place."""
+        written, why = written_name(norm), ''
+        if unread:
+            why = (
+                f"The default layer '{written}' is a guess: what later norm layers return, such as "
+                f"'{written_name(unread)}', makes no grid over the input; name one with `layers`."
+            )
+        # A class token goes past the patches in every transformer; it has no cell that a map could show.
+        if behind_token or self._is_on_all_paths(norm):
+            return DefaultLayer(written, True, why)
+        last = self._last_of_all(self._around(norm) + list(reversed(self._order)))
+        if last is not None:
+            return DefaultLayer(written_name(last), True, why)
+        guessed = (
+            f"The default layer '{written}' is a guess: it is one of several parallel branches, and no layer lies on "
+            'all paths from the picture to the prediction; name some with `layers`.'
+        )
+        return DefaultLayer(written, True, why or guessed)
+
+    def _around(self, name: str) -> List[str]:
+        """The blocks around a layer that run as a whole, the smallest first."""
+        steps = name.split('.')
+        around = ('.'.join(steps[:depth]) for depth in range(len(steps) - 1, 1, -1))
+        return [block for block in around if block in self._shapes]
+
+    def _last_of_all(self, names: Sequence[str]) -> Optional[str]:
+        """The first of some layers that counts and lies on all paths."""
+        tried = 0
+        for name in dict.fromkeys(names):
+            if tried == _TRIES:
+                return None
+            if self._counts(name):
+                tried += 1
+                if self._is_on_all_paths(name):
+                    return name
+        return None
+
+    def _is_on_all_paths(self, name: str) -> bool:
+        """Whether nothing of the picture reaches the prediction past a layer: with it cut, no gradient returns."""
+        starts: List[Tensor] = []
+
+        def begin(module: nn.Module, args: Any, kwargs: Any) -> Any:
+            return map_tensors(start, args), map_tensors(start, kwargs)
+
+        def start(tensor: Tensor) -> Tensor:
+            if not tensor.is_floating_point():
+                return tensor
+            starts.append(tensor.detach().clone().requires_grad_())
+            return starts[-1].clone()  # the network may work in place on its input
+
+        def cut(module: nn.Module, args: Any, output: Any) -> Any:
+            return map_tensors(lambda tensor: tensor.detach().clone(), output)
+
+        with Tap(self._model, {}), contextlib.ExitStack() as hooks:
+            part = getattr(self._model, self._inside[0])
+            hooks.callback(part.register_forward_pre_hook(begin, with_kwargs=True).remove)
+            hooks.callback(self._modules[name].register_forward_hook(cut).remove)
+            logits = self._run()
+            if not logits.requires_grad:
+                return True
+            gradients = torch.autograd.grad(logits.max(), starts, allow_unused=True)
+            return not any(g is not None and bool(g.any()) for g in gradients)
+
+    def _why_guessed(self) -> str:
+        return (
+            'The default layer is a guess: a part of the network runs without gradients, which would tell what the '
+            'prediction depends on; name one with `layers`.'
+        )
 
 
 def _is_norm(module: nn.Module) -> bool:

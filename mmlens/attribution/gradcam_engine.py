@@ -142,6 +142,8 @@ def _as_maps(input_size: Sequence[int], extra_tokens: Optional[int]) -> Callable
         layouts = layouts_of((1, *tensor.shape[1:]), size, (), extra_tokens)
         if not layouts:
             raise LayerError(f'The layer {why_no_map([tensor.shape], size, extra_tokens)}')
+        if layouts[0](tensor[:1])[0, 0].numel() == 1:
+            raise LayerError('The layer returns a single cell for the whole input: choose a layer before the pooling.')
         return torch.cat([layouts[0](one[None]) for one in tensor])
 
     return reshape

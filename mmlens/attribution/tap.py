@@ -179,6 +179,12 @@ def levels_of(
     if not found:
         why = why_no_map([tensor.shape for tensor in outputs], input_size, extra_tokens)
         raise LayerError(f"Layer '{name}' {why}")
+    # A single cell has no place in the picture; the coarsest of several levels may well be one.
+    if all(layout(tensor.detach())[0, 0].numel() == 1 for tensor, layout in found):
+        raise LayerError(
+            f"Layer '{name}' returns a single cell for the whole input, as behind a pooling, which lies nowhere in the "
+            'picture: choose a layer before it.'
+        )
     return [Level(name, index, tensor, layout) for index, (tensor, layout) in enumerate(found)]
 
 

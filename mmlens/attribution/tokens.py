@@ -20,6 +20,8 @@ _TOKEN_STRIDES = (1, 2, 4, 8, 14, 16, 28, 32)
 _PYRAMID = (4, 8, 16, 32, 64, 128)
 # Parts of class names. What these return stands for objects, whose number may happen to equal a grid's.
 _OBJECTS = ('TransformerDecoder', 'DETRHead', 'DINOHead', 'RoIHead')
+# Within these, the last resort is a grid of any stride: they know no queries or words, whose number it might equal.
+_PICTURES_ONLY = 'Classifier'
 # These stack the coarsest level first (Mask2Former).
 _COARSE_FIRST = 'PixelDecoder'
 
@@ -52,7 +54,11 @@ def layouts_of(
         batch_first = shape[0] == 1
         length = shape[1] if batch_first else shape[0]
         coarse_first = any(_COARSE_FIRST in name for name in inside)
-        return _token_layouts(length, batch_first, input_size, coarse_first, extra_tokens)
+        found = _token_layouts(length, batch_first, input_size, coarse_first, extra_tokens)
+        if not found and extra_tokens is None and any(_PICTURES_ONLY in name for name in inside):
+            grid = _grid_of_any_stride(length, input_size)
+            return [_tokens(0, grid, batch_first)] if grid else []
+        return found
     return []
 
 
@@ -94,6 +100,8 @@ def token_grid(length: int, input_size: Grid, extra: int = 0) -> Optional[Grid]:
 
 def _grid_of_any_stride(cells: int, input_size: Grid) -> Optional[Grid]:
     """The grid of that many cells where the number of cells is known for sure; patches that do not fit are cut off."""
+    if cells < 2:
+        return None
     for stride in range(2, 65):
         for grid in (_grid(input_size, stride), (input_size[0] // stride, input_size[1] // stride)):
             if grid[0] * grid[1] == cells:

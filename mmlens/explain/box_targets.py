@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 import torch
 from torch import Tensor
 
+from ..attribution.attribute import Attribution
 from ..attribution.class_scores import Candidate, ClassScores
 from ..attribution.contrast import AUTO, BACKGROUND, ITSELF, Against, contrast, contrasted, one_of
 from ..attribution.graph import live_graph
@@ -21,6 +22,7 @@ from ..models.inputs import Picture
 from ..models.predictions import Predictions
 from .box_runs import BoxRuns
 from .candidates import Candidates
+from .other_levels import tell_other_levels
 from .targets import Known, Measured, Targets
 
 Classes = Union[str, int, Sequence[Union[str, int]]]
@@ -126,6 +128,10 @@ class BoxTargets(Targets):
         if isinstance(against, str) and against in (AUTO, BACKGROUND):
             return against
         return self.network.class_indexes(against, self.prepared) or []
+
+    def correct_reasons(self, maps: Sequence[Attribution], layers: Sequence[str]) -> None:
+        """See :class:`Targets`: boxes may come from another level than the layers are of."""
+        tell_other_levels(self, maps, layers)
 
     def why_not_asked(self, position: int) -> Optional[str]:
         """See :class:`Targets`."""

@@ -32,6 +32,7 @@ class ClassTargets(Targets):
         categories: Indexes of the classes that are explained, once it has run.
         others: The classes that each of these is contrasted with, once it has run; ``None`` for a class that would only
             be contrasted with itself.
+        notes: Sentences on the layers that were taken by default.
 
     Args:
         classifier: The classifier.
@@ -50,6 +51,7 @@ class ClassTargets(Targets):
     logits: Tensor
     categories: List[int]
     others: Sequence[Optional[List[int]]] = ()
+    notes: Sequence[str] = ()
 
     def __init__(
         self,
@@ -75,24 +77,26 @@ class ClassTargets(Targets):
         """See :class:`Targets`: classes are explained by methods of every kind."""
 
     def default_layers(self) -> Sequence[str]:
-        """The last norm layer that the prediction takes patches from; looked for once a classifier."""
+        """The last layer that all of the prediction comes through; looked for once a classifier."""
         with Tap(self.network.model, {}):
             return (self._default_layer(),)
 
     def _default_layer(self) -> str:
         classifier, prepared = self.network, self.prepared
-        if classifier.default_layer is not None:
-            return classifier.default_layer
-        name, counts = find_default_layer(
-            classifier.model,
-            'backbone',
-            lambda: classifier.logits(prepared),
-            prepared.input_size,
-            classifier.extra_tokens,
-        )
-        if counts:
-            classifier.default_layer = name
-        return name
+        if classifier.default_layer is None:
+            found = find_default_layer(
+                classifier.model,
+                ('backbone', 'neck'),
+                lambda: classifier.logits(prepared),
+                prepared.input_size,
+                classifier.extra_tokens,
+            )
+            self.notes = [found.note] if found.note else []
+            if not found.counts:
+                return found.name
+            classifier.default_layer, classifier.default_note = found.name, found.note
+        self.notes = [classifier.default_note] if classifier.default_note else []
+        return classifier.default_layer
 
     def ask(self) -> None:
         """Run the classifier once, without a graph, to know what it predicts."""

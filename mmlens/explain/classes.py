@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..attribution.attribute import Attribution
+from ..attribution.attribute import FLAT, Attribution
 from ..attribution.gradcam_engine import guided_gradients
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, Progress, get_method
 from ..attribution.smoothing import Noise, augmented_mean
@@ -137,7 +137,7 @@ def explain_classes(
     )
     if guided_backprop:
         _add_guided(result, targets)
-    result.notes += classifier.notes + explained.notes + _notes(result, chosen)
+    result.notes += [*classifier.notes, *targets.notes, *explained.notes, *_notes(result, chosen)]
     return result
 
 
@@ -183,7 +183,7 @@ def _class_map(targets: ClassTargets, position: int, found: Attribution, is_scal
 
     classifier, logits, category = targets.network, targets.logits, targets.categories[position]
     normalised = normal(found.raw)
-    flat = None if bool(normalised.any()) else 'its evidence is the same everywhere; choose an earlier layer'
+    flat = None if bool(normalised.any()) else FLAT
     return ClassMap(
         category=category,
         class_name=classifier.class_name(category),

@@ -9,9 +9,10 @@ from typing import Any, ContextManager, Dict, List, Optional, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..attribution.attribute import Attribution, attribute, gradients_at
+from ..attribution.attribute import Attribution, attribute, blank_if_flat, gradients_at
 from ..attribution.fusion import Fusion, LevelMap, Size, add_levels, get_fusion
 from ..attribution.gates import held_gates
+from ..attribution.graph_end import where_graph_ends
 from ..attribution.layers import resolve_layers
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, PassJob, PassMethod, Progress
 from ..attribution.methods.activation import first_component
@@ -119,7 +120,20 @@ class Job:
         return cls(targets, method, complete, resolve_layers(network.model, list(names)), fuse, fusion=used, **others)
 
     def run(self) -> Attributions:
-        """Explain the targets; the network is given back as it was."""
+        """Explain the targets; the network is given back as it was.
+
+        Raises:
+            MethodError: If the method needs gradients, and a part of the network lets none through.
+        """
+        try:
+            return self._run()
+        except RuntimeError as error:
+            if 'does not require grad' not in str(error):
+                raise
+            self._check_graph(error)
+            raise
+
+    def _run(self) -> Attributions:
         if isinstance(self.method, OnePassMethod):
             formula = eigen_smoothed(self.method) if self.eigen_smooth else self.method
             return self._by_one_pass(formula) if self.noise is None else self._by_noisy_passes(formula, self.noise)
@@ -132,7 +146,16 @@ class Job:
         with Tap(self.targets.network.model, self.layers) as tap:
             with _gates(method):
                 scalars = self.targets.scalars(tap)
-            return Attributions(self._attributed(tap, scalars, method))
+            found = Attributions(self._attributed(tap, scalars, method))
+        if method.uses_gradients and scalars and not any(scalar.requires_grad for scalar in scalars):
+            self._check_graph()
+        self.targets.correct_reasons(found.maps, list(self.layers))
+        return found
+
+    def _check_graph(self, cause: Optional[Exception] = None) -> None:
+        why = where_graph_ends(self.targets.network.model, self.targets.scalars)
+        if why:
+            raise MethodError(why) from cause
 
     def _attributed(self, tap: Tap, scalars: Sequence[Tensor], method: OnePassMethod) -> List[Attribution]:
         """The map of each scalar that the network returned within a tap."""
@@ -154,7 +177,7 @@ class Job:
             if one.blank:
                 one.blank = targets.why_blank(one, method, list(self.layers))
             why = targets.why_not_asked(position)
-            found.append(Attribution(torch.zeros_like(one.raw), why) if why else one)
+            found.append(Attribution(torch.zeros_like(one.raw), why) if why else blank_if_flat(one))
         return found
 
     def _by_noisy_passes(self, method: OnePassMethod, noise: Noise) -> Attributions:
@@ -211,7 +234,8 @@ class Job:
         for position, of_target in enumerate(maps):
             raw, why = self.fuse(self._level_maps(levels, of_target), size), targets.why_not_asked(position)
             blank = None if bool((raw > 0).any()) else self._why_nothing(job, position)
-            found.maps.append(Attribution(torch.zeros_like(raw), why) if why else Attribution(raw, blank))
+            one = Attribution(torch.zeros_like(raw), why) if why else Attribution(raw, blank)
+            found.maps.append(blank_if_flat(one))
         if job.interrupted:
             found.notes.append(f'Ended early: the maps are those after {job.done} of {job.total} passes.')
         found.notes += job.notes + runs.notes
@@ -230,6 +254,8 @@ class Job:
         with Tap(targets.network.model, layers) as tap:
             scalars = targets.scalars(tap)
             levels = tap.levels(targets.prepared.input_size, targets.extra_tokens)
+            if not any(scalar.requires_grad for scalar in scalars):
+                return None  # nothing is known of a network that runs without gradients
             gradients = (gradients_at(scalar, levels, keep_graph=True) for scalar in scalars)
             return [dependences(levels, each) for each in gradients]
 

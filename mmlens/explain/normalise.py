@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..attribution.attribute import is_flat
 from ..metrics.regions import pixels_in
 
 
 def stretch(raw: Tensor) -> Tensor:
     """Scale a map so that its minimum is 0 and its maximum 1, as published for classes; a flat map becomes zero."""
     low, high = raw.min(), raw.max()
-    return (raw - low) / (high - low) if bool(high > low) else torch.zeros_like(raw)
+    return (raw - low) / (high - low) if bool(high > low) and not is_flat(raw) else torch.zeros_like(raw)
 
 
 def normalise(raw: np.ndarray, out: Optional[np.ndarray] = None) -> np.ndarray:

@@ -126,6 +126,9 @@ class Targets:
         """Why the map of a target is blank after one pass, and what to try."""
         return found.blank
 
+    def correct_reasons(self, maps: Sequence[Attribution], layers: Sequence[str]) -> None:
+        """Say more of why maps are blank than one pass through these layers tells."""
+
     def why_not_asked(self, position: int) -> Optional[str]:
         """Why nothing can be asked of the target at a position, and what to try; ``None`` for one that was asked."""
         return None

@@ -20,6 +20,7 @@ class Classifier(Network):
 
     Attributes:
         default_layer: The layer that is looked at by default, once it has been found.
+        default_note: Why it is a guess; empty where it is not.
         task: Of a model with several heads, the one whose classes are looked at; ``''`` for one with a single head.
 
     Args:
@@ -40,6 +41,7 @@ class Classifier(Network):
     def __init__(self, model: nn.Module, **options: Any) -> None:
         super().__init__(model, **options)
         self.default_layer: Optional[str] = None
+        self.default_note = ''
         self._of_tasks: Dict[str, Classifier] = {}
 
     @property

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmlens.attribution.attribute import attribute
+from mmlens.attribution.attribute import FLAT, Attribution, attribute, blank_if_flat, is_flat
 from mmlens.attribution.fusion import LevelMap, add_levels
 from mmlens.attribution.graph import live_graph
 from mmlens.attribution.methods import OnePassMethod, available_methods, get_method
@@ -231,3 +231,21 @@ def test_each_target_of_one_pass_has_its_own_map():
     torch.testing.assert_close(right[:, 4:], torch.full((8, 4), 0.01))
     assert not left[:, 4:].any()
     assert not right[:, :4].any()
+
+
+@pytest.mark.parametrize(
+    ('values', 'flat'),
+    [
+        ([2.0, 2.0], True),
+        ([1.0, 1 + 1e-6], True),
+        ([1.0, 1.001], False),
+        ([0.0, 0.0], False),
+        ([0.0, 1e-9], False),
+        ([], False),
+    ],
+)
+def test_what_is_the_same_everywhere_but_for_rounding_is_flat(values, flat):
+    raw = torch.tensor(values)
+    assert is_flat(raw) == flat
+    found = blank_if_flat(Attribution(raw))
+    assert (found.blank == FLAT and not found.raw.any()) if flat else found.raw is raw

@@ -36,12 +36,12 @@ class Tokens(nn.Module):
         return self.norms[2](tokens)
 
 
-def find(model, extra=None, size=(16, 24), counts=True):
+def find(model, extra=None, size=(16, 24), counts=True, note=''):
     torch.manual_seed(0)
     picture = torch.rand(1, 3, *size)
-    name, found_to_count = find_default_layer(model.eval(), 'backbone', lambda: model(picture), size, extra)
-    assert found_to_count == counts
-    return name
+    found = find_default_layer(model.eval(), ('backbone', 'neck'), lambda: model(picture), size, extra)
+    assert found.counts == counts and found.note.startswith(note) and bool(found.note) == bool(note)
+    return found.name
 
 
 def convolutions(*tail):
@@ -82,7 +82,95 @@ def test_where_nothing_counts_yet_it_is_the_last_norm_over_the_picture():
     assert find(Classifier(Tokens(), head), 1, counts=False) == 'backbone.norms[2]'
 
 
-def test_without_a_norm_layer_one_has_to_be_named():
-    backbone = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(LayerError, match="No norm layer of 'backbone' lies over the picture: name one with `layers`"):
-        find(Classifier(backbone, nn.Linear(8, 3)))
+def test_without_a_norm_layer_it_is_the_last_layer_over_the_picture():
+    backbone = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert find(Classifier(backbone, nn.Linear(8, 3))) == 'backbone[2]'
+
+
+def test_where_nothing_lies_over_the_picture_one_has_to_be_named():
+    backbone = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(LayerError, match="^No layer of 'backbone' lies over the picture: name one with `layers`.$"):
+        find(Classifier(backbone, nn.Linear(3, 3)))
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(8, 8, 3, 1, 1), nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        return torch.relu(x + self.norm(self.conv(x)))
+
+
+POOLED = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+
+
+def test_of_a_residual_block_it_is_the_whole_block():
+    """Its last norm lies on one of two paths."""
+    assert find(Classifier(convolutions(nn.BatchNorm2d(8), Residual(), Residual()), POOLED)) == 'backbone[6]'
+
+
+class Branches(nn.Module):
+    """Two branches that meet in a layer, or only in the head."""
+
+    def __init__(self, meet):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, 2, 1)
+        self.one, self.other = (nn.Sequential(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8)) for _ in range(2))
+        self.meet = nn.Conv2d(8, 8, 1) if meet else None
+
+    def forward(self, x):
+        x = self.stem(x)
+        one, other = self.one(x), self.other(x)
+        return self.meet(one + other) if self.meet else (one, other)
+
+
+def test_of_parallel_branches_it_is_where_they_meet():
+    assert find(Classifier(Branches(meet=True), POOLED)) == 'backbone.meet'
+
+
+class Both(nn.Module):
+    def forward(self, both):
+        return sum(POOLED(each) for each in both)
+
+
+def test_of_branches_that_meet_behind_the_pooling_it_is_the_last_layer_before_they_part():
+    assert find(Classifier(Branches(meet=False), Both())) == 'backbone.stem'
+
+
+def test_of_branches_from_the_picture_on_one_is_guessed():
+    found = Branches(meet=False)
+    found.stem = nn.ModuleList(nn.Conv2d(3, 8, 3, 2, 1) for _ in range(2))
+    found.forward = lambda x: (found.one(found.stem[0](x)), found.other(found.stem[1](x)))
+    assert find(Classifier(found, Both()), note="The default layer 'backbone.other[1]' is a guess: it is one of") == (
+        'backbone.other[1]'
+    )
+
+
+def test_branches_that_meet_in_the_neck_are_seen_there():
+    class Meet(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm2d(8)
+
+        def forward(self, both):
+            return self.norm(sum(both))
+
+    class WithNeck(Classifier):
+        def forward(self, inputs):
+            return self.head(self.neck(self.backbone(inputs)))
+
+    model = WithNeck(Branches(meet=False), POOLED)
+    model.neck = Meet()
+    assert find(model) == 'neck.norm'
+
+
+def test_without_gradients_it_is_the_last_norm_and_a_guess():
+    backbone = convolutions(nn.BatchNorm2d(8))
+    forward = backbone.forward
+    backbone.forward = torch.no_grad()(forward)
+    note = 'The default layer is a guess: a part of the network runs without gradients'
+    assert find(Classifier(backbone, POOLED), counts=False, note=note) == 'backbone[4]'
+    residual = convolutions(Residual())
+    residual.forward = torch.no_grad()(residual.forward)
+    assert find(Classifier(residual, POOLED), counts=False, note=note) == 'backbone[4]'  # the block around the norm

@@ -70,7 +70,7 @@ def test_classes_that_are_not_there_are_refused(classifier, picture, classes, se
 def test_the_default_layer_is_looked_for_once(classifier, picture, monkeypatch):
     targets = ClassTargets(classifier, picture)
     names = targets.default_layers()
-    assert names == ('backbone.layer4[1].bn2',) and classifier.default_layer == names[0]
+    assert names == ('backbone.layer4[1]',) and classifier.default_layer == names[0]
     monkeypatch.setattr('mmlens.explain.class_targets.find_default_layer', lambda *arguments: pytest.fail('again'))
     assert ClassTargets(classifier, picture).default_layers() == names
 
@@ -83,7 +83,7 @@ def test_a_blank_map_has_the_reason_that_is_true(classifier, picture):
     tokens = Attribution(torch.zeros(1, 1), 'plain reason', extra_tokens_only=True)
     assert targets.why_blank(tokens, gradcam, ['a', 'b']) == (
         "the class score does not depend on the patches any more at 'a', 'b', but on the class token alone; use the "
-        "layer 'backbone.layer4[1].bn2'"
+        "layer 'backbone.layer4[1]'"
     )
     targets.logits = torch.ones(6)
     assert targets.why_blank(blank, gradcam, ['a']).startswith('all classes score the same')

@@ -75,7 +75,7 @@ MODELS = {
 }
 # Layer, tokens before the picture's, and the grid; written down by hand from the networks' definitions.
 DEFAULTS = {
-    'resnet': ('backbone.layer4[1].bn2', None),
+    'resnet': ('backbone.layer4[1]', None),
     'mobilenet_v3': ('backbone.layer12.bn', None),
     'vit': ('backbone.layers[2].ln1', (1, 4)),
     'vit_mean': ('backbone.ln1', (0, 4)),

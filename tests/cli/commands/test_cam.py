@@ -67,7 +67,7 @@ def test_one_class_is_drawn_on_the_picture(place, tmp_path, capsys):
     height, width = cv2.imread(str(tmp_path / 'one.png')).shape[:2]
     assert width == 120 and 90 < height < 150  # name, score and colour bar stand below
     said = capsys.readouterr().out
-    assert 'fork' in said and 'backbone.layer4[1].bn2' in said
+    assert 'fork' in said and 'gradcam at backbone.layer4[1],' in said
 
 
 def test_several_classes_of_a_folder_with_arrays(place, tmp_path):
