@@ -87,15 +87,9 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'threads',
     },
     'samples': {'choices', 'compat', 'errors', 'models', 'pipelines', 'results'},
-<<<<<<< HEAD
     'histories': {'errors', 'files', 'rendering', 'results'},
     'schedules': {'choices', 'compat', 'errors', 'files', 'models', 'pipelines', 'rendering', 'results'},
-    'models': {'compat', 'downloads', 'errors', 'files', 'model_names', 'pipelines', 'threads'},
-=======
-    'histories': {'errors', 'files', 'rendering'},
-    'schedules': {'choices', 'compat', 'errors', 'files', 'models', 'pipelines', 'rendering'},
-    'models': {'compat', 'defaults', 'downloads', 'errors', 'files', 'pipelines', 'threads'},
->>>>>>> 591d910 (Run models as they are written while they are explained, whatever type, compiler, checkpointing or defaults stand around; name the head of several)
+    'models': {'compat', 'defaults', 'downloads', 'errors', 'files', 'model_names', 'pipelines', 'threads'},
     'metrics': {'errors'},
     'attribution': {'compat', 'defaults', 'errors', 'files', 'threads'},
     'results': {'errors', 'files', 'rendering'},
