@@ -141,7 +141,7 @@ setup(
     package_data={'mmlens': ['py.typed', 'rendering/page/assets/*']},
     install_requires=['jinja2', 'numpy', 'Pillow', 'rich'],
     extras_require=EXTRAS,
-    entry_points={'console_scripts': ['mmlens = mmlens.cli.main:run']},
+    entry_points={'console_scripts': ['mmlens = mmlens.__main__:run']},
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

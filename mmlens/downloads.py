@@ -71,7 +71,7 @@ def download(
         MmlensError: With the address and what went wrong.
         OutputError: If the target cannot be written.
     """
-    with write_atomically(target) as temporary:
+    with write_atomically(target, check=False) as temporary:  # its name is the sender's
         try:
             with _opener().open(_request(address), timeout=TIMEOUT) as answer, open(temporary, 'wb') as file:
                 digest = _copied(answer, file, progress)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from json import JSONDecodeError
-from typing import Any, List
+from typing import Any, Callable, List, TypeVar, cast
+
+Function = TypeVar('Function', bound=Callable[..., Any])
 
 
 class MmlensError(ValueError):
@@ -41,7 +44,59 @@ class MmlensWarning(UserWarning):
 
 
 def reason(error: BaseException) -> str:
-    """The first line of another library's error, whitespace collapsed, to append to our own sentence."""
+    """The first line of another library's error, whitespace collapsed, to append to our own sentence.
+
+    Where the user's code raised it, the line is named; an error without a text quotes the line that failed.
+    """
+    text, where = _text(error), '' if isinstance(error, MmlensError) else _where(error, not _text(error))
+    if text:
+        return f'{text} ({where}).' if where else f'{text}.'
+    return f'{type(error).__name__}{f" ({where})" if where else ""}.'
+
+
+def told(error: BaseException) -> str:
+    """An error of code that is not of mmlens in a sentence, with the line that raised it.
+
+    Example:
+        ``RuntimeError: the sizes do not fit (nets/own_neck.py, line 12, in forward: return a + b).``
+    """
+    from .code_lines import culprit
+
+    text, line = _text(error), culprit(error)
+    said = f'{type(error).__name__}: {text}' if text else type(error).__name__
+    if line is None:
+        return f'{said}.'
+    return f'{said} ({line}, in {line.function}{f": {line.code}" if line.code else ""}).'
+
+
+def noted(function: Function) -> Function:
+    """Let errors of others' code leave a function as they are, with a note that says where they were raised.
+
+    Python has notes from 3.11 on. Errors of mmlens, which say what they have to, get none.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            _add_note(error)
+            raise
+
+    return cast(Function, call)
+
+
+def _add_note(error: Exception) -> None:
+    from .code_lines import MMLENS, whose
+
+    if isinstance(error, MmlensError) or not hasattr(error, 'add_note') or getattr(error, '__notes__', None):
+        return
+    if whose(error) != MMLENS:
+        error.add_note(f'mmlens: this is the error of code that it ran, not of its own: {told(error)}')
+
+
+def _text(error: BaseException) -> str:
+    """The first line of an error's own words, without a full stop."""
     # str() of a KeyError puts its message in quotes.
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if isinstance(error, JSONDecodeError):
@@ -49,7 +104,18 @@ def reason(error: BaseException) -> str:
     if not isinstance(error, MmlensError):
         text = text.replace('`', "'")  # backticks mark our own parameters, which the command line translates
     lines = text.strip().splitlines()
-    return ' '.join(lines[0].split()).rstrip('.') + '.' if lines else type(error).__name__ + '.'
+    return ' '.join(lines[0].split()).rstrip('.') if lines else ''
+
+
+def _where(error: BaseException, empty: bool) -> str:
+    from .code_lines import MMLENS, USER, culprit, lines_of
+
+    line = culprit(error)
+    if empty and (line is None or line.whose == MMLENS):
+        line = next((each for each in reversed(lines_of(error)) if each.code), None)
+    if line is None or not (empty or line.whose == USER):
+        return ''
+    return f'{line}: {line.code}' if empty and line.code else str(line)
 
 
 def missing_file(error: BaseException) -> str:

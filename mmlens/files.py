@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, Set, Union
 
 from .errors import ModelError, OutputError
+from .whole_files import why_not_whole
 
 if TYPE_CHECKING:
     import numpy as np
+
+_LONGEST_NAME = 240  # bytes; most file systems allow 255
+_MAKE_ROOM = 'Make room on the disk, or choose another output folder.'
 
 
 def check_is_file(path: Union[str, Path], what: str) -> None:
@@ -24,38 +30,84 @@ def check_is_file(path: Union[str, Path], what: str) -> None:
     Raises:
         ModelError: If it does not.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # pathlib's raises for names that are too long
         raise ModelError(f'No {what} {path}: check the path.')
 
 
+def check_name(path: Union[str, Path]) -> None:
+    """Check that a path is one that a file can have here, whether or not there is one.
+
+    Raises:
+        OutputError: If it is too long, or has a character that no name can have.
+    """
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            os.lstat(path)
+    except (OSError, ValueError) as error:
+        raise OutputError(_cannot_write(path, error)) from error
+
+
+def fitting_name(name: str, ending: str) -> str:
+    """A file's name of at most 240 bytes, as file systems allow: a longer one is cut and ends in digits of its hash.
+
+    Args:
+        name: Without its ending.
+        ending: ``'.png'``.
+
+    Returns:
+        The name, without its ending.
+    """
+    raw = os.fsencode(name)
+    if len(raw) + len(ending) <= _LONGEST_NAME:
+        return name
+    digits = hashlib.sha256(raw).hexdigest()[:8]
+    return f'{raw[: _LONGEST_NAME - len(ending) - 9].decode("utf-8", "ignore")}-{digits}'
+
+
 @contextlib.contextmanager
-def write_atomically(path: Union[str, Path], suffix: str = '') -> Iterator[str]:
+def write_atomically(path: Union[str, Path], suffix: str = '', check: bool = True) -> Iterator[str]:
     """Give a temporary name next to ``path``; rename it to ``path`` if the block ends without an error.
 
     Args:
         path: The file to write. Missing folders are created.
         suffix: Extension of the temporary name, for writers that choose the format by it.
             Defaults to the extension of ``path``.
+        check: Whether to look, before the file gets its name, if it is whole: not every writer says that the disk is
+            full. Defaults to ``True``.
 
     Raises:
-        OutputError: If the folder cannot be created or written to.
+        OutputError: If the folder cannot be created, or the file cannot be written whole.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=str(path.parent), prefix='.mmlens-', suffix=suffix or path.suffix)
         os.close(handle)
-    except OSError as error:
-        raise OutputError(f'Cannot write {path}: {error.strerror}. Choose another output folder.') from error
+    except (OSError, ValueError) as error:
+        raise OutputError(_cannot_write(path, error)) from error
     try:
         yield temporary
+        wrong = why_not_whole(temporary) if check else ''
+        if wrong:
+            raise OutputError(f'Cannot write {path}: what was written {wrong}. {_MAKE_ROOM}')
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, str(path))
     except OSError as error:
-        raise OutputError(f'Cannot write {path}: {error.strerror or error}. Choose another output folder.') from error
+        raise OutputError(_cannot_write(path, error)) from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def _cannot_write(path: Union[str, Path], error: Exception) -> str:
+    number, said = getattr(error, 'errno', None), getattr(error, 'strerror', None) or error
+    if number == errno.ENAMETOOLONG:
+        todo = 'Choose a shorter name.'
+    elif number in (errno.ENOSPC, errno.EFBIG, getattr(errno, 'EDQUOT', errno.ENOSPC)):
+        todo = _MAKE_ROOM
+    else:
+        todo = 'Choose another output folder.'
+    return f'Cannot write {path}: {said}. {todo}'
 
 
 def write_picture(path: Union[str, Path], picture: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ MOST_FRAMES = 200  # of an animation: 80 seconds at 400 milliseconds a frame
 # What the hooks call their files: mmlens.engine.timing.Timing.file_name.
 _FILE = re.compile(r'(epoch|iter)_(\d+)\.png')
 _LAST_STAYS = 4  # times as long as the other frames
+LONGEST = 65535 * 10 // _LAST_STAYS  # milliseconds: GIF counts in hundredths of a second, with 16 bits
 
 Files = List[Tuple[int, Path]]
 
@@ -86,7 +88,7 @@ def find_histories(folder: Union[str, Path], wanted: Optional[Sequence[str]] = N
         PictureError: If there is no drawing, or none of a picture that is wanted.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise PictureError(f'No folder {folder}: give the out_dir of the hooks, such as work_dirs/my_config/mmlens.')
     found: Dict[Tuple[Path, str], Files] = {}
     for path in sorted(folder.resolve().rglob('*.png')):

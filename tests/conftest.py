@@ -155,3 +155,23 @@ def drawings(tmp_path):
             cv2.imwrite(str(folder / file), np.full((60 + step % 7, 80, 3), 5 * (step % 40), np.uint8))
     (tmp_path / 'work' / 'mmlens' / 'notes_1.png').touch()
     return tmp_path / 'work' / 'mmlens'
+
+
+@pytest.fixture
+def full_disk():
+    """No file grows beyond so many bytes within ``full_disk(bytes)``, as on a disk that is full."""
+    import contextlib
+    import resource
+    import signal
+
+    @contextlib.contextmanager
+    def full(size):
+        limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, handler)
+
+    return full

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from mmlens import errors
-from mmlens.errors import MmlensError, MmlensWarning, count, missing_file, reason, why
+from mmlens.errors import MmlensError, MmlensWarning, count, missing_file, noted, reason, told, why
 
 KINDS = [kind for name, kind in vars(errors).items() if name.endswith('Error') and name != 'JSONDecodeError']
 
@@ -67,3 +67,58 @@ def test_why_names_the_missing_file_or_else_the_reason():
 )
 def test_things_are_counted(number, thing, said):
     assert count(number, thing) == said
+
+
+class Net:
+    zero = 0
+
+    def forward(self):
+        raise AssertionError
+
+    def divide(self):
+        return 1 / self.zero
+
+
+def error_of(act):
+    try:
+        act()
+    except Exception as error:
+        return error
+
+
+def test_the_line_of_the_users_code_is_named():
+    here = os.path.relpath(__file__) if not os.path.relpath(__file__).startswith('..') else __file__
+    line = Net.divide.__code__.co_firstlineno + 1
+    assert reason(error_of(Net().divide)) == f'division by zero ({here}, line {line}).'
+    line = Net.forward.__code__.co_firstlineno + 1
+    assert reason(error_of(Net().forward)) == f'AssertionError ({here}, line {line}: raise AssertionError).'
+    assert told(error_of(Net().forward)) == f'AssertionError ({here}, line {line}, in forward: raise AssertionError).'
+
+
+def test_an_error_without_text_quotes_a_librarys_line_too(tmp_path):
+    from mmdet.datasets.transforms import Mosaic
+
+    said = reason(error_of(lambda: Mosaic()(dict(img=None))))
+    assert said.startswith('AssertionError (mmdet/datasets/transforms/transforms.py, line ')
+    assert said.endswith(": assert 'mix_results' in results).")
+
+
+def test_errors_of_other_code_get_a_note_and_ours_none():
+    @noted
+    def run(net):
+        """Runs it."""
+        return net.divide()
+
+    @noted
+    def fail():
+        raise MmlensError('Give more.')
+
+    error = error_of(lambda: run(Net()))
+    assert isinstance(error, ZeroDivisionError) and str(error) == 'division by zero' and run.__doc__ == 'Runs it.'
+    if hasattr(error, 'add_note'):
+        (note,) = error.__notes__
+        assert note.startswith('mmlens: ') and 'in divide: return 1 / self.zero' in note
+    assert not hasattr(error_of(fail), '__notes__')
+    net = Net()
+    net.zero = 2
+    assert run(net) == 0.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..choices import FAMILIES, FUSIONS
 from ..errors import MmlensError
@@ -13,6 +13,8 @@ from .verbosity import use
 from .wording import use_options_of
 
 __all__ = ['Parser']  # where commands look for it
+
+_MOST = 10**9  # of any number: more is a slip, and too much for some library
 
 
 def fraction(text: str) -> float:
@@ -59,7 +61,21 @@ def _whole_number(text: str, least: int, wanted: str) -> int:
         value = least - 1
     if value < least:
         raise argparse.ArgumentTypeError(f'{text!r} is not {wanted}')
+    if value > _MOST:
+        raise argparse.ArgumentTypeError(f'{text!r} is above {_MOST:,}')
     return value
+
+
+def positive_to(most: int) -> Callable[[str], int]:
+    """A type of arguments: a whole number above 0 and at most this."""
+
+    def read(text: str) -> int:
+        value = positive(text)
+        if value > most:
+            raise argparse.ArgumentTypeError(f'{text!r} is above {most:,}')
+        return value
+
+    return read
 
 
 def key_value(text: str) -> str:

@@ -6,14 +6,17 @@ import contextlib
 import functools
 import io
 import os
+import re
 import signal
 import sys
 import threading
 import traceback
 import warnings
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Type, Union
+from contextvars import ContextVar
+from typing import Any, Callable, Dict, Iterator, List, Match, Optional, Sequence, Tuple, Type, Union
 
-from ..errors import MmlensError, MmlensWarning, count, reason
+from ..code_lines import MMLENS, USER, whose
+from ..errors import MmlensError, MmlensWarning, count, reason, told
 from . import verbosity
 from .wording import in_options, of_a_command
 
@@ -21,11 +24,23 @@ DONE, SOME_FAILED, FAILED, CRASHED, INTERRUPTED, TERMINATED = 0, 1, 2, 70, 130, 
 
 Command = Callable[[Optional[List[str]]], int]
 
+TRACEBACK = '--traceback'
+# What handles Ctrl-C in a process of `mmlens` until a command does.
+BEFORE_COMMANDS = '_end_before_commands'
+
+_LONG = re.compile(r'\S{400,}')  # a name that no file system takes
+
+_in_full: ContextVar[bool] = ContextVar('in_full', default=False)
+
 
 def say(kind: str, sentence: str) -> None:
     """Print ``mmlens: <kind>: <sentence>`` on stderr; ``kind`` is ``error``, ``warning`` or ``interrupted``."""
     with contextlib.suppress(OSError):  # stderr may have gone with stdout
-        print(f'mmlens: {kind}: {in_options(sentence)}', file=sys.stderr, flush=True)
+        print(f'mmlens: {kind}: {_LONG.sub(_shortened, in_options(sentence))}', file=sys.stderr, flush=True)
+
+
+def _shortened(word: Match[str]) -> str:
+    return f'{word[0][:150]}...{word[0][-50:]}'
 
 
 def tell(sentence: str) -> None:
@@ -68,17 +83,19 @@ def report_failures(
 
 
 def guarded(command: Command) -> Command:
-    """Turn errors that are meant for the user into a sentence on stderr and an exit status.
+    """Turn errors into a sentence on stderr and an exit status.
 
-    Other errors are bugs of ours and print their traceback. SIGTERM ends a command as Ctrl-C does: temporary files are
-    removed, and what was done is told.
+    Errors of the user's files, of the user's code and of the libraries that run it are told in a sentence, with the
+    line that raised them; ``--traceback`` shows all. Errors of our own code are bugs, and print their traceback.
+    SIGTERM ends a command as Ctrl-C does: temporary files are removed, and what was done is told.
     """
 
     @functools.wraps(command)
     @verbosity.of_a_command()
     @of_a_command()
     def main(argv: Optional[List[str]] = None) -> int:
-        with _terminated_like_interrupts() as terminated, contextlib.redirect_stdout(_Unread(sys.stdout)):
+        token = _in_full.set(TRACEBACK in (sys.argv[1:] if argv is None else argv))
+        with _signals_as_interrupts() as came, contextlib.redirect_stdout(_Unread(sys.stdout)):
             try:
                 with warnings.catch_warnings():
                     # Hundreds of heads call it the old way, which is nothing that the user can fix.
@@ -89,32 +106,68 @@ def guarded(command: Command) -> Command:
                 sys.stdout.flush()
                 return status
             except KeyboardInterrupt as interrupt:
-                say('terminated' if terminated else 'interrupted', str(interrupt) or 'nothing was written.')
-                return TERMINATED if terminated else INTERRUPTED
-            except ModuleNotFoundError as error:
-                from ..compat import name_missing
-
-                if (error.name or 'mmlens').split('.')[0] == 'mmlens':
-                    return _crashed()
-                say('error', name_missing(error))
-                return FAILED
-            except _errors_for_users() as error:
-                say('error', str(error))
-                return FAILED
-            except Exception:
-                return _crashed()
+                return _interrupted(came, str(interrupt))
+            except SystemExit as error:
+                if whose(error) != USER:  # argparse's
+                    raise
+                return _failed(error)
+            except Exception as error:
+                # What is interrupted may raise an error of its own: an import, a callback of C code.
+                return _interrupted(came) if came else _failed(error)
+            finally:
+                _in_full.reset(token)
 
     return main
 
 
-def _crashed() -> int:
-    traceback.print_exc()
-    return CRASHED
+def explain_error(error: BaseException, bugs_in_full: bool = True) -> Tuple[str, int]:
+    """An error as a user is told it, and the exit status; the traceback is printed where it is asked for or needed.
+
+    Args:
+        error: The error.
+        bugs_in_full: Whether to print the traceback of a bug of ours. Defaults to ``True``.
+
+    Returns:
+        The sentence, and 70 for a bug of ours, else 2.
+    """
+    sentence, status = _sentence(error)
+    if _in_full.get() or (bugs_in_full and status == CRASHED):
+        traceback.print_exception(type(error), error, error.__traceback__)
+    return sentence, status
+
+
+def _sentence(error: BaseException) -> Tuple[str, int]:
+    if isinstance(error, _errors_for_users()):
+        return str(error), FAILED
+    if isinstance(error, ModuleNotFoundError) and (error.name or 'mmlens').split('.')[0] != 'mmlens':
+        from ..compat import name_missing
+
+        return name_missing(error), FAILED
+    if isinstance(error, MemoryError):
+        return 'There is not enough memory: take smaller or fewer pictures, or fewer layers.', FAILED
+    if isinstance(error, SystemExit):
+        return f'A program that mmlens ran ends it ({told(error)[:-1]}): take that line out.', FAILED
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return f'{error.filename}: {error.strerror}.', FAILED
+    return told(error), CRASHED if whose(error) == MMLENS else FAILED
+
+
+def _failed(error: BaseException) -> int:
+    sentence, status = explain_error(error)
+    if status != CRASHED:  # else the traceback has told all
+        say('error', sentence)
+    return status
+
+
+def _interrupted(came: Sequence[int], done: str = '') -> int:
+    terminated = signal.SIGTERM in came
+    say('terminated' if terminated else 'interrupted', done or 'nothing was written.')
+    return TERMINATED if terminated else INTERRUPTED
 
 
 @contextlib.contextmanager
-def _terminated_like_interrupts() -> Iterator[List[int]]:
-    """Let SIGTERM raise KeyboardInterrupt; the list is empty until it came."""
+def _signals_as_interrupts() -> Iterator[List[int]]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does; the list holds those that came."""
     came: List[int] = []
 
     def interrupt(number: int, frame: Any) -> None:
@@ -122,14 +175,24 @@ def _terminated_like_interrupts() -> Iterator[List[int]]:
         raise KeyboardInterrupt
 
     # Only the main thread may set handlers; one that the caller set is the caller's choice.
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield came
-        return
-    signal.signal(signal.SIGTERM, interrupt)
+    changed: Dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        changed = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+        changed = {each: before for each, before in changed.items() if _is_nobodys(before)}
+    for each in changed:
+        signal.signal(each, interrupt)
     try:
         yield came
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for each, before in changed.items():
+            signal.signal(each, before)
+
+
+def _is_nobodys(handler: Any) -> bool:
+    """Whether a signal's handler is Python's own, or that of `mmlens/__main__.py`."""
+    if handler in (signal.SIG_DFL, signal.default_int_handler):
+        return True
+    return getattr(handler, '__name__', '') == BEFORE_COMMANDS
 
 
 class _Unread:

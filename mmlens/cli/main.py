@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import signal
 import sys
 from typing import List, Optional
 
@@ -77,4 +78,7 @@ def run(command: Optional[str] = None) -> None:
     from ..compat import lazy_registries
 
     lazy_registries.install()
-    sys.exit(main(None if command is None else [command, *sys.argv[1:]]))
+    status = main(None if command is None else [command, *sys.argv[1:]])
+    # All is done: Ctrl-C must not make a failure of it while Python ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(status)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Iterable, List, Optional, Tuple
 
 from ..errors import OutputError
-from ..files import UniqueNames
+from ..files import UniqueNames, check_name, fitting_name
 from .sources import PICTURES, Source
 
 DEFAULT_FOLDER = './output'
@@ -54,6 +54,7 @@ def plan_outputs(
     places = [_checked_file(sources, Path(out_file), option)] if out_file else _names(sources, folder)
     inputs = Inputs(source.path for source in sources)
     for place in places:
+        check_name(place)
         inputs.check_kept(place)
     return list(places)
 
@@ -64,7 +65,8 @@ def check_writable(folder: Path) -> None:
     Raises:
         OutputError: If not.
     """
-    known = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    check_name(folder)
+    known = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.exists(path))
     if not known.is_dir():
         raise OutputError(f'Cannot write to {folder}: {known} is a file, not a folder. Choose another output folder.')
     if not os.access(str(known), os.W_OK | os.X_OK):
@@ -96,8 +98,9 @@ class Inputs:
 
 
 def _identities(path: Path) -> List[Tuple[Any, ...]]:
-    found: List[Tuple[Any, ...]] = [(os.path.realpath(path),)]
-    with contextlib.suppress(OSError):
+    found: List[Tuple[Any, ...]] = []
+    with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+        found.append((os.path.realpath(path),))
         status = os.stat(path)
         found.append((status.st_dev, status.st_ino))
     return found
@@ -115,7 +118,7 @@ def _checked_file(sources: List[Source], file: Path, option: str) -> Path:
     endings = ('.mp4',) if sources[0].is_video else RESULTS
     if file.suffix.lower() not in endings:
         raise OutputError(f'{option} {file}: the name must end with {" or ".join(endings)}.')
-    if file.is_dir():
+    if os.path.isdir(file):
         raise OutputError(f'{option} {file} is a folder; use --out-dir.')
     return file
 
@@ -125,5 +128,6 @@ def _names(sources: List[Source], folder: Path) -> List[Path]:
     places = []
     for source in sources:
         ending = '.mp4' if source.is_video else result_ending(source.name)
-        places.append(folder / f'{unique(os.path.splitext(source.name)[0])}{ending}')
+        name = fitting_name(os.path.splitext(source.name)[0], ending)
+        places.append(folder / f'{unique(name)}{ending}')
     return places

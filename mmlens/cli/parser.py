@@ -9,7 +9,7 @@ import shlex
 import sys
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence
 
-from .guard import FAILED
+from .guard import FAILED, TRACEBACK
 from .verbosity import add_verbosity
 
 # What a positional stands for, in the sentence that says it is missing.
@@ -62,6 +62,7 @@ class Parser(argparse.ArgumentParser):
         self.given: List[str] = []  # the words that are parsed
         if verbosity:
             add_verbosity(self)
+            self.add_argument(TRACEBACK, action='store_true', help='show the whole traceback of an error')
 
     def group(self, title: str) -> argparse._ArgumentGroup:
         """The group of options of this title, which is the same at every call."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
-from ..errors import MmlensError, PictureError, count, reason
+from ..errors import MmlensError, PictureError, count
 from ..files import write_atomically, write_picture
-from .guard import DONE, report_failures, tell
+from .guard import CRASHED, DONE, explain_error, report_failures, tell
 from .index import Index
 from .progress import Passes, progress_bar
 from .sources import Source
@@ -118,14 +117,12 @@ class Run:
         return report_failures(failures, len(sources), 'picture') if failures else DONE
 
     def _why_not_drawn(self, source: Source, error: Exception) -> str:
-        """A line for the list at the end; the first unexpected error is shown in full."""
+        """A line for the list at the end; the first bug of ours is shown in full."""
         if isinstance(error, PictureError):
             return str(error)
-        if not self._shown_in_full:
-            self._shown_in_full = True
-            traceback.print_exception(type(error), error, error.__traceback__)
-        kind, words = type(error).__name__, reason(error)
-        return f'{source.path}: {words if words == f"{kind}." else f"{kind}: {words}"}'
+        sentence, status = explain_error(error, bugs_in_full=not self._shown_in_full)
+        self._shown_in_full = self._shown_in_full or status == CRASHED
+        return f'{source.path}: {sentence}'
 
     def _stopped(self) -> bool:
         return self._passes is not None and self._passes.stopped
@@ -197,12 +194,14 @@ def _video_file(place: Optional[Path], rate: float, size: Optional[Tuple[int, in
         yield None
         return
     interrupted = False
-    with write_atomically(place) as temporary, VideoWriter(temporary, rate, size) as writer:
-        try:
-            yield writer
-        except KeyboardInterrupt:
-            if not writer.frames:
-                raise
-            interrupted = True
+    with write_atomically(place) as temporary:
+        with VideoWriter(temporary, rate, size) as writer:
+            try:
+                yield writer
+            except KeyboardInterrupt:
+                if not writer.frames:
+                    raise
+                interrupted = True
+        writer.check_readable(place)
     if interrupted:
         raise KeyboardInterrupt(f'{place} holds the first {writer.frames} frames')

@@ -57,9 +57,9 @@ def find_sources(img: str, downloads: Path, results: Optional[Path] = None) -> L
         download(img, target, PictureError)
         return [_named(target)]
     path = Path(img)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _of_folder(path, results)
-    if path.is_file():
+    if os.path.isfile(path):  # pathlib's raises for names that are too long
         return _of_list(path) if path.suffix.lower() == '.txt' else [_named(path)]
     if glob.has_magic(img):
         return _of_pattern(img)
@@ -84,7 +84,7 @@ def _of_folder(folder: Path, results: Optional[Path]) -> List[Source]:
 
 def _of_pattern(pattern: str) -> List[Source]:
     found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
-    found = [path for path in found if path.suffix.lower() in PICTURES + VIDEOS and path.is_file()]
+    found = [path for path in found if path.suffix.lower() in PICTURES + VIDEOS and os.path.isfile(path)]
     if not found:
         raise PictureError(f'No picture or video matches {pattern}.')
     return _named_from(found)
@@ -92,14 +92,17 @@ def _of_pattern(pattern: str) -> List[Source]:
 
 def _of_list(file: Path) -> List[Source]:
     try:
-        lines = file.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PictureError(f'The list {file} cannot be read as text.') from error
-    paths = [Path(line.strip()) for line in lines if line.strip()]
+        # Names of files need not be UTF-8.
+        text = file.read_text(encoding='utf-8-sig', errors='surrogateescape')
+    except OSError as error:
+        raise PictureError(f'The list {file} cannot be read: {error.strerror}.') from error
+    if '\0' in text:
+        raise PictureError(f'The list {file} cannot be read as text.')
+    paths = [Path(line.strip()) for line in text.splitlines() if line.strip()]
     if not paths:
         raise PictureError(f'The list {file} is empty; write the path of one picture on each line.')
     # Joining leaves absolute paths as they are.
-    return _named_from([path if not (file.parent / path).exists() else file.parent / path for path in paths])
+    return _named_from([file.parent / path if os.path.exists(file.parent / path) else path for path in paths])
 
 
 def _named_from(paths: List[Path], root: Optional[Path] = None) -> List[Source]:

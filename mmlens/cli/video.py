@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Iterator, Optional, Tuple, Type
 
-from ..errors import PictureError
+from ..errors import OutputError, PictureError, count
+from ..whole_files import frames_of
 from .video_codecs import Encoder, open_encoder
 
 if TYPE_CHECKING:
@@ -109,6 +110,22 @@ class VideoWriter:
     def note(self) -> str:
         """What the user should know about the file; empty if nothing, or before the first frame."""
         return self._encoder.note if self._encoder else ''
+
+    def check_readable(self, place: Path) -> None:
+        """Check, after the block, that every frame can be read back: OpenCV does not say that the disk is full.
+
+        Args:
+            place: Where the file will be, for the sentence.
+
+        Raises:
+            OutputError: If not.
+        """
+        found = frames_of(self._path)
+        if found != self.frames:
+            raise OutputError(
+                f'Cannot write {place}: of its {count(self.frames, "frame")}, {found} can be read back. Make room on '
+                'the disk, or choose another output folder.'
+            )
 
 
 def _even(size: Tuple[int, int]) -> Tuple[int, int]:

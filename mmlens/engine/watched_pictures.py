@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
@@ -93,7 +94,7 @@ class Choice:
             PictureError: If one does not exist.
         """
         paths = [Path(path) for path in self.pictures or ()]
-        missing = [path for path in paths if not path.is_file()]
+        missing = [path for path in paths if not os.path.isfile(path)]
         if missing or not paths:
             raise PictureError(f'No picture {missing[0]}: check the path.' if missing else 'pictures names no picture.')
         unique = UniqueNames()
@@ -160,7 +161,7 @@ def _reader(dataset: Any, index: int, info: Any) -> Callable[[], Picture]:
 
     def read() -> Picture:
         # What is not a file here may be one to the file backend of the loading step: in an archive, or on a server.
-        return path if isinstance(path, str) and Path(path).is_file() else _load(dataset, index)
+        return path if isinstance(path, str) and os.path.isfile(path) else _load(dataset, index)
 
     return read
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -49,7 +50,7 @@ class CocoFile:
                 _with(each, 'id', 'name')
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise MmlensError(f'{annotations} is no annotation file of COCO: {why(error)}') from error
-        absent = [each['file_name'] for each in self.pictures if not (images / each['file_name']).is_file()]
+        absent = [each['file_name'] for each in self.pictures if not os.path.isfile(images / each['file_name'])]
         if absent or not self.pictures:
             raise PictureError(
                 f'{annotations} is not of the pictures in {images}: {len(absent)} of its '

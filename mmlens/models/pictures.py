@@ -52,7 +52,7 @@ def file_or_array(picture: Picture, oriented: bool = True) -> Iterator[Union[str
             download(picture, target, PictureError)
             yield str(target)
     elif isinstance(picture, (str, os.PathLike)):
-        if not Path(picture).is_file():
+        if not os.path.isfile(picture):
             raise PictureError(f'No picture {os.fspath(picture)}: check the path.')
         yield os.fspath(picture)
     else:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _CAPTION, _CAPTION_HEIGHT, _GAP = 11, 17, 6
 _SMALLEST_TILE, _USUAL_TILE = 110, 200
+_MOST_TILES = 4096
 
 
 class _Look(NamedTuple):
@@ -52,6 +53,11 @@ def check_arrangement(topk: int, arrangement: Optional[Tuple[int, int]]) -> None
     rows, columns = arrangement
     if rows < 1 or columns < 1:
         raise MmlensError(f'The arrangement {rows} x {columns} has no place: give at least 1 row and 1 column.')
+    if rows * columns > _MOST_TILES:
+        raise MmlensError(
+            f'The arrangement {rows} x {columns} has {rows * columns:,} places, and {_MOST_TILES:,} are the most: give '
+            'fewer rows or columns.'
+        )
     if rows * columns < topk:
         raise MmlensError(
             f'The arrangement {rows} x {columns} has {rows * columns} places for {topk} channels: '

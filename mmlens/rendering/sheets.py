@@ -32,7 +32,7 @@ def compose(panels: Sequence[Optional[Panel]], columns: Optional[int] = None) ->
     width = max(NARROWEST, *(panel.picture.shape[1] for panel in panels if panel))
     placed = [panel and with_detail_in_place(panel, width) for panel in panels]
     usual = HEADER + MARGIN + round(np.mean([body_height(panel, width) for panel in placed if panel]))
-    columns = columns or grid_columns(len(placed), width + MARGIN, usual)
+    columns = min(columns or grid_columns(len(placed), width + MARGIN, usual), len(placed))
     rows = [placed[start : start + columns] for start in range(0, len(placed), columns)]
     heights = [HEADER + max((body_height(panel, width) for panel in row if panel), default=0) for row in rows]
     sheet = _paper(MARGIN + columns * (width + MARGIN), MARGIN + sum(height + MARGIN for height in heights))

@@ -1,13 +1,17 @@
+import errno
 import io
 import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
 import pytest
 
+import mmlens.cli.guard
+from mmlens.cli.arguments import Parser, parse
 from mmlens.cli.guard import guarded
 from mmlens.compat import DependencyError
 from mmlens.errors import LayerError, MmlensError, MmlensWarning
@@ -56,10 +60,75 @@ def test_our_warnings_do_not_depend_on_pythons_settings(capsys):
         assert capsys.readouterr().err == 'mmlens: warning: Mind the gap.\n'
 
 
+def failing_at(place, text='of ours', error='ZeroDivisionError'):
+    """A command that fails in a line of a file."""
+    names = {}
+    exec(compile(f'def command(argv):\n    raise {error}({text!r})', str(place), 'exec'), names)
+    return guarded(names['command'])
+
+
 def test_our_own_errors_keep_their_traceback_and_have_a_status_of_their_own(capsys):
-    assert raising(ZeroDivisionError('of ours'))([]) == 70
+    assert failing_at(mmlens.cli.guard.__file__)([]) == 70
     told = capsys.readouterr().err
     assert told.startswith('Traceback') and told.endswith('ZeroDivisionError: of ours\n')
+
+
+@pytest.fixture
+def theirs(tmp_path, monkeypatch):
+    """A file of a user's, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'net.py').write_text('def forward(self, x):\n    return x / self.zero\n')
+    return tmp_path / 'net.py'
+
+
+def test_errors_of_the_users_code_are_sentences_with_its_line(theirs, capsys):
+    assert failing_at(theirs, 'too\nmany')([]) == 2
+    sentence = 'ZeroDivisionError: too (net.py, line 2, in command: return x / self.zero).'
+    assert capsys.readouterr().err == f'mmlens: error: {sentence}\n'
+
+
+def test_traceback_shows_all(theirs, capsys):
+    assert failing_at(theirs)(['--traceback']) == 2
+    told = capsys.readouterr().err
+    assert told.startswith('Traceback') and 'line 2, in command' in told
+    assert raising(LayerError('Give more.'))(['--traceback']) == 2
+    assert 'Traceback' in capsys.readouterr().err
+    assert raising(LayerError('Give more.'))([]) == 2
+    assert 'Traceback' not in capsys.readouterr().err
+
+
+def test_a_program_that_ends_python_ends_the_command_in_a_sentence(theirs, capsys):
+    assert failing_at(theirs, error='SystemExit')([]) == 2
+    assert 'A program that mmlens ran ends it (SystemExit: of ours (net.py, line 2' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        guarded(lambda argv: parse(Parser(prog='mmlens'), argv))(['--help'])
+
+
+@pytest.mark.parametrize(
+    ('error', 'sentence'),
+    [
+        (OSError(errno.ENOSPC, 'No space left on device', 'a.png'), 'a.png: No space left on device.'),
+        (OSError(errno.ENAMETOOLONG, 'File name too long', 'a' * 900), f'{"a" * 150}...{"a" * 49}: File name'),
+        (MemoryError(), 'There is not enough memory'),
+    ],
+)
+def test_errors_of_the_machine_are_sentences(error, sentence, capsys):
+    assert raising(error)([]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_became_another_error_is_one(number, capsys):
+    @guarded
+    def command(argv):
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(10)
+        except KeyboardInterrupt:
+            raise ImportError('half a module') from None
+
+    assert command([]) == 128 + number
+    assert 'nothing was written' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ from mmlens.cli.progress import Passes
 from mmlens.cli.run import Drawn, Run
 from mmlens.cli.sources import Source
 from mmlens.cli.video import VideoReader
-from mmlens.errors import LayerError, PictureError
+from mmlens.errors import LayerError, OutputError, PictureError
 
 PICTURE = np.full((8, 10, 3), 60, np.uint8)
 
@@ -89,10 +90,13 @@ def test_a_network_that_fails_at_some_pictures_draws_the_others(tmp_path, capsys
     events = {1: RuntimeError('sizes of tensors\nmust match'), 3: AssertionError()}
     assert run(events, ['a.png', 'b.png', 'c.png'], tmp_path) == 1
     err = capsys.readouterr().err
-    # What nobody foresaw is shown in full, but not for each of a thousand pictures.
-    assert err.count('Traceback') == 1 and 'raise event' in err
-    listed = '  a.png: RuntimeError: sizes of tensors.\n  c.png: AssertionError.\n'
-    assert err.endswith(f'mmlens: error: 2 of 3 pictures could not be drawn:\n{listed}')
+    # This file is not of mmlens: its line is told, and no traceback.
+    assert 'Traceback' not in err
+    listed = re.sub(r' \(.*?test_run.py, line \d+, in draw: raise event\)', ' (there)', err)
+    assert listed.endswith(
+        '2 of 3 pictures could not be drawn:\n  a.png: RuntimeError: sizes of tensors (there).\n'
+        '  c.png: AssertionError (there).\n'
+    )
     assert os.listdir(str(tmp_path)) == ['b.png']
     with pytest.raises(RuntimeError, match='must match'):
         run({1: RuntimeError('sizes must match')}, ['a.png'], tmp_path)
@@ -149,6 +153,13 @@ def test_nothing_is_written_without_a_place(tmp_path, monkeypatch, capsys):
     assert os.listdir(str(tmp_path)) == []
 
 
+def test_a_bug_of_ours_is_shown_in_full_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr('mmlens.cli.guard.whose', lambda error: 'mmlens')
+    assert run({1: RuntimeError('one'), 3: AssertionError()}, ['a.png', 'b.png', 'c.png'], tmp_path) == 1
+    err = capsys.readouterr().err
+    assert err.count('Traceback') == 1 and 'raise event' in err
+
+
 @pytest.fixture
 def video(pictures):
     """5 frames of 64 x 48 at 7 a second."""
@@ -185,3 +196,15 @@ def test_a_video_without_a_frame_leaves_nothing(event, video, tmp_path):
     with pytest.raises(type(event)):
         Run(drawing({1: event})).over([video], [tmp_path / 'out' / 'street.mp4'])
     assert os.listdir(str(tmp_path / 'out')) == []
+
+
+def test_a_video_on_a_full_disk_is_no_video(video, tmp_path, full_disk):
+    place = tmp_path / 'out' / 'street.mp4'
+    noise = np.random.default_rng(0)
+
+    def draw(frame):
+        return Drawn(noise.integers(0, 255, (48, 64, 3), np.uint8), '')
+
+    with full_disk(4000), pytest.raises(OutputError, match='Cannot write .*street.mp4: '):
+        Run(draw).over([video], [place])
+    assert os.listdir(str(place.parent)) == []

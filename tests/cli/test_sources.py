@@ -87,7 +87,7 @@ def test_nothing_found_is_told(img, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'empty.txt').write_text('\n \n')
-    (tmp_path / 'binary.txt').write_bytes(b'\xff\xfe\xfa')
+    (tmp_path / 'binary.txt').write_bytes(b'\xff\xfe\0\xfa')
     with pytest.raises(PictureError, match=said) as error:
         found(img, tmp_path)
     assert img in str(error.value)

@@ -18,6 +18,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     'mmlens': {'compat', 'version'},  # by name, when one of its names is used
     'cli': {
         'choices',
+        'code_lines',
         'compat',
         'downloads',
         'errors',
@@ -36,6 +37,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         'samples',
         'schedules',
         'version',
+        'whole_files',
     },
     'engine': {
         'attribution',
@@ -99,9 +101,11 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     'registry': set(),
     'downloads': {'errors', 'files', 'version'},
     'model_names': {'errors'},
-    'files': {'errors'},
+    'files': {'errors', 'whole_files'},
+    'whole_files': set(),
     'choices': set(),
-    'errors': set(),
+    'errors': {'code_lines'},
+    'code_lines': set(),
     'compat': set(),
     'defaults': set(),
     'threads': set(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
@@ -41,7 +42,7 @@ class KeptFile:
             MethodError: If the file holds something else.
         """
         path = self.path
-        if path is None or not path.is_file():
+        if path is None or not os.path.isfile(path):
             return None
         try:
             with np.load(path) as kept:

@@ -8,6 +8,7 @@ from typing import List, Optional
 
 from ...errors import count
 from ...histories import (
+    LONGEST,
     MOST_FRAMES,
     History,
     find_histories,
@@ -16,7 +17,7 @@ from ...histories import (
     write_animation,
     write_sheet,
 )
-from ..arguments import Parser, add_index, parse, positive
+from ..arguments import Parser, add_index, parse, positive, positive_to
 from ..guard import DONE, guarded, report_failures
 from ..index import Index
 from ..outputs import DEFAULT_FOLDER, Inputs, check_writable
@@ -59,7 +60,7 @@ def build_parser() -> Parser:
     group.add_argument('--columns', type=positive, metavar='N', help='drawings in a row of the sheet')
     group.add_argument(
         '--milliseconds',
-        type=positive,
+        type=positive_to(LONGEST),
         default=400,
         metavar='N',
         help=f'how long the animation shows each drawing (default: 400); it has at most {MOST_FRAMES}, evenly spaced',

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from ...choices import PARAMS
 from ...errors import OutputError
-from ...files import write_atomically, write_picture
+from ...files import check_name, write_atomically, write_picture
 from ..arguments import Parser, add_cfg_options, parse, positive, read_cfg_options, window_size
 from ..guard import DONE, guarded, quiet, tell
 from ..outputs import DEFAULT_FOLDER, check_writable
@@ -135,9 +136,10 @@ def plan_figure(save_path: Optional[str], config: str, param: str, show: bool) -
     path = Path(save_path) if save_path else Path(DEFAULT_FOLDER) / f'{name_of(config)}_{param}.png'
     if path.suffix.lower() not in PIXELS + VECTORS:
         raise OutputError(f'--save-path {path}: the name must end with {" or ".join(PIXELS + VECTORS)}.')
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f'--save-path {path} is a folder; give a file.')
     check_writable(path.parent)
+    check_name(path)
     return path
 
 

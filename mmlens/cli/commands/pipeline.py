@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, List, Optional
 
 from ...choices import MODES, PHASES
 from ...errors import MmlensError, PictureError, count
-from ...files import UniqueNames, write_picture
+from ...files import UniqueNames, fitting_name, write_picture
 from ..arguments import Parser, add_cfg_options, add_index, parse, positive, read_cfg_options, window_size
 from ..guard import DONE, guarded, quiet, report_failures, say, tell
 from ..index import Index
@@ -217,8 +218,9 @@ class _Browser:
         if self._folder is None:
             return None
         source = Path(sample.path or f'{sample.index}.png')
-        place = self._folder / f'{self._unique(source.stem)}{result_ending(source.name)}'
-        if place.exists():
+        ending = result_ending(source.name)
+        place = self._folder / f'{self._unique(fitting_name(source.stem, ending))}{ending}'
+        if os.path.exists(place):
             if self._inputs is None:  # asking a large dataset for all of its pictures takes a while
                 self._inputs = Inputs(Path(path) for path in self._samples.paths())
             self._inputs.check_kept(place)
