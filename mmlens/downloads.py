@@ -36,7 +36,11 @@ def is_address(text: str) -> bool:
 
 def file_name(address: str) -> str:
     """The last part of an address's path, without its query."""
-    name = posixpath.basename(urllib.parse.unquote(urllib.parse.urlsplit(address).path))
+    try:
+        path = urllib.parse.urlsplit(address).path
+    except ValueError as error:
+        raise MmlensError(f'{address} is no address: {error}.') from error
+    name = posixpath.basename(urllib.parse.unquote(path))
     return re.sub(r'[\\/:\0]', '_', name) or 'download'
 
 

@@ -13,7 +13,7 @@ from ..attribution.attribute import Attribution
 from ..attribution.methods import Method, OnePassMethod, Progress, get_method
 from ..attribution.smoothing import Noise
 from ..attribution.targets import MASK
-from ..errors import MmlensError
+from ..errors import MmlensError, noted
 from ..models.detector import Detector
 from ..models.geometry import Geometry
 from ..models.inputs import Picture
@@ -32,6 +32,7 @@ from .normalise import normalise, normalise_in_box
 _NO_CANDIDATE = 'no candidate of the detector overlaps the given box'
 
 
+@noted
 def explain_boxes(
     model: NetworkLike,
     picture: Picture,

@@ -15,7 +15,7 @@ from ..attribution.attribute import FLAT, Attribution
 from ..attribution.gradcam_engine import guided_gradients
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, Progress, get_method
 from ..attribution.smoothing import Noise, augmented_mean
-from ..errors import MethodError, MmlensError
+from ..errors import MethodError, MmlensError, noted
 from ..models.inputs import Picture
 from ..results.classes import ClassExplanation, ClassMap
 from ..results.later import later
@@ -25,6 +25,7 @@ from .networks import NetworkLike, installed_versions, open_classifier
 from .normalise import stretch
 
 
+@noted
 def explain_classes(
     model: NetworkLike,
     picture: Picture,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..attribution.restore import evaluating
-from ..errors import MethodError, MmlensError
+from ..errors import MethodError, MmlensError, noted
 from ..metrics import iou
 from ..models.detector import Detector
 from ..models.inputs import Picture
@@ -27,6 +27,7 @@ _ADDING = ('', 'sum', 'max', 'mean')  # fusions that keep this unit
 _DTYPES = ('float32', 'float16', 'bfloat16')
 
 
+@noted
 def compare_boxes(
     a: NetworkLike,
     b: Optional[NetworkLike],

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..attribution.layers import resolve_layers
 from ..attribution.tap import Level, Tap
 from ..choices import REDUCTIONS
-from ..errors import MmlensError
+from ..errors import MmlensError, noted
 from ..models.inputs import Picture
 from ..models.network import Network
 from ..models.predictions import Predictions
@@ -25,6 +25,7 @@ from .layers import named_layers
 from .networks import NetworkLike, installed_versions, open_network
 
 
+@noted
 def feature_maps(
     model: NetworkLike,
     picture: Picture,

@@ -11,7 +11,7 @@ from ..attribution import layers as layer_names
 from ..attribution.layer_sets import last_of_strides
 from ..attribution.layers import LayerInfo
 from ..attribution.restore import unchanged
-from ..errors import MmlensError
+from ..errors import MmlensError, noted
 from ..models.inputs import Picture
 from ..models.network import Network
 from ..models.prepared import Prepared
@@ -19,6 +19,7 @@ from ..models.words import Text
 from .networks import NetworkLike, open_network
 
 
+@noted
 def list_layers(
     model: NetworkLike,
     picture: Optional[Picture] = None,

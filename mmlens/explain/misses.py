@@ -10,7 +10,7 @@ from ..attribution.graph import live_graph
 from ..attribution.layers import resolve_layers
 from ..attribution.passes.once import Once
 from ..attribution.tap import Tap
-from ..errors import MmlensError
+from ..errors import MmlensError, noted
 from ..models.detector import Detector
 from ..models.inputs import Picture
 from ..models.prepared import Prepared
@@ -25,6 +25,7 @@ from .miss_judge import Judge
 from .networks import NetworkLike, open_detector
 
 
+@noted
 def why_missed(
     model: NetworkLike,
     picture: Picture,
@@ -85,6 +86,7 @@ def why_missed(
         return Misses(judge.miss(n) for n in range(len(given)))
 
 
+@noted
 def explain_miss(model: NetworkLike, picture: Picture, miss: Miss, **options: Any) -> BoxExplanation:
     """Draw the map that belongs to a miss.
 

@@ -14,7 +14,7 @@ from ..attribution.layer_sets import last_of_strides
 from ..attribution.methods import OnePassMethod, available_methods, get_method
 from ..attribution.redraw import Part, draw_anew, measure_statistics, parts_of, weights_kept
 from ..attribution.restore import evaluating
-from ..errors import MethodError, MmlensError, PictureError, count
+from ..errors import MethodError, MmlensError, PictureError, count, noted
 from ..metrics import gaussian_map, sanity_correlation
 from ..models.classifier import Classifier
 from ..models.detector import Detector
@@ -36,6 +36,7 @@ _NO_CANDIDATE = '{} from no single sigmoid or softmax over the classes, whose lo
 Asked = Union[CandidateTargets, SameClassTargets]
 
 
+@noted
 def check_sanity(
     model: NetworkLike,
     pictures: Union[Picture, Sequence[Picture]],

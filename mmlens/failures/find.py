@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..choices import ERRORS
-from ..errors import MmlensError, PictureError, count, reason
+from ..errors import MmlensError, PictureError, count, noted, reason
 from ..evaluation import Case, CocoFile, sample, test_set
 from ..explain.networks import NetworkLike, open_detector
 from ..metrics import PictureErrors, error_costs
@@ -18,6 +18,7 @@ from .report import ErrorReport
 Progress = Callable[[int, int], Any]
 
 
+@noted
 def find_errors(
     model: NetworkLike,
     checkpoint: Optional[Union[str, Path]] = None,

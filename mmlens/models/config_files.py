@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import os
 import threading
-from pathlib import Path
 from typing import Any, Iterator, List
 
 import yaml
@@ -15,13 +15,19 @@ from mmengine.fileio.handlers import JsonHandler, YamlHandler
 from mmengine.utils import get_object_from_string
 
 from .. import compat
+from ..code_lines import culprit
 from ..errors import ModelError, reason
 from ..files import check_is_file
 from ..model_names import find_model, is_name
+from .config_chain import Chain, followed
 
 ENDINGS = ('.py', '.yaml', '.yml', '.json')
 # Whose classes a file of data may name by their full path, as configs that mmengine dumped do.
 _KNOWN_PACKAGES = ('mm', 'torch.nn.', 'torch.optim.', 'torchvision.')
+
+# Settings that hold the steps of pipelines, and those of steps that have to be lists.
+_STEPS = ('pipeline', 'transforms', 'batch_augments')
+_LISTS = ('prob', 'frame_range', 'scale_factor')
 
 _reading = threading.RLock()
 
@@ -50,17 +56,39 @@ def read_file(name: str) -> Config:
             cfg.default_scope = package
         return cfg
     check_is_file(name, 'config file')
-    if Path(name).suffix not in ENDINGS:
+    if os.path.splitext(name)[1] not in ENDINGS:
         raise ModelError(f'{name} is not a config: it must end in .py, .yaml or .json.')
-    try:
-        with _data_stays_data():
+    with _data_stays_data(), followed() as chain:
+        try:
             return Config.fromfile(name)
-    except compat.DependencyError:
-        raise
-    except ImportError as error:
-        raise ModelError(f'The config {name} cannot be read: {_why_not_imported(error)}') from error
-    except Exception as error:  # a config is a program: anything can go wrong in it
-        raise ModelError(f'The config {name} cannot be read: {reason(error)}') from error
+        except compat.DependencyError:
+            raise
+        except (Exception, SystemExit) as error:  # a config is a program: anything can go wrong in it
+            raise ModelError(f'The config {name} cannot be read: {_in_base(name, chain)}{_why(error, name)}') from error
+
+
+def _in_base(name: str, chain: Chain) -> str:
+    same = not chain.failed or chain.failed == os.path.realpath(os.path.expanduser(name))
+    return '' if same else f'in {os.path.relpath(chain.failed)}, on which it is based: '
+
+
+def _why(error: BaseException, name: str) -> str:
+    if isinstance(error, ImportError):
+        return _why_not_imported(error)
+    if isinstance(error, SystemExit):
+        return f'it ends Python ({_quoted_line(error)}): take that out.'
+    if isinstance(error, SyntaxError):
+        # mmengine's own sentence names a temporary file.
+        first = error.__context__ if isinstance(error.__context__, SyntaxError) else error
+        return f'{first.msg} (line {first.lineno}).' if first.lineno else f'{first.msg}.'
+    if isinstance(error, AttributeError) and name.endswith(ENDINGS[1:]):
+        return 'it holds no settings by their names.'
+    return reason(error)
+
+
+def _quoted_line(error: BaseException) -> str:
+    line = culprit(error)
+    return str(line) if line else 'SystemExit'
 
 
 def _why_not_imported(error: ImportError) -> str:
@@ -89,8 +117,8 @@ def _data_stays_data() -> Iterator[None]:
     """Let mmengine read YAML and JSON by functions that create no Python objects; its own create any."""
     with _reading:
         theirs = YamlHandler.load_from_fileobj, JsonHandler.load_from_fileobj
-        YamlHandler.load_from_fileobj = lambda self, file, **kwargs: _checked(_yaml(file), file)
-        JsonHandler.load_from_fileobj = lambda self, file, **kwargs: _checked(json.load(file), file)
+        YamlHandler.load_from_fileobj = lambda self, file, **kwargs: _with_tuples(_checked(_yaml(file)))
+        JsonHandler.load_from_fileobj = lambda self, file, **kwargs: _with_tuples(_checked(_json(file)))
         try:
             yield
         finally:
@@ -108,7 +136,28 @@ def _yaml(file: Any) -> Any:
         ) from error
 
 
-def _checked(content: Any, file: Any) -> Any:
+def _json(file: Any) -> Any:
+    text = file.read()
+    return json.loads(text.lstrip('\ufeff') if isinstance(text, str) else text)
+
+
+def _with_tuples(content: Any, key: str = '', in_steps: bool = False) -> Any:
+    """Lists of numbers in the steps of pipelines as tuples, which JSON does not have and transforms ask for."""
+    in_steps = in_steps or key.endswith(_STEPS)
+    if isinstance(content, dict):
+        return type(content)({name: _with_tuples(value, str(name), in_steps) for name, value in content.items()})
+    if not isinstance(content, list):
+        return content
+    as_tuple = key == 'meta_keys' or (key not in _LISTS and len(content) > 1 and all(map(_is_number, content)))
+    parts = [_with_tuples(part, '' if key in _LISTS else key, in_steps) for part in content]
+    return tuple(parts) if in_steps and as_tuple else parts
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _checked(content: Any) -> Any:
     bases = content.get('_base_', []) if isinstance(content, dict) else []
     for base in [bases] if isinstance(bases, str) else bases or []:
         if str(base).endswith('.py') and '::' not in str(base):

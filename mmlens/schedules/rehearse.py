@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from .. import compat
 from ..choices import PARAMS
-from ..errors import MmlensError, ModelError, reason
+from ..errors import MmlensError, ModelError, noted, reason
 from ..models.inputs import default_scope
 from ..models.loading import ConfigLike, read_config
 from ..models.outline import build_outline
@@ -41,6 +41,7 @@ _FUNCTIONS_OF_THE_ITERATION = {
 }
 
 
+@noted
 def rehearse(
     config: ConfigLike,
     param: str = 'lr',

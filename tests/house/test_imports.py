@@ -91,7 +91,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     'samples': {'choices', 'compat', 'errors', 'models', 'pipelines', 'results'},
     'histories': {'errors', 'files', 'rendering', 'results'},
     'schedules': {'choices', 'compat', 'errors', 'files', 'models', 'pipelines', 'rendering', 'results'},
-    'models': {'compat', 'defaults', 'downloads', 'errors', 'files', 'model_names', 'pipelines', 'threads'},
+    'models': {'code_lines', 'compat', 'defaults', 'downloads', 'errors', 'files', 'model_names', 'pipelines', 'threads'},
     'metrics': {'errors'},
     'attribution': {'compat', 'defaults', 'errors', 'files', 'threads'},
     'results': {'errors', 'files', 'rendering'},

@@ -65,3 +65,51 @@ def test_schedulers_by_the_name_of_the_optimizer_are_settings():
     one = dict(type='StepLR', step_size=1)
     for schedulers in (one, [one, one], dict(generator=[one], discriminator=one)):
         read_config(Config(dict(param_scheduler=schedulers)))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'sentence'),
+    [
+        ({'default_scope': 5}, "config's default_scope is 5, not the name of a library, such as 'mmdet'."),
+        ({'model.test_cfg': 'fast'}, "config's model.test_cfg is 'fast', not a section: write it as a dict."),
+        ({'model.test_cfg': dict(score_thr='a')}, "config's model.test_cfg.score_thr is 'a', not a number."),
+        ({'model.test_cfg': dict(rcnn=dict(nms=0.5))}, "config's model.test_cfg.rcnn.nms is 0.5, not a section"),
+        ({'model.test_cfg': dict(nms=dict(iou_threshold='x'))}, "model.test_cfg.nms.iou_threshold is 'x', not a num"),
+        ({'model.test_cfg': dict(max_per_img=1.5)}, 'model.test_cfg.max_per_img is 1.5, not a whole number.'),
+        ({'test_pipeline': 'Resize'}, "config's test_pipeline is 'Resize', not a list of transforms."),
+        (
+            {'test_pipeline': [dict(type='A'), 5]},
+            "config's test_pipeline[1] is 5, not a transform: write it as a dict.",
+        ),
+        ({'test_dataloader.dataset': 5}, "config's test_dataloader.dataset is 5, not a data set: write it as a dict."),
+        (
+            {'val_dataloader.dataset': dict(pipeline=[dict(type=3)])},
+            'val_dataloader.dataset.pipeline[0].type is 3, not',
+        ),
+        ({'train_dataloader.dataset': dict(dataset=dict(datasets=3))}, 'dataset.dataset.datasets is 3, not a list of'),
+        ({'train_dataloader.dataset': dict(datasets=[dict(pipeline=1)])}, 'dataset.datasets[0].pipeline is 1, not a l'),
+    ],
+)
+def test_settings_of_a_wrong_type_are_named(changes, sentence):
+    with pytest.raises(ModelError) as error:
+        read_config(
+            Config(
+                dict(
+                    model=dict(type='A'),
+                    **{key: {} for key in ('test_dataloader', 'val_dataloader', 'train_dataloader')},
+                )
+            ),
+            changes,
+        )
+    assert sentence in str(error.value)
+
+
+def test_settings_of_every_right_type_are_taken():
+    class Pad:
+        def __call__(self, results):
+            return results
+
+    nms = dict(type='soft_nms', iou_threshold=1)
+    model = dict(type='A', test_cfg=[dict(nms=nms, score_thr=0, max_per_img=-1), dict(rcnn=None, nms_pre=None)])
+    steps = [dict(type='A'), dict(type=Pad), Pad(), [dict(type='B')]]
+    read_config(Config(dict(model=model, test_pipeline=steps, test_dataloader=dict(dataset=dict(pipeline=steps)))))

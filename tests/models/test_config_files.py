@@ -84,6 +84,32 @@ def test_data_is_read_as_before():
     assert read_file('plain.json').lr == 0.1 and read_file('plain.json').sizes == (1, [2, 3])
 
 
+def test_what_json_made_of_tuples_is_made_good():
+    steps = [
+        dict(type='Resize', scale=(64, 48), keep_ratio=True),
+        dict(type='RandomChoiceResize', scales=[(64, 48), (32, 32)]),
+        dict(type='RandomFlip', prob=[0.25, 0.25], direction=['horizontal', 'vertical']),
+        dict(type='Pad', size=(64, 64), pad_val=dict(img=(114, 114, 114))),
+        dict(type='PackDetInputs', meta_keys=('img_id', 'scale_factor')),
+    ]
+    model = dict(type='YOLOX', backbone=dict(out_indices=(2, 3)))
+    whole = Config(dict(model=model, test_dataloader=dict(dataset=dict(type='CocoDataset', pipeline=steps))))
+    whole.dump('dumped.json')
+    found = read_file('dumped.json')
+    assert found.test_dataloader.dataset.pipeline == steps
+    assert found.model.backbone.out_indices == [2, 3]  # what models take stays as it is
+    flip = found.test_dataloader.dataset.pipeline[2]
+    assert isinstance(flip.prob, list)
+
+
+@pytest.mark.parametrize('text', ['', '5', '[1, 2]', '"a"'])
+@pytest.mark.parametrize('ending', ['yaml', 'json'])
+def test_data_that_are_no_settings(text, ending):
+    Path(f'a.{ending}').write_text(text)
+    with pytest.raises(ModelError, match='holds no settings by their names|should hold JSON does not'):
+        read_file(f'a.{ending}')
+
+
 def test_mmengine_reads_as_it_did_afterwards():
     theirs = YamlHandler.load_from_fileobj
     Path('broken.yaml').write_text('a: [')
