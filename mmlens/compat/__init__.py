@@ -19,8 +19,19 @@ from mmlens.compat import (
 )
 from mmlens.compat.checkpoint import CheckpointError, load_checkpoint
 from mmlens.compat.dependencies import ALWAYS, PROVIDERS, DependencyError, name_missing, require, versions
+from mmlens.compat.plain_data import PlainDataError, only_data
 
-__all__ = ['CheckpointError', 'DependencyError', 'load_checkpoint', 'name_missing', 'prepare', 'require', 'versions']
+__all__ = [
+    'CheckpointError',
+    'DependencyError',
+    'PlainDataError',
+    'load_checkpoint',
+    'name_missing',
+    'only_data',
+    'prepare',
+    'require',
+    'versions',
+]
 
 
 def prepare(*names: str) -> None:

@@ -9,11 +9,13 @@ Delete when mmengine saves its log as plain values.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import pickle
 import warnings
+import zipfile
 from types import SimpleNamespace
 from typing import Any, Dict, Set
 
@@ -29,6 +31,7 @@ ADMITTED: Dict[str, Set[str]] = {
     '_codecs': {'encode'},  # numpy writes bytes this way under pickle's protocol 2
     'numpy': {'bool_', 'dtype', 'float32', 'float64', 'int32', 'int64', 'ndarray'},
     'numpy.core.multiarray': {'_reconstruct', 'scalar'},
+    'numpy.core.numeric': {'_frombuffer'},  # arrays under pickle's protocol 5
     'torch': {'Size', 'Tensor', 'device'},
     'torch._tensor': {'_rebuild_from_type_v2'},
     'torch._utils': {'_rebuild_parameter', '_rebuild_tensor', '_rebuild_tensor_v2'},
@@ -59,6 +62,8 @@ def load_checkpoint(path: str, map_location: Any = 'cpu') -> Any:
     import torch
 
     open(path, 'rb').close()  # torch reports a file that it cannot parse as an OSError too
+    if _is_torchscript(path):  # older versions of torch run it
+        raise CheckpointError(f'{path} is a program of TorchScript: give the checkpoint that it was made from.')
     with warnings.catch_warnings():
         # torch 2.0 and 2.1 warn about their own storage class here.
         warnings.filterwarnings('ignore', message='TypedStorage is deprecated')
@@ -66,11 +71,18 @@ def load_checkpoint(path: str, map_location: Any = 'cpu') -> Any:
             if os.environ.get(TRUST) == '1':
                 return torch.load(path, map_location=map_location, weights_only=False)
             return _load_admitted(path, map_location)
-        except _NotAdmitted:
+        except NotAdmittedError:
             raise
         except Exception as error:  # zip, pickle and torch's reader each have errors of their own
             reason = ' '.join(str(error).split()) or type(error).__name__
             raise CheckpointError(f'{path} is not a checkpoint that torch can read: {reason.rstrip(".")}.') from error
+
+
+def _is_torchscript(path: str) -> bool:
+    with contextlib.suppress(zipfile.BadZipFile, NotImplementedError):
+        if zipfile.is_zipfile(path):
+            return any(name.endswith('/constants.pkl') for name in zipfile.ZipFile(path).namelist())
+    return False
 
 
 def _load_admitted(path: str, map_location: Any) -> Any:
@@ -80,17 +92,17 @@ def _load_admitted(path: str, map_location: Any) -> Any:
         return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError:
         pass  # it holds more than weights
-    module = SimpleNamespace(__name__='pickle', Unpickler=_Unpickler, load=_load)
+    module = SimpleNamespace(__name__='pickle', Unpickler=_Unpickler, load=load_pickle)
     try:
         return torch.load(path, map_location=map_location, weights_only=False, pickle_module=module)
-    except _NotAdmitted as error:
-        raise _NotAdmitted(
+    except NotAdmittedError as error:
+        raise NotAdmittedError(
             f'{path} holds a {error} object, which is not plain data; if you trust where the checkpoint comes from, '
             f'set the environment variable {TRUST}=1 and try again.'
         ) from None
 
 
-class _NotAdmitted(CheckpointError):
+class NotAdmittedError(CheckpointError):
     """A checkpoint refers to a class or function that is not in :data:`ADMITTED`."""
 
 
@@ -104,11 +116,18 @@ class _Unpickler(pickle.Unpickler):
         if module == 'torch' and _is_dtype(name):
             return super().find_class(module, name)
         if name not in ADMITTED.get(module, ()):
-            raise _NotAdmitted(f'{module}.{name}')
+            raise NotAdmittedError(f'{module}.{name}')
         return super().find_class(_installed(module), name)
 
 
-def _load(file: Any, **kwargs: Any) -> Any:
+def load_pickle(file: Any, **kwargs: Any) -> Any:
+    """Read a pickle of plain data.
+
+    Raises:
+        NotAdmittedError: It refers to something not in :data:`ADMITTED`, which is the message; see :data:`TRUST`.
+    """
+    if os.environ.get(TRUST) == '1':
+        return pickle.load(file, **kwargs)
     return _Unpickler(file, **kwargs).load()
 
 
@@ -130,5 +149,5 @@ def _statistic(owner: type, name: str) -> Any:
     from mmengine.logging.history_buffer import HistoryBuffer
 
     if owner is not HistoryBuffer or name.startswith('_'):
-        raise _NotAdmitted('builtins.getattr')
+        raise NotAdmittedError('builtins.getattr')
     return getattr(owner, name)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import json
 import os
 import threading
-from typing import Any, Iterator, List
+from typing import Any, List
 
-import yaml
 from mmengine.config import Config
-from mmengine.fileio.handlers import JsonHandler, YamlHandler
 from mmengine.utils import get_object_from_string
 
 from .. import compat
@@ -24,7 +20,6 @@ from .config_chain import Chain, followed
 ENDINGS = ('.py', '.yaml', '.yml', '.json')
 # Whose classes a file of data may name by their full path, as configs that mmengine dumped do.
 _KNOWN_PACKAGES = ('mm', 'torch.nn.', 'torch.optim.', 'torchvision.')
-
 # Settings that hold the steps of pipelines, and those of steps that have to be lists.
 _STEPS = ('pipeline', 'transforms', 'batch_augments')
 _LISTS = ('prob', 'frame_range', 'scale_factor')
@@ -58,7 +53,8 @@ def read_file(name: str) -> Config:
     check_is_file(name, 'config file')
     if os.path.splitext(name)[1] not in ENDINGS:
         raise ModelError(f'{name} is not a config: it must end in .py, .yaml or .json.')
-    with _data_stays_data(), followed() as chain:
+    only_data = compat.only_data(lambda content: _with_tuples(_checked(content)))
+    with _reading, only_data, followed() as chain:
         try:
             return Config.fromfile(name)
         except compat.DependencyError:
@@ -77,6 +73,8 @@ def _why(error: BaseException, name: str) -> str:
         return _why_not_imported(error)
     if isinstance(error, SystemExit):
         return f'it ends Python ({_quoted_line(error)}): take that out.'
+    if isinstance(error, compat.PlainDataError):
+        return f'{error}, which YAML configs are here: write it as a .py config if you trust it.'
     if isinstance(error, SyntaxError):
         # mmengine's own sentence names a temporary file.
         first = error.__context__ if isinstance(error.__context__, SyntaxError) else error
@@ -101,44 +99,6 @@ def _why_not_imported(error: ImportError) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f'there is no module {error.name}; install it, or add the folder that it lies in to PYTHONPATH.'
     return reason(error)
-
-
-class _DataLoader(getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML's plain types, and the tuples that mmengine writes."""
-
-
-_DataLoader.add_constructor(
-    'tag:yaml.org,2002:python/tuple', lambda loader, node: tuple(loader.construct_sequence(node, deep=True))
-)
-
-
-@contextlib.contextmanager
-def _data_stays_data() -> Iterator[None]:
-    """Let mmengine read YAML and JSON by functions that create no Python objects; its own create any."""
-    with _reading:
-        theirs = YamlHandler.load_from_fileobj, JsonHandler.load_from_fileobj
-        YamlHandler.load_from_fileobj = lambda self, file, **kwargs: _with_tuples(_checked(_yaml(file)))
-        JsonHandler.load_from_fileobj = lambda self, file, **kwargs: _with_tuples(_checked(_json(file)))
-        try:
-            yield
-        finally:
-            YamlHandler.load_from_fileobj, JsonHandler.load_from_fileobj = theirs
-
-
-def _yaml(file: Any) -> Any:
-    try:
-        return yaml.load(file, _DataLoader)  # a SafeLoader
-    except yaml.constructor.ConstructorError as error:
-        tag = (error.problem or '').rpartition('tag:yaml.org,2002:')[2].rstrip("'")
-        raise ModelError(
-            f'the tag !!{tag} asks for more than data, which YAML configs are here: write it as a .py config if you '
-            'trust it.'
-        ) from error
-
-
-def _json(file: Any) -> Any:
-    text = file.read()
-    return json.loads(text.lstrip('\ufeff') if isinstance(text, str) else text)
 
 
 def _with_tuples(content: Any, key: str = '', in_steps: bool = False) -> Any:

@@ -164,8 +164,11 @@ def _run(step: Any, results: Dict[str, Any]) -> Dict[str, Any]:
 
 @contextlib.contextmanager
 def default_scope(cfg: Config) -> Iterator[None]:
-    """Look up the names of a config's modules in its own library; in one thread at a time, for all share the scope."""
-    with one_at_a_time, DefaultScope.overwrite_default_scope(_scope(cfg)):
+    """Look up the names of a config's modules in its own library; in one thread at a time, for all share the scope.
+
+    Files that modules read by a config, such as annotations, are data alone.
+    """
+    with one_at_a_time, DefaultScope.overwrite_default_scope(_scope(cfg)), compat.only_data():
         yield
 
 
