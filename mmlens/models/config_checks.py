@@ -84,12 +84,25 @@ def _check_settings(cfg: Config) -> None:
     scope = cfg.get('default_scope')
     if scope is not None and not isinstance(scope, str):
         raise ModelError(f"The config's default_scope is {scope!r}, not the name of a library, such as 'mmdet'.")
+    for name in (*_SECTIONS, 'custom_hooks', 'param_scheduler'):
+        _check_types(cfg.get(name), name)
     model = cfg.get('model') or {}
     for part in ('test_cfg', 'train_cfg'):
         _check_section(model.get(part), f'model.{part}')
     _check_steps(cfg.get('test_pipeline'), 'test_pipeline')
     for phase in ('train', 'val', 'test'):
         _check_dataset((cfg.get(f'{phase}_dataloader') or {}).get('dataset'), f'{phase}_dataloader.dataset')
+
+
+def _check_types(value: Any, name: str) -> None:
+    """Check that every ``type`` is a name or a class, whatever is built by it."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for key, one in parts:
+        whole = f'{name}.{key}' if isinstance(value, dict) else f'{name}[{key}]'
+        if key == 'type' and one is not None and not isinstance(one, str) and not callable(one):
+            raise ModelError(f"The config's {whole} is {one!r}, not the name of a class.")
+        if key != 'metainfo':  # data, in which a type may be anything
+            _check_types(one, whole)
 
 
 def _check_section(value: Any, name: str) -> None:
@@ -126,9 +139,6 @@ def _check_steps(value: Any, name: str) -> None:
     for number, step in enumerate(value or ()):
         if not isinstance(step, (dict, list, tuple)) and not callable(step):
             raise ModelError(f"The config's {name}[{number}] is {step!r}, not a transform: write it as a dict.")
-        kind = step.get('type') if isinstance(step, dict) else ''
-        if not isinstance(kind, str) and not callable(kind):
-            raise ModelError(f"The config's {name}[{number}].type is {kind!r}, not the name of a transform.")
 
 
 def _are_dicts(value: Any) -> bool:

@@ -160,7 +160,7 @@ def _counts_iterations_only(cfg: Config) -> bool:
     """Whether the schedule is independent of the length of an epoch."""
     kind = cfg.train_cfg.get('type')
     kind = LOOPS.get(kind) if isinstance(kind, str) else kind
-    by_iteration = issubclass(kind, IterBasedTrainLoop) if kind else not cfg.train_cfg.get('by_epoch')
+    by_iteration = issubclass(kind, IterBasedTrainLoop) if isinstance(kind, type) else not cfg.train_cfg.get('by_epoch')
     converted = any(each.get('convert_to_iter_based') for each in listed_schedulers(cfg))
     return by_iteration and not converted and not any(is_scheduler_hook(each) for each in listed_hooks(cfg))
 

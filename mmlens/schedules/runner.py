@@ -222,7 +222,7 @@ def _find(cfg: Any, registry: Any) -> Any:
     if isinstance(kind, str):
         with registry.switch_scope_and_registry(cfg.get('_scope_')) as scoped:
             found = scoped.get(kind)
-        if found is None:
+        if not isinstance(found, type):  # a package or a function has a name too
             raise ModelError(f'The config names {kind}, which is not in the registry of {registry.name}s.')
         kind = found
     return kind

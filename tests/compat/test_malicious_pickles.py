@@ -94,7 +94,7 @@ KINDS = {
 
 
 def pickled(kind):
-    return b'\x80\x02' + KINDS[kind] + b'.'
+    return b'\x80\x04' + KINDS[kind] + b'.'
 
 
 @pytest.fixture(autouse=True)

@@ -192,8 +192,12 @@ def _write(path: Path, schedule: Schedule, by: str, args: argparse.Namespace) ->
     if path.suffix.lower() in PIXELS:
         write_picture(path, draw_curves(**options))
     else:
-        with write_atomically(path) as temporary:
-            curve_figure(**options).savefig(temporary)
+        from matplotlib import rc_context
+
+        # Without the date, and with the same ids, the same curves are the same bytes.
+        undated = {'Date' if path.suffix.lower() == '.svg' else 'CreationDate': None}
+        with write_atomically(path) as temporary, rc_context({'svg.hashsalt': 'mmlens'}):
+            curve_figure(**options).savefig(temporary, metadata=undated)
     schedule.save(path.with_suffix('.csv'), by)
 
 
