@@ -35,7 +35,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 supported = @case ' $(1) ' in *' $(VERSION) '*) ;; *) echo "The pinned packages need one of Python $(1), and \
 $(or $(PYTHON),python3) is $(or $(VERSION),not there): say which to take, as in make PYTHON=/usr/bin/python3.11." >&2; exit 1 ;; esac
 
-.PHONY: help demo test test-openmmlab docs wheel-check dist memory lint format clean
+.PHONY: help demo test test-openmmlab docs wheel-check dist memory soak lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -76,6 +76,9 @@ dist: $(READY)  ## Build what is uploaded to a package index, into dist
 memory: $(READY)  ## Measure whether many boxes or pictures take more memory than few (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_boxes.py
 	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_curve.py
+
+soak: $(READY)  ## Try everything that can go wrong, and write docs/reliability.md (hours)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/soak.py --output docs/reliability.md
 
 lint: $(READY)  ## Check style, format and types
 	$(VENV)/bin/ruff check .

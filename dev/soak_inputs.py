@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import random
-import sys
 import tempfile
 import time
 import warnings
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from soak_cases import KINDS
-from soak_ground import Ground, limit_memory, say
+from soak_ground import Ground, say
 
 
 def chosen(cases: int, seed: int) -> List[str]:
@@ -63,11 +62,3 @@ def soak_inputs(cases: int, seed: int = 0, verbose: bool = False) -> Dict[str, A
         kinds={name: dict(figures) for name, figures in sorted(kinds.items())},
         bad=bad,
     )
-
-
-if __name__ == '__main__':
-    import json
-
-    limit_memory()
-    found = soak_inputs(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0, verbose='-v' in sys.argv)
-    print(json.dumps(found, indent=1, ensure_ascii=True))
