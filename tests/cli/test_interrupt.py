@@ -36,7 +36,8 @@ def test_a_folder_keeps_what_is_done(model, pictures):
         cv2.imwrite(f'many/{number:03}.png', picture)
     status, err = interrupt(['featmap', 'many', *model, '--out-dir', 'out'], lambda: len(results('out')) > 1)
     assert status == 130
-    assert err == f'{MESSAGE}{len(results("out"))} of 300 pictures were done.\n'
+    told = [f'{MESSAGE}{len(results("out")) - late} of 300 pictures were done.\n' for late in (0, 1)]
+    assert err in told  # Ctrl-C may come between the last picture and its line
     assert all(cv2.imread(f'out/{name}') is not None for name in results('out'))
     assert len(os.listdir('out')) == len(results('out'))  # no temporary file is left
 
