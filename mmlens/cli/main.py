@@ -16,6 +16,7 @@ COMMANDS = {
     'featmap': 'draw the feature maps of any layer over the picture',
     'boxam': 'draw, for every box of a detector, the evidence for that box',
     'cam': 'draw the evidence in a picture for the classes of a classifier',
+    'report': 'write one HTML file in which every box of many pictures can be looked at with a browser',
     'evaluate': 'measure how true the maps of a detector are, on a test set, beside baselines',
     'errors': 'find what a detector does wrong on annotated pictures, what it costs in mAP, and why',
     'compare': 'compare two checkpoints, or one under two settings: the same objects, side by side',

@@ -29,6 +29,7 @@ from ..guard import guarded
 from ..job import load as open_named
 from ..job import run_job
 from ..pass_options import add_pass_options, asked, check_resume, passes_of
+from ..reporting import Reporting, add_report
 from ..run import Drawn, Picture
 from ..sources import Source
 
@@ -59,11 +60,12 @@ def build_parser() -> Parser:
     add_picture(parser)
     add_model(parser)
     add_inspection(parser, default_layers='what the method is made for: auto for evidencecam, else the neck')
-    _add_method(parser)
-    _add_boxes(parser)
+    add_method(parser)
+    add_boxes(parser)
     add_given(parser)
     add_pass_options(parser)
     add_outputs(parser)
+    add_report(parser)
     parser.group('drawing').add_argument(
         '--layout', choices=LAYOUTS, default='overlay', help='all boxes on one picture, or one panel per box'
     )
@@ -71,11 +73,13 @@ def build_parser() -> Parser:
     return parser
 
 
-def _add_method(parser: Parser) -> None:
+def add_method(parser: Parser, several: bool = False) -> None:
+    """Add ``--method``, which takes several if ``several``, and how and of what it makes maps."""
     group = parser.group('what to look at')
     group.add_argument(
         '--method',
-        default='evidencecam',
+        nargs='+' if several else None,
+        default=['evidencecam'] if several else 'evidencecam',
         type=str.lower,
         help="evidencecam (default), gradcam (MMYOLO's), gradcam++, layercam, hirescam, xgradcam, eigencam, "
         'eigengradcam, ablationcam, scorecam, reciprocam, drise, precisionsearch, integratedgradients, or a class of '
@@ -107,7 +111,8 @@ def _add_method(parser: Parser) -> None:
     add_smooth_grad(group)
 
 
-def _add_boxes(parser: Parser) -> None:
+def add_boxes(parser: Parser) -> None:
+    """Add the options for which boxes to explain."""
     group = parser.group('boxes')
     group.add_argument(
         '--topk',
@@ -248,7 +253,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     wanted, passes = asked(args), passes_of(args)
     options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
     options['signed'] = args.signed
-    given = Given.of(args)
+    given, report = Given.of(args), Reporting.of(args)
 
     def draw(detector: Detector, picture: Picture) -> Drawn:
         from ...explain.boxes import explain_boxes
@@ -270,14 +275,13 @@ def main(argv: Optional[List[str]] = None) -> int:
                 progress=passes,
             )
         if isinstance(picture, Path):
+            report.add(explanation, picture)
             return drawn_picture(explanation, args.layout, args.save_maps, **options)
         return drawn_frame(explanation, **options)
 
-    return run_job(
-        args,
-        draw,
-        same_size=True,
-        check_sources=lambda sources: check_sources(sources, args, given),
-        load=load,
-        passes=passes,
-    )
+    def check(sources: List[Source]) -> None:
+        check_sources(sources, args, given)
+        report.expect(sources)
+
+    with report:
+        return run_job(args, draw, same_size=True, check_sources=check, load=load, passes=passes)

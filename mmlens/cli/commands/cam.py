@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from ...choices import CLASS_LAYOUTS, FRAMES
@@ -27,6 +28,7 @@ from ..guard import guarded
 from ..job import load as open_named
 from ..job import run_job
 from ..pass_options import add_pass_options, asked, check_resume, passes_of
+from ..reporting import Reporting, add_report
 from ..run import Drawn, Picture
 from ..sources import Source
 from .boxam import drawn_picture
@@ -150,6 +152,7 @@ def _add_results(parser: Parser) -> None:
     )
     add_index(parser)
     add_save_maps(parser)
+    add_report(parser)
     group = parser.group('drawing')
     group.add_argument(
         '--on',
@@ -262,7 +265,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     args = parse(build_parser(), argv)
     look = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
     look['signed'] = args.signed
-    wanted, passes = asked(args), passes_of(args)
+    wanted, passes, report = asked(args), passes_of(args), Reporting.of(args)
 
     def of_classes(classifier: Network, picture: Picture) -> Drawn:
         from ...explain.classes import explain_classes
@@ -279,6 +282,8 @@ def main(argv: Optional[List[str]] = None) -> int:
             **wanted,
             progress=passes,
         )
+        if isinstance(picture, Path):
+            report.add(explanation, picture)
         return drawn(explanation, args.save_maps, layout=args.layout, on=args.on, **look)
 
     def of_boxes(detector: Detector, picture: Picture) -> Drawn:
@@ -287,6 +292,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         explanation = explain_boxes(
             detector, picture, classes=args.target_category, **words(args), **wanted, progress=passes
         )
+        if isinstance(picture, Path):
+            report.add(explanation, picture)
         return drawn_picture(explanation, 'panels' if args.layout == 'sheet' else 'overlay', args.save_maps, **look)
 
     def draw(network: Network, picture: Picture) -> Drawn:
@@ -295,12 +302,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         with passes.of_a_picture() if passes else contextlib.nullcontext():
             return of_boxes(network, picture) if isinstance(network, Detector) else of_classes(network, picture)
 
-    return run_job(
-        args,
-        draw,
-        same_size=True,
-        check_sources=lambda sources: check_options(sources, args),
-        load=load,
-        passes=passes,
-        option='--save-path',
-    )
+    def check(sources: List[Source]) -> None:
+        check_options(sources, args)
+        report.expect(sources)
+
+    with report:
+        return run_job(args, draw, same_size=True, check_sources=check, load=load, passes=passes, option='--save-path')

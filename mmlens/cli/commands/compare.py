@@ -29,6 +29,7 @@ from ..guard import guarded, quiet
 from ..index import Index
 from ..model_files import check_model_files, fetch_weights
 from ..outputs import plan_outputs
+from ..reporting import Reporting, add_report
 from ..run import Drawn, Picture, Run
 from ..sources import Source, find_sources
 
@@ -97,6 +98,7 @@ def build_parser() -> Parser:
     )
     add_index(parser)
     add_save_maps(parser)
+    add_report(parser)
     add_look(parser)
     return parser
 
@@ -164,6 +166,10 @@ def settings_b(args: argparse.Namespace) -> Dict[str, Any]:
     return {name: getattr(args, f'{name}_b') for name in _OF_B if getattr(args, f'{name}_b') is not None}
 
 
+def _sides(words: Words) -> str:
+    return ' and '.join(' · '.join(side) for side in (words.a, words.b) if side)
+
+
 def _annotations(args: argparse.Namespace) -> Optional[CocoFile]:
     if not args.ann:
         return None
@@ -207,6 +213,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         file = _annotations(args)
         sources = _sources(words, file, args, Path(downloads))
         places = plan_outputs(sources, args.out_dir)
+        report = after.enter_context(Reporting.of(args, title=' and '.join(args.names), subtitle=_sides(words)))
+        report.expect(sources)
         for config, checkpoint in filter(None, (words.a, words.b)):
             side = argparse.Namespace(**{**vars(args), 'config': config, 'checkpoint': checkpoint})
             check_model_files(side)
@@ -227,6 +235,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         def draw(picture: Picture) -> Drawn:
             found = _compare(a, b, picture, args, truths.get(str(picture), {}))
             compared.extend((Path(str(picture)).name, pair) for pair in found)
+            report.add(found, Path(str(picture)))
             return _drawn(found, args)
 
         index = Index(None if args.no_index else Path(args.out_dir), 'mmlens compare')

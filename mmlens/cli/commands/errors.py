@@ -26,6 +26,7 @@ from ..index import Index
 from ..job import load_detector
 from ..outputs import check_writable
 from ..progress import Passes, progress_bar
+from ..reporting import Reporting, add_report
 
 if TYPE_CHECKING:
     from ...failures import ErrorReport, Failure
@@ -70,6 +71,7 @@ def build_parser() -> Parser:
     )
     add_index(parser)
     add_save_maps(parser)
+    add_report(parser)
     add_look(parser)
     return parser
 
@@ -144,12 +146,15 @@ def find(args: argparse.Namespace, passes: Passes) -> ErrorReport:
         )
 
 
-def draw_worst(report: ErrorReport, args: argparse.Namespace, sheets: Passes) -> int:
+def draw_worst(report: ErrorReport, args: argparse.Namespace, sheets: Passes, page: Reporting) -> int:
     """Draw the worst errors of each type, and note where; how many were drawn."""
     chosen = [each for kind in dict.fromkeys(args.types) for each in report.worst(kind, args.worst, args.rank)]
     folder, names, drawn = Path(args.out_dir), UniqueNames(), 0
     options: Dict[str, Any] = dict(method=args.method, layers=args.target_layers, fusion=args.fusion)
     index = Index(None if args.no_index else folder, 'mmlens errors')
+    if page:
+        page.expect_number(len({each.picture for each in chosen}))
+        tell_costs(page, report)
     for each in chosen:
         explained = report.explain(each, **options)
         name = names(f'{each.type}/{_order(report, each, args):03d}_{Path(each.picture).stem.replace(": ", "_")}')
@@ -158,12 +163,21 @@ def draw_worst(report: ErrorReport, args: argparse.Namespace, sheets: Passes) ->
         if args.save_maps:
             explained.save(place.with_suffix('.npz'))
         index.add(place, sheet, each.sentence)
+        page.add(explained, each.picture)
         each.sheet = f'{name}.png'
         drawn += 1
         if not sheets(drawn, len(chosen)):
             break
     index.write()
     return drawn
+
+
+def tell_costs(page: Reporting, report: ErrorReport) -> None:
+    """Put the table of types above the errors of a page."""
+    rows = [(kind, report.counts[kind], f'{report.costs.of_type[kind]:.2f}') for kind in ERRORS]
+    page.report.table(f'mAP50 {report.costs.mean_ap:.2f}', ('type', 'errors', 'cost in mAP50'), rows)
+    for note in report.notes:
+        page.report.note(note)
 
 
 def _order(report: ErrorReport, failure: Failure, args: argparse.Namespace) -> int:
@@ -180,6 +194,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         raise MmlensError('--ann needs --images, the folder of its pictures.')
     folder = Path(args.out_dir)
     check_writable(folder)
+    page = Reporting.of(args)
     pictures, sheets = Passes('pictures'), Passes('sheets')
     with progress_bar(2) as bar, pictures.shown_on(bar), sheets.shown_on(bar):
         with pictures.of_a_picture():
@@ -187,8 +202,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         report.write(folder)  # whatever becomes of the sheets
         drawn = 0
         if not pictures.stopped:
-            with sheets.of_a_picture():
-                drawn = draw_worst(report, args, sheets)
+            with sheets.of_a_picture(), page:
+                drawn = draw_worst(report, args, sheets, page)
     report.write(folder)
     print(report.summary())
     for note in report.notes:

@@ -11,10 +11,12 @@ from ...choices import LAUNCHERS
 from ...errors import MmlensError, count
 from ...files import write_atomically, write_picture
 from ..arguments import Parser, add_weights, fraction, key_value, parse, positive, rank
+from ..figure_report import report_figures
 from ..guard import DONE, FAILED, guarded, quiet
 from ..job import load_detector
 from ..outputs import check_writable
 from ..progress import progress_bar
+from ..reporting import Reporting, add_report
 from ..sources import find_sources
 
 if TYPE_CHECKING:
@@ -101,6 +103,7 @@ def _add_run(parser: Parser) -> None:
         '--out-dir', default=DEFAULT_FOLDER, metavar='DIR', help='folder for the results (default: %(default)s)'
     )
     group.add_argument('--resume', action='store_true', help='go on with what --out-dir holds')
+    add_report(parser)
     group.add_argument(
         '--launcher',
         choices=LAUNCHERS,
@@ -207,6 +210,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         from ...processes import alike_everywhere, is_first
     with alike_everywhere():
         check_writable(folder)
+        page = Reporting.of(args)
         file = read_annotations(args)
         detector = load(args)
         cases, rows = cases_of(args, file, detector), rows_of(args, detector)
@@ -218,6 +222,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     table = _measure(args, detector, cases, rows)
     if is_first():
         write_results(table, folder)
+        if page:
+            report_figures(page, detector, cases, rows, table, args.score_thr)
     return DONE
 
 

@@ -38,8 +38,26 @@ def pictures(tmp_path, monkeypatch):
 
 
 def test_sheets_maps_and_the_table(models, pictures, capfd):
-    assert main([*models, 'pics', '--score-thr', '0.3', '--out-dir', 'out', '--method', 'gradcam', '--save-maps']) == 0
+    assert (
+        main(
+            [
+                *models,
+                'pics',
+                '--score-thr',
+                '0.3',
+                '--out-dir',
+                'out',
+                '--method',
+                'gradcam',
+                '--save-maps',
+                '--report',
+                'r.html',
+            ]
+        )
+        == 0
+    )
     out, _ = capfd.readouterr()
+    assert '"side":true' in (pictures / 'r.html').read_text(encoding='utf-8') and 'report of 2 pictures' in out
     assert 'pics/0.png:' in out and '-> out/0.png' in out and 'on one scale' in out
     found = mmlens.load('out/0.npz')
     assert isinstance(found, mmlens.BoxComparison) and found.comparable

@@ -45,8 +45,11 @@ def data(yolox, tmp_path, monkeypatch):
 
 
 def test_tables_and_sheets(model, data, capfd, tmp_path):
-    assert main([*model, *data, '--worst', '1', '--type', 'class', 'missed', 'background', '--score-thr', '0']) == 0
+    words = ['--worst', '1', '--type', 'class', 'missed', 'background', '--score-thr', '0', '--report', 'r.html']
+    assert main([*model, *data, *words]) == 0
     out, err = capfd.readouterr()
+    page = (tmp_path / 'r.html').read_text(encoding='utf-8')
+    assert 'cost in mAP50' in page and '"error":"classification"' in page and '-> r.html' in out
     told = json.loads((tmp_path / 'out' / 'errors.json').read_text())
     assert list(told['counts']) == list(ERROR_TYPES) and told['pictures'] == 2
     assert told['counts']['classification'] == 2

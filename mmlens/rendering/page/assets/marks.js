@@ -11,12 +11,12 @@ function rectOf(box, attributes) {
 }
 
 function markOf(item, hit) {
-  const group = draw('g', { class: 'mark', 'data-key': item.key });
+  const group = draw('g', { class: hit ? 'mark' : 'mark on', 'data-key': item.key });
   const dashed = item.missed ? ' dashed' : '';
-  if (item.candidate) group.append(rectOf(item.candidate, { class: 'edge line dashed', stroke: item.colour }));
+  if (item.candidate) group.append(rectOf(item.candidate, { class: 'edge line dashed beside', stroke: item.colour }));
   group.append(rectOf(item.box, { class: `edge halo${dashed}` }));
   group.append(rectOf(item.box, { class: `edge line${dashed}`, stroke: item.colour }));
-  if (item.truth) group.append(rectOf(item.truth, { class: 'edge line dashed', stroke: '#3ddc84' }));
+  if (item.truth) group.append(rectOf(item.truth, { class: 'edge line dashed beside', stroke: '#3ddc84' }));
   if (hit) group.append(rectOf(item.box, { class: 'hit' }));
   return group;
 }

@@ -1,6 +1,12 @@
 // One box: all its maps, side by side, with what is known of it.
 const dialog = document.getElementById('view');
-const view = { picture: null, item: null, near: false, panels: [], from: null };
+const view = { picture: null, item: null, near: null, panels: [], from: null };
+
+// Close up where somebody asked for it, and else where the box is small.
+function isNear(picture, item) {
+  if (view.near !== null || !item.box) return Boolean(view.near);
+  return item.box[2] - item.box[0] < 0.15 * picture.w && item.box[3] - item.box[1] < 0.15 * picture.h;
+}
 
 const ICONS = {
   previous: 'M10 3 5 8l5 5', next: 'm6 3 5 5-5 5', close: 'm4 4 8 8M12 4l-8 8',
@@ -22,9 +28,9 @@ const listed = () => cards.filter((card) => !card.element.hidden).sort((one, oth
 
 // The part of the picture that is seen: all, or the surroundings of the box, in the picture's shape.
 function partOf(picture, item) {
-  if (!view.near || !item.box) return whole(picture);
+  if (!item.box || !isNear(picture, item)) return whole(picture);
   const [x1, y1, x2, y2] = item.box;
-  const scale = Math.min(1, Math.max((1.4 * (x2 - x1)) / picture.w, (1.4 * (y2 - y1)) / picture.h, 24 / picture.w));
+  const scale = Math.min(1, Math.max((1.6 * (x2 - x1)) / picture.w, (1.6 * (y2 - y1)) / picture.h, 24 / picture.w));
   const width = picture.w * scale, height = picture.h * scale;
   const left = Math.min(Math.max((x1 + x2 - width) / 2, 0), picture.w - width);
   const top = Math.min(Math.max((y1 + y2 - height) / 2, 0), picture.h - height);
@@ -65,7 +71,8 @@ function fillView() {
   const forth = act('next', 'Next box', () => step(1), 'Next box (→)');
   back.disabled = at <= 0;
   forth.disabled = at < 0 || at >= all.length - 1;
-  const near = act('near', view.near ? 'Whole picture' : 'Close up', toggleNear, `${view.near ? 'Whole picture' : 'Close up'} (Z)`);
+  const words = isNear(picture, item) ? 'Whole picture' : 'Close up';
+  const near = act('near', words, toggleNear, `${words} (Z)`);
   near.hidden = !item.box;
   const top = make('div', { className: 'view-top' }, back, forth,
     make('h2', { id: 'view-title' }, dot, make('span', {}, titleOf(item))),
@@ -77,7 +84,7 @@ function fillView() {
 }
 
 function toggleNear() {
-  view.near = !view.near;
+  view.near = !isNear(view.picture, view.item);
   fillView();
   refreshView();
 }
@@ -88,7 +95,7 @@ function panelsOf(picture, item) {
   for (const map of item.maps) {
     const told = methods[map.method];
     const title = map.title || (item.maps.length > 1 || map.counter === undefined ? told.name : `what speaks for ${item.name}`);
-    panels.push(panelOf(picture, item, map, 'for', title, [map.title ? told.name : '', told.detail].filter(Boolean).join(' · ')));
+    panels.push(panelOf(picture, item, map, 'for', title, [map.title && !told.side ? told.name : '', told.detail].filter(Boolean).join(' · ')));
     if (map.counter !== undefined) panels.push(panelOf(picture, item, map, 'against', map.counterTitle, item.maps.length > 1 ? map.title || told.name : told.detail));
   }
   if (item.maps.length === 2 && item.maps.every((map) => methods[map.method].side)) panels.push(differenceOf(picture, item));
@@ -152,7 +159,7 @@ function refreshView() {
 
 function sideOf(picture, item) {
   const map = mapOf(item) || item.maps[0];
-  const facts = [['class', item.name], ['score', scoreOf(item)]];
+  const facts = [['class', item.name], ['score', item.missed ? '' : scoreOf(item)]];
   if (map) facts.push(['explained', methods[map.method].target]);
   if (map?.against) facts.push(['not', map.against]);
   if (item.index >= 0) facts.push(['rank', item.index]);
@@ -166,7 +173,7 @@ function sideOf(picture, item) {
   for (const text of [item.told, ...(item.sentences || [])]) if (text) side.append(make('p', { className: 'sentence' }, text));
   if (item.truth) side.append(make('p', { className: 'sentence' }, `Dashed: the annotated ${item.truthName || 'object'}.`));
   if (item.candidate) side.append(make('p', { className: 'sentence' }, 'Dashed: what its candidate decodes to.'));
-  side.append(...[figureTable(item), curveOf(item, 'deletion'), curveOf(item, 'insertion'), curveKeys(item)].filter(Boolean));
+  side.append(...[figureTable(item), curveKeys(item), curveOf(item, 'deletion'), curveOf(item, 'insertion')].filter(Boolean));
   if (picture.notes?.length) side.append(make('section', {}, make('h3', {}, 'Notes'), ...picture.notes.map((note) => make('p', { className: 'sentence' }, note))));
   return side;
 }
