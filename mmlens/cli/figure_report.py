@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..models.detector import Detector
 
 _MOST_REPORTED = 200  # pictures, whose boxes are explained again
+_CURVES = ('deletion', 'insertion')
 
 
 def report_figures(
@@ -42,11 +43,9 @@ def report_figures(
 
 def _figures_by_picture(table: Table, rows: List[str]) -> Dict[str, List[Dict[str, Any]]]:
     """What was measured on each box, for :meth:`mmlens.Report.add_figures`, by picture."""
-    from ..metrics import ALTERATIONS
-
     heads = _heads(table)
     values = {row: {head: table.figures(row, name) for name, head in heads.items()} for row in rows}
-    curves = {row: {name: table.curves(row, name) for name in ALTERATIONS} for row in rows}
+    curves = {row: {name: table.curves(row, name) for name in _CURVES} for row in rows}
     found: Dict[str, List[Dict[str, Any]]] = {}
     for number, (picture, box) in enumerate(zip(table.pictures, table.boxes)):
         one = dict(box=box['box'], class_name=box['class_name'], error=box['error'])

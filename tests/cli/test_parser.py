@@ -24,6 +24,7 @@ MISSING = {
     'lr': 'a config or the name of a model',
     'pipeline': 'a config or the name of a model',
     'compare': 'a config or the name of a model, a checkpoint and pictures',
+    'report': 'pictures',
     'history': 'the folder that the hooks wrote to',
     'completion': 'the name of a shell',
 }

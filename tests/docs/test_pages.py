@@ -27,6 +27,7 @@ from mmlens.cli.commands import (
     layers,
     lr,
     pipeline,
+    report,
     sanity,
 )
 
@@ -144,6 +145,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         | options_of(layers)
         | options_of(lr)
         | options_of(pipeline)
+        | options_of(report)
         | options_of(sanity)
         | options_of(info)
     )
@@ -167,6 +169,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         ('lr.md', lr),
         ('pipeline.md', pipeline),
         ('training.md', history),
+        ('report.md', report),
         ('sanity.md', sanity),
         ('truth.md', evaluate),
     ],
@@ -174,7 +177,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
 def test_what_only_one_command_has_is_on_its_page(page, module):
     others = [
         options_of(other)
-        for other in (boxam, cam, compare, errors, evaluate, featmap, history, layers, lr, pipeline, sanity)
+        for other in (boxam, cam, compare, errors, evaluate, featmap, history, layers, lr, pipeline, report, sanity)
         if other is not module
     ]
     for option in options_of(module) - set.union(*others):

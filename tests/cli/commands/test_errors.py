@@ -58,7 +58,7 @@ def test_tables_and_sheets(model, data, capfd, tmp_path):
     assert sheets == sorted(drawn)
     assert [name.split('/')[0] for name in sheets] == ['background', 'classification']
     assert cv2.imread(str(tmp_path / 'out' / sheets[0])).shape[1] > 600
-    assert out.splitlines()[0].split()[:2] == ['type', 'errors']
+    assert out.splitlines()[1].split()[:2] == ['type', 'errors']
     assert f'errors -> out: errors.csv, errors.json, {len(sheets)} sheets' in out
     assert (tmp_path / 'out' / 'errors.csv').read_text().count('\n') == len(told['errors']) + 1
 
