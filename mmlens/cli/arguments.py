@@ -285,6 +285,7 @@ def parse(parser: Parser, argv: Optional[List[str]] = None) -> argparse.Namespac
     """
     use_options_of(parser)
     parser.given = words_of(argv)
+    parser.shorten_usage()  # before parsing, which sets one of all options
     # Plain parse_args() gives up on an optional positional as soon as an option comes before it.
     args = parser.parse_intermixed_args(argv)
     use(args)

@@ -90,10 +90,14 @@ class Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """The help, under a usage that leaves the options to their groups."""
+        self.shorten_usage()
+        return super().format_help()
+
+    def shorten_usage(self) -> None:
+        """Name the positionals alone in the usage, once all are there."""
         if self.usage is None:
             names = [_in_usage(action) for action in self._get_positional_actions()]
             self.usage = ' '.join(['%(prog)s', '[options]', *names])
-        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with status 2."""
@@ -121,7 +125,7 @@ def _written(examples: Sequence[Sequence[str]]) -> str:
     lines = ['examples:']
     for line, *what in examples:
         lines += [f'  # {each}' for each in what] + [f'  {line}']
-    return '\n'.join(lines).replace('%', '%%')
+    return '\n'.join(lines)
 
 
 def _leading(words: Sequence[str]) -> List[str]:

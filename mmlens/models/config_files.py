@@ -15,6 +15,7 @@ from ..code_lines import culprit
 from ..errors import ModelError, reason
 from ..files import check_is_file
 from ..model_names import find_model, is_name
+from .awesome_backbones import converted
 from .config_chain import Chain, followed
 
 ENDINGS = ('.py', '.yaml', '.yml', '.json')
@@ -56,11 +57,12 @@ def read_file(name: str) -> Config:
     only_data = compat.only_data(lambda content: _with_tuples(_checked(content)))
     with _reading, only_data, followed() as chain:
         try:
-            return Config.fromfile(name)
+            cfg = Config.fromfile(name)
         except compat.DependencyError:
             raise
         except (Exception, SystemExit) as error:  # a config is a program: anything can go wrong in it
             raise ModelError(f'The config {name} cannot be read: {_in_base(name, chain)}{_why(error, name)}') from error
+    return converted(cfg)
 
 
 def _in_base(name: str, chain: Chain) -> str:

@@ -77,7 +77,7 @@ def test_every_example_of_a_help_is_taken(command):
 
 
 @pytest.mark.parametrize('command', COMMANDS)
-def test_options_come_in_groups(command):
+def test_options_come_in_groups(command, capsys):
     parser = parser_of(command)
     loose = {action.dest for action in parser._optionals._group_actions}
     assert loose <= {'help', 'quiet', 'verbose', 'traceback'}
@@ -85,6 +85,9 @@ def test_options_come_in_groups(command):
     assert shown.startswith(f'usage: mmlens {command} [options]')
     for action in parser._actions:
         assert action.help
+    with pytest.raises(SystemExit):
+        parse(parser_of(command), ['--help'])
+    assert capsys.readouterr().out == shown and '%%' not in shown
 
 
 def test_an_option_that_is_misspelt_is_found(capsys):

@@ -104,7 +104,7 @@ def build_parser() -> Parser:
 
 
 def _add_settings(parser: Parser) -> None:
-    group = parser.add_argument_group('maps, of both and, if it is other, of B')
+    group = parser.add_argument_group('maps of both, and what is different for B')
     group.add_argument(
         '--method', default='evidencecam', type=str.lower, metavar='METHOD', help='see `mmlens boxam` (evidencecam)'
     )

@@ -41,7 +41,7 @@ def build_parser() -> Parser:
         prog='mmlens evaluate',
         parameters={'layers': 'target_layers'},
         description='Measure how true the maps of a detector are: every box of every method and baseline, by deletion, '
-        'insertion, pointing, energy and more, with 95 %% intervals.',
+        'insertion, pointing, energy and more, with 95 % intervals.',
         examples=EXAMPLES,
     )
     add_weights(parser)
