@@ -83,7 +83,7 @@ def _pictures(steps: List[Step], where: str) -> List[Step]:
 
 def _resize(step: Step) -> Step:
     size, side = step.get('size'), step.get('adaptive_side', 'short')
-    how = {key: step[key] for key in ('interpolation', 'backend') if key in step}
+    how: Dict[str, Any] = {key: step[key] for key in ('interpolation', 'backend') if key in step}
     if isinstance(size, int):
         return dict(type='Resize', scale=(size, size), **how)
     height, width = size  # type: ignore[misc]
@@ -95,7 +95,7 @@ def _resize(step: Step) -> Step:
 def _center_crop(step: Step) -> Step:
     if not step.get('efficientnet_style'):
         return dict(type='CenterCrop', crop_size=step['crop_size'])
-    how = {key: step[key] for key in ('crop_padding', 'backend') if key in step}
+    how: Dict[str, Any] = {key: step[key] for key in ('crop_padding', 'backend') if key in step}
     return dict(
         type='EfficientNetCenterCrop',
         crop_size=step['crop_size'],
