@@ -35,7 +35,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 supported = @case ' $(1) ' in *' $(VERSION) '*) ;; *) echo "The pinned packages need one of Python $(1), and \
 $(or $(PYTHON),python3) is $(or $(VERSION),not there): say which to take, as in make PYTHON=/usr/bin/python3.11." >&2; exit 1 ;; esac
 
-.PHONY: help demo test test-openmmlab docs wheel-check dist memory soak lint format clean
+.PHONY: help demo test test-openmmlab docs wheel-check dist has-address memory soak lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -68,10 +68,12 @@ wheel-check:  ## Install the wheel into a fresh environment and run commands the
 	$(call supported,3.8 3.9 3.10 3.11 3.12)
 	OMP_NUM_THREADS=1 $(PYTHON) dev/wheel_check.py --family $(or $(FAMILY),onedl)
 
-dist: $(READY)  ## Build what is uploaded to a package index, into dist
+dist: has-address $(READY)  ## Build what is uploaded to a package index, into dist
+	$(VENV)/bin/python -c 'import setuptools.build_meta as build; build.build_sdist("dist"); build.build_wheel("dist")'
+
+has-address:
 	@! grep -q "^REPOSITORY = .*\.example/" setup.py || \
 	{ echo 'setup.py does not know yet where the project is published: set REPOSITORY, or every link there leads nowhere.' >&2; exit 1; }
-	$(VENV)/bin/python -c 'import setuptools.build_meta as build; build.build_sdist("dist"); build.build_wheel("dist")'
 
 memory: $(READY)  ## Measure whether many boxes or pictures take more memory than few (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_boxes.py

@@ -108,7 +108,7 @@ def test_the_description_is_markdown_that_an_index_can_show(wheel):
 
 
 def test_nothing_is_built_for_an_index_before_the_project_has_an_address(source):
-    text = (ROOT / 'Makefile').read_text('utf-8').partition('\ndist:')[2].partition('\n\n')[0]
+    text = (ROOT / 'Makefile').read_text('utf-8').partition('\nhas-address:')[2].partition('\n\n')[0]
     pattern = re.search(r'grep -q "([^"]+)" setup.py', text).group(1).replace('\\', '\\')
     nowhere = re.search(pattern, (source / 'setup.py').read_text('utf-8'), re.M)
     assert nowhere or 'REPOSITORY = ' in (source / 'setup.py').read_text('utf-8')
