@@ -120,18 +120,32 @@ def write_picture(path: Union[str, Path], picture: np.ndarray) -> None:
     Raises:
         OutputError: If the format cannot hold the picture, or the file cannot be written.
     """
+    write_bytes(path, picture_as_file(path, picture))
+
+
+def picture_as_file(path: Union[str, Path], picture: np.ndarray) -> bytes:
+    """What a file holds that shows a picture; for arguments and errors see :func:`write_picture`."""
     import cv2
 
-    path = Path(path)
+    ending = Path(path).suffix
     try:
-        encoded, data = cv2.imencode(path.suffix, picture)
+        encoded, data = cv2.imencode(ending, picture)
     except cv2.error:
         encoded = False
     if not encoded:
         height, width = picture.shape[:2]
-        raise OutputError(f'A picture of {width} x {height} pixels cannot be written as {path.suffix}; try .png.')
+        raise OutputError(f'A picture of {width} x {height} pixels cannot be written as {ending}; try .png.')
+    return data.tobytes()
+
+
+def write_bytes(path: Union[str, Path], data: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
     with write_atomically(path) as temporary:
-        Path(temporary).write_bytes(data.tobytes())
+        Path(temporary).write_bytes(data)
 
 
 class UniqueNames:

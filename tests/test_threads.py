@@ -1,6 +1,9 @@
 """Explanations in several threads come out as they do one after the other, and leave nothing behind."""
 
+import contextlib
 import copy
+import itertools
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +12,7 @@ import torch
 
 from mmlens import explain_boxes
 from mmlens.models.detector import Detector
+from mmlens.threads import ahead, taken_ahead
 
 METHODS = {
     'evidencecam': None,
@@ -77,3 +81,42 @@ def test_plain_inference_beside_is_what_it_always_is(yolox, faster_rcnn, picture
         assert explained.result() == 'done'
     for each in found:
         assert torch.equal(each.boxes, expected.boxes) and torch.equal(each.scores, expected.scores)
+
+
+def test_what_is_done_ahead_comes_in_order_with_its_errors():
+    def half(number):
+        if number == 3:
+            raise ValueError('odd')
+        return number / 2
+
+    found = [(n, future.exception() or future.result()) for n, future in ahead(half, range(5))]
+    assert [(n, str(result)) for n, result in found] == [(0, '0.0'), (1, '0.5'), (2, '1.0'), (3, 'odd'), (4, '2.0')]
+
+
+@pytest.mark.parametrize('most', [1, 3])
+def test_few_items_are_asked_for_ahead_and_an_end_ends_the_thread(most):
+    asked = []
+
+    def items():
+        for n in itertools.count():
+            asked.append(n)
+            yield n
+
+    threads = threading.active_count()
+    with contextlib.closing(taken_ahead(items(), most)) as taken:
+        for n in taken:
+            assert len(asked) <= n + 1 + most + 1
+            if n == 10:
+                break
+    assert threading.active_count() == threads
+
+
+def test_the_error_of_whoever_gives_the_items_comes_in_its_turn():
+    def items():
+        yield 1
+        raise OSError('no more')
+
+    taken = taken_ahead(items())
+    assert next(taken) == 1
+    with pytest.raises(OSError, match='no more'):
+        next(taken)

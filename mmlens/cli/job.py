@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from ..errors import MmlensError
-from .arguments import read_cfg_options, words
+from .arguments import Parser, positive, read_cfg_options, words
 from .guard import quiet
 from .index import Index
 from .layer_table import print_layers
@@ -73,6 +74,17 @@ def load_detector(args: argparse.Namespace) -> Detector:
     return network
 
 
+def add_workers(parser: Parser) -> None:
+    """Add ``--workers``."""
+    parser.group('results').add_argument(
+        '--workers',
+        type=positive,
+        metavar='N',
+        help='processes that explain several pictures or the frames of a video on the CPU (default: as many as torch '
+        'has threads and memory allows; 1 on a GPU)',
+    )
+
+
 def run_job(
     args: argparse.Namespace,
     draw: Callable[[Any, Picture], Drawn],
@@ -111,5 +123,17 @@ def run_job(
         if args.show:
             check_display()
         network = load(args)
-        index = Index(None if args.no_index else folder, running())
-        return Run(lambda picture: draw(network, picture), same_size, args.show, passes, index).over(sources, places)
+        from ..crew import workers_for  # here, because it asks torch
+
+        # A report collects results, which other processes would keep to themselves.
+        workers = 1 if getattr(args, 'report', None) else getattr(args, 'workers', 1)
+        return Run(
+            lambda picture: draw(network, picture),
+            same_size,
+            args.show,
+            passes,
+            Index(None if args.no_index else folder, running()),
+            read_ahead=partial(network.pipeline.read_ahead, picture_of=lambda task: task.picture),
+            workers=workers_for(network.model, workers),
+            as_fits=workers is None,
+        ).over(sources, places)

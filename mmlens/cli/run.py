@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import tempfile
 import time
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    ContextManager,
+    Dict,
+    Generator,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Union,
+)
 
 from ..errors import MmlensError, PictureError, count
-from ..files import write_atomically, write_picture
+from ..files import write_atomically
+from ..threads import taken_ahead
+from .drawn import Drawn
 from .guard import CRASHED, DONE, explain_error, report_failures, tell
 from .index import Index
+from .interrupts import held_back
+from .lines import CrewLine, Finish, Line, Outcome, Read, ThreadedLine
 from .progress import Passes, progress_bar
 from .sources import Source
 from .verbosity import detail
@@ -22,31 +41,18 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.progress import Progress
 
+    from ..crew import Crew
+
 
 Picture = Union[Path, 'np.ndarray']
 
 
-@dataclass
-class Drawn:
-    """The result for one picture or frame.
+class Task(NamedTuple):
+    """A picture, or a frame of a video, and where its drawing goes; ``None`` for a frame, and to write nothing."""
 
-    Attributes:
-        picture: Shape (H, W, 3), uint8, BGR: the drawing.
-        summary: What was found, in a few words.
-        details: Lines that follow the summary.
-        notes: Sentences for the user; each is printed once per run.
-        boxes: How many boxes there are.
-        save_maps: Writes the arrays behind the drawing to a path.
-        unfinished: Whether the user ended the work on it early.
-    """
-
-    picture: np.ndarray
-    summary: str
-    details: List[str] = field(default_factory=list)
-    notes: List[str] = field(default_factory=list)
-    boxes: int = 0
-    save_maps: Optional[Callable[[Path], object]] = None
-    unfinished: bool = False
+    source: Source
+    picture: Picture
+    place: Optional[Path] = None
 
 
 class Run:
@@ -59,6 +65,11 @@ class Run:
         show: Whether to show results in a window. Defaults to ``False``.
         passes: Shows the passes over each picture, for methods that make many.
         index: Collects what is written. Defaults to one that is not written.
+        read_ahead: Reads the pictures of tasks a little ahead of their turn, and yields the tasks. Defaults to one
+            that leaves reading to ``draw``.
+        workers: How many processes explain pictures; ``draw`` may then leave nothing behind but what it returns.
+            Defaults to 1.
+        as_fits: Whether fewer do if there is not the memory for so many. Defaults to ``False``.
     """
 
     def __init__(
@@ -68,12 +79,18 @@ class Run:
         show: bool = False,
         passes: Optional[Passes] = None,
         index: Optional[Index] = None,
+        read_ahead: Read = taken_ahead,
+        workers: int = 1,
+        as_fits: bool = False,
     ) -> None:
         self._index = index or Index(None, '')
         self._draw = draw
         self._same_size = same_size
         self._show = show
         self._passes = passes
+        self._read_ahead = read_ahead
+        self._workers, self._as_fits = workers, as_fits
+        self._line = Line(self._explained, self._finished)
         self._noted: Dict[str, None] = {}
         self._shown_in_full = False
 
@@ -92,29 +109,81 @@ class Run:
             MmlensError: If something is wrong that affects every source.
             KeyboardInterrupt: With a sentence that says what was done.
         """
-        failures: List[str] = []
-        finished = 0
+        done, failures = 0, []
         long = sources[0].is_video or self._passes is not None
-        with progress_bar(2 if long else len(sources)) as bar, self._showing_passes(bar), self._index:
+
+        def settle(source: Source, place: Optional[Path], outcome: Outcome) -> None:
+            nonlocal done
+            try:
+                self._tell(source, place, outcome)
+                done += 1
+            except Exception as error:
+                if len(sources) == 1 or _concerns_all(error):
+                    raise
+                failures.append(self._why_not_drawn(source, error))
+            bar.advance(task)
+
+        with contextlib.ExitStack() as undo:
+            bar = undo.enter_context(progress_bar(2 if long else len(sources)))
+            undo.enter_context(self._showing_passes(bar))
+            undo.enter_context(self._index)
             task = bar.add_task('pictures', total=len(sources), visible=len(sources) > 1)
             try:
-                for source, place in zip(sources, places):
-                    begin = time.perf_counter()
-                    try:
-                        self._one(source, place, bar)
-                        detail(f'{source.path} took {time.perf_counter() - begin:.2f} s')
-                    except Exception as error:
-                        if len(sources) == 1 or _concerns_all(error):
-                            raise
-                        failures.append(self._why_not_drawn(source, error))
-                    finished += 1
-                    bar.advance(task)
-                    if finished < len(sources) and self._stopped():
-                        raise KeyboardInterrupt
+                with contextlib.closing(self._outcomes(sources, places, bar, undo)) as outcomes:
+                    for each in outcomes:
+                        with self._uninterrupted(each[0]):
+                            settle(*each)
+                        if done + len(failures) < len(sources) and self._stopped():
+                            raise KeyboardInterrupt
             except KeyboardInterrupt as interrupt:
-                done = f'{finished - len(failures)} of {len(sources)} pictures were done'
-                raise KeyboardInterrupt(f'{"; ".join([done, *interrupt.args])}.') from None
+                for (source, _, place), outcome in self._line.rest():
+                    settle(source, place, outcome)
+                raise KeyboardInterrupt(
+                    f'{"; ".join([f"{done} of {len(sources)} pictures were done", *interrupt.args])}.'
+                ) from None
         return report_failures(failures, len(sources), 'picture') if failures else DONE
+
+    def _outcomes(
+        self, sources: List[Source], places: List[Optional[Path]], bar: Progress, undo: contextlib.ExitStack
+    ) -> Generator[Tuple[Source, Optional[Path], Outcome], None, None]:
+        """Each source with its place and what gives what came of it; ``undo`` ends the processes behind it."""
+        number = min(self._workers, len(sources) - 1)
+        if any(source.is_video for source in sources):
+            number = self._workers
+        crew = _Crews(self._packed, number, self._as_fits, undo)
+        for is_video, group in itertools.groupby(zip(sources, places), lambda pair: pair[0].is_video):
+            if is_video:
+                for source, place in group:
+                    yield source, place, partial(self._video, source, place, bar, crew)
+                continue
+            self._line = self._line_for(self._finished, self._read_ahead, crew)
+            tasks = [Task(source, source.path, place) for source, place in group]
+            with contextlib.closing(self._line.outcomes(tasks)) as outcomes:
+                for (source, _, place), outcome in outcomes:
+                    yield source, place, outcome
+
+    def _line_for(self, finish: Finish, read: Read, crew: _Crews) -> Line:
+        """The way in which a run works through its pictures, or the frames of a video."""
+        if self._passes is not None or self._show:  # which a user follows, and may end within a picture
+            return Line(self._explained, finish)
+        threaded = ThreadedLine(self._explained, finish, read)
+        return CrewLine(self._explained, finish, crew, threaded) if crew.number > 1 else threaded
+
+    def _explained(self, task: Task) -> Drawn:
+        begin = time.perf_counter()
+        drawn = self._draw(task.picture)
+        drawn.seconds = time.perf_counter() - begin
+        return drawn
+
+    def _finished(self, task: Task, drawn: Drawn) -> None:
+        drawn.write(task.place)
+        if self._show:
+            show_picture(drawn.image(), task.source.name)
+
+    def _packed(self, folder: Path, task: Task) -> Drawn:
+        drawn = self._explained(task)
+        drawn.packed(task.place, folder)
+        return drawn
 
     def _why_not_drawn(self, source: Source, error: Exception) -> str:
         """A line for the list at the end; the first bug of ours is shown in full."""
@@ -127,19 +196,25 @@ class Run:
     def _stopped(self) -> bool:
         return self._passes is not None and self._passes.stopped
 
+    def _uninterrupted(self, source: Source) -> ContextManager[None]:
+        """Ctrl-C waits while a drawing is written and told, if that takes no time of a user."""
+        return contextlib.nullcontext() if self._show or source.is_video else held_back()
+
     def _showing_passes(self, bar: Progress) -> Any:
         return self._passes.shown_on(bar) if self._passes else contextlib.nullcontext()
 
-    def _one(self, source: Source, place: Optional[Path], bar: Progress) -> None:
+    def _tell(self, source: Source, place: Optional[Path], outcome: Outcome) -> None:
         try:
-            drawn = self._video(source, place, bar) if source.is_video else self._picture(source, place)
+            drawn = outcome()
         except RuntimeError as error:
             # By name, because torch versions keep it in different places. A smaller picture may still fit.
             if type(error).__name__ != 'OutOfMemoryError':
                 raise
             raise PictureError(f'{source.path}: the device ran out of memory; try --device cpu.') from error
-        self._index.add(place, drawn.picture, drawn.summary)
+        self._index.add(place, drawn.image(), drawn.summary)
         print(f'{source.path}: {drawn.summary}' + (f' -> {place}' if place else ''))
+        if not source.is_video:
+            detail(f'{source.path} took {drawn.seconds:.2f} s')
         for line in drawn.details:
             tell(f'  {line}')
         for note in drawn.notes:
@@ -149,37 +224,72 @@ class Run:
         if drawn.unfinished:
             raise KeyboardInterrupt(*([f'{place} holds what was found so far'] if place else []))
 
-    def _picture(self, source: Source, place: Optional[Path]) -> Drawn:
-        drawn = self._draw(source.path)
-        if place:
-            write_picture(place, drawn.picture)
-            if drawn.save_maps:
-                drawn.save_maps(place.with_suffix('.npz'))
-        if self._show:
-            show_picture(drawn.picture, source.name)
-        return drawn
-
-    def _video(self, source: Source, place: Optional[Path], bar: Progress) -> Drawn:
+    def _video(self, source: Source, place: Optional[Path], bar: Progress, crew: _Crews) -> Drawn:
         reader = VideoReader(source.path)
         task = bar.add_task(source.name, total=reader.frames or None)
-        frames = boxes = 0
-        notes: Dict[str, None] = {}
+        whole = Drawn(reader.first, '')
+        frames = 0
+
+        def add(drawn: Drawn) -> None:
+            nonlocal frames
+            frames += 1
+            whole.boxes += drawn.boxes
+            whole.notes += [note for note in drawn.notes if note not in whole.notes]
+            bar.advance(task)
+
         with _video_file(place, reader.rate, reader.size if self._same_size else None) as writer:
-            for frame in reader:
-                drawn = self._draw(frame)
+
+            def finish(task: Task, drawn: Drawn) -> None:
                 if writer:
-                    writer.write(drawn.picture)
+                    writer.write(drawn.image())
                 if self._show:
-                    show_picture(drawn.picture, source.name, wait=False)
-                frames += 1
-                if drawn.unfinished or self._stopped():
-                    raise KeyboardInterrupt
-                boxes += drawn.boxes
-                notes.update(dict.fromkeys(drawn.notes))
-                bar.advance(task)
+                    show_picture(drawn.image(), source.name, wait=False)
+
+            line = self._line_for(finish, taken_ahead, crew)
+            try:
+                with contextlib.closing(line.outcomes(Task(source, frame) for frame in reader)) as outcomes:
+                    for _, outcome in outcomes:
+                        with held_back():
+                            drawn = outcome()
+                            add(drawn)
+                        if drawn.unfinished or self._stopped():
+                            raise KeyboardInterrupt
+            except KeyboardInterrupt:
+                for _, outcome in line.rest():
+                    outcome()
+                raise
             if writer and writer.note:
-                notes[writer.note] = None
-        return Drawn(drawn.picture, f'{count(frames, "frame")}, {count(boxes, "box")}', notes=list(notes), boxes=boxes)
+                whole.notes.append(writer.note)
+        whole.picture, whole.summary = drawn.image(), f'{count(frames, "frame")}, {count(whole.boxes, "box")}'
+        return whole
+
+
+class _Crews:
+    """The processes of a run, forked when they are first needed.
+
+    Args:
+        work: See :class:`Crew`; it gets a folder for files before the task.
+        number: How many there are to be.
+        as_fits: Whether fewer do if there is not the memory for so many.
+        undo: Ends them.
+    """
+
+    def __init__(
+        self, work: Callable[[Path, Task], Drawn], number: int, as_fits: bool, undo: contextlib.ExitStack
+    ) -> None:
+        self._work, self.number, self._as_fits, self._undo = work, number, as_fits, undo
+        self._crew: Optional[Crew] = None
+
+    def __call__(self) -> Optional[Crew]:
+        """The processes; ``None`` if there is to be only this one."""
+        if self._crew is None and self.number > 1:
+            from ..crew import Crew, fitting_in_memory
+
+            self.number = fitting_in_memory(self.number) if self._as_fits else self.number
+            if self.number > 1:
+                folder = self._undo.enter_context(tempfile.TemporaryDirectory(prefix='mmlens-'))
+                self._crew = self._undo.enter_context(Crew(partial(self._work, Path(folder)), self.number))
+        return self._crew
 
 
 def _concerns_all(error: Exception) -> bool:

@@ -24,6 +24,7 @@ class VideoReader:
         rate: Frames per second.
         frames: Number of frames the file claims to have; 0 if it does not say.
         size: ``(width, height)`` of its frames in pixels.
+        first: The first frame.
 
     Args:
         path: The file.
@@ -36,18 +37,18 @@ class VideoReader:
         import cv2
 
         self._capture = cv2.VideoCapture(str(path))
-        readable, self._first = self._capture.read()
+        readable, self.first = self._capture.read()
         if not readable:
             self._capture.release()
             raise PictureError(f'{path} cannot be read as a video.')
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if math.isfinite(rate) and rate > 0 else USUAL_RATE
-        self.size = (self._first.shape[1], self._first.shape[0])
+        self.size = (self.first.shape[1], self.first.shape[0])
         self.frames = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Read the frames once: (H, W, 3), uint8, BGR."""
-        frame = self._first
+        frame = self.first
         try:
             readable = True
             while readable:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Generator, Iterable, Iterator, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from .. import compat
 from ..errors import ModelError, PictureError, reason
 from ..pipelines import test_pipeline
-from ..threads import one_at_a_time
+from ..threads import ahead, one_at_a_time
 from .geometry import Geometry, Size
 from .movement import is_picture, movement, random_state
 from .pictures import Picture, file_or_array
@@ -83,6 +84,7 @@ class PicturePipeline:
         if _kind(loader).endswith('LoadImageFromNDArray'):  # mmdet's inference_detector leaves it in a model's config
             loader['type'] = 'LoadImageFromFile'
         self.cfg = cfg
+        self._read: Optional[Tuple[Picture, Future[Dict[str, Any]]]] = None
         self.gray = loader.get('color_type') == 'grayscale'
         # Of other kinds, mmcv's readers leave out how the camera was held.
         self.oriented = loader.get('color_type', 'color') in ('color', 'grayscale')
@@ -108,7 +110,7 @@ class PicturePipeline:
             PictureError: If the picture cannot be read, or a step moves pixels in a way that no
                 affine map describes.
         """
-        results = self._load(picture, extra)
+        results = self._loaded(picture, extra)
         original = _as_picture(results['img'])
         results.update({} if keys_for is None else keys_for(original.shape[:2]))
         matrix = np.eye(3)
@@ -126,6 +128,30 @@ class PicturePipeline:
                 'and test-time augmentation has no place in it.'
             )
         return Sample(original, results, matrix)
+
+    def read_ahead(
+        self, items: Iterable[Any], picture_of: Callable[[Any], Picture] = lambda item: item, most: int = 2
+    ) -> Generator[Any, None, None]:
+        """Read pictures in another thread, a few before they go through the pipeline. Closing the iterator ends that.
+
+        Args:
+            items: Pictures, or what they belong to.
+            picture_of: Which picture belongs to an item; the same object is to go through the pipeline.
+            most: How many pictures are read before their turn, at most.
+
+        Yields:
+            The items, in their order.
+        """
+        with contextlib.closing(ahead(lambda item: self._load(picture_of(item), {}), items, most)) as pairs:
+            for item, read in pairs:
+                self._read = (picture_of(item), read)
+                yield item
+        self._read = None
+
+    def _loaded(self, picture: Picture, extra: Dict[str, Any]) -> Dict[str, Any]:
+        """What was read ahead, once; else what is read now."""
+        read, self._read = self._read, None
+        return {**read[1].result(), **extra} if read and read[0] is picture else self._load(picture, extra)
 
     def _load(self, picture: Picture, extra: Dict[str, Any]) -> Dict[str, Any]:
         with file_or_array(picture, self.oriented) as taken:

@@ -6,6 +6,7 @@ import sys
 import time
 
 import cv2
+import pytest
 
 MESSAGE = 'mmlens: interrupted: '
 
@@ -15,31 +16,34 @@ def interrupt(words, started):
     command = [sys.executable, '-m', 'mmlens', *words]
     # Shells let what runs in their background ignore Ctrl-C, and its children with it.
     heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeding)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeding, start_new_session=True)
     end = time.monotonic() + 120
     while not started() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as terminals do: to the processes that it forked, too
     _, err = process.communicate(timeout=60)
     # Python ends a module's run by the signal if that came within a library's eval('...'), handled or not.
     return 128 + signal.SIGINT if process.returncode == -signal.SIGINT else process.returncode, err
 
 
 def results(folder):
-    return [name for name in os.listdir(folder) if not name.startswith('.')] if os.path.isdir(folder) else []
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return [name for name in names if not name.startswith('.') and name != 'index.html']
 
 
-def test_a_folder_keeps_what_is_done(model, pictures):
+@pytest.mark.parametrize('workers', ['1', '2'])
+def test_a_folder_keeps_what_is_done(workers, model, pictures):
     picture = cv2.imread('pics/a.png')
     os.makedirs('many')
     for number in range(300):
         cv2.imwrite(f'many/{number:03}.png', picture)
-    status, err = interrupt(['featmap', 'many', *model, '--out-dir', 'out'], lambda: len(results('out')) > 1)
+    words = ['featmap', 'many', *model, '--out-dir', 'out', '--workers', workers]
+    status, err = interrupt(words, lambda: len(results('out')) > 1)
     assert status == 130
     told = [f'{MESSAGE}{len(results("out")) - late} of 300 pictures were done.\n' for late in (0, 1)]
     assert err in told  # Ctrl-C may come between the last picture and its line
     assert all(cv2.imread(f'out/{name}') is not None for name in results('out'))
-    assert len(os.listdir('out')) == len(results('out'))  # no temporary file is left
+    assert {*os.listdir('out')} == {*results('out'), 'index.html'}  # no temporary file is left
 
 
 def test_many_passes_leave_the_maps_so_far(model, pictures):

@@ -1,5 +1,8 @@
+import multiprocessing
 import os
 import re
+import sys
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -208,3 +211,60 @@ def test_a_video_on_a_full_disk_is_no_video(video, tmp_path, full_disk):
     with full_disk(4000), pytest.raises(OutputError, match='Cannot write .*street.mp4: '):
         Run(draw).over([video], [place])
     assert os.listdir(str(place.parent)) == []
+
+
+several = pytest.mark.skipif(sys.platform != 'linux', reason='processes are forked on Linux only')
+
+
+@several
+def test_several_processes_draw_write_and_tell_what_one_does(tmp_path, capsys):
+    """Also maps, details and notes, the picture that fails foreseen and the one that fails unforeseen."""
+
+    def save(number, place):
+        np.savez(str(place), maps=[number])
+
+    def draw(path):
+        number = int(path.stem)
+        if number == 3:
+            raise PictureError('3.png is broken.')
+        if number == 5:
+            raise ZeroDivisionError('nobody saw this coming')
+        found = {'details': [f'dog {number}'], 'notes': [f'Note {number % 2}.'], 'boxes': 2}
+        maps = partial(save, number)
+        return Drawn(lambda: np.full((8, 10, 3), number, np.uint8), f'{number} boxes', save_maps=maps, **found)
+
+    names, told, files = [f'{number}.png' for number in range(8)], [], []
+    for workers in (1, 3):
+        folder = tmp_path / str(workers)
+        run = Run(draw, workers=workers)
+        assert run.over([source(name) for name in names], [folder / name for name in names]) == 1
+        out, err = capsys.readouterr()
+        assert 'nobody saw this coming' in err
+        told.append((out.replace(str(folder), ''), err.splitlines()[-3:]))
+        files.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert told[0] == told[1] and files[0] == files[1] and len(files[0]) == 12
+
+
+@several
+def test_several_processes_make_the_video_that_one_makes(video, tmp_path):
+    frames = []
+    for workers in (1, 2):
+        place = tmp_path / f'{workers}.mp4'
+        run = Run(lambda frame: Drawn(lambda: 255 - frame, '', boxes=1), workers=workers)
+        assert run.over([video], [place]) == 0
+        frames.append(np.array(list(VideoReader(place))))
+    assert len(frames[0]) == 5 and (frames[0] == frames[1]).all()
+
+
+@several
+def test_an_error_that_every_picture_would_have_ends_all_processes(tmp_path):
+    def draw(path):
+        if path.stem == '2':
+            raise LayerError('No layer.')
+        return Drawn(PICTURE, '')
+
+    names = [f'{number}.png' for number in range(8)]
+    with pytest.raises(LayerError):
+        Run(draw, workers=2).over([source(n) for n in names], [tmp_path / n for n in names])
+    assert sorted(os.listdir(str(tmp_path))) == ['0.png', '1.png']
+    assert not multiprocessing.active_children()

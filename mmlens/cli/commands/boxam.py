@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
@@ -26,8 +27,8 @@ from ..arguments import (
 )
 from ..given import Given
 from ..guard import guarded
+from ..job import add_workers, run_job
 from ..job import load as open_named
-from ..job import run_job
 from ..pass_options import add_pass_options, asked, check_resume, passes_of
 from ..reporting import Reporting, add_report
 from ..run import Drawn, Picture
@@ -65,6 +66,7 @@ def build_parser() -> Parser:
     add_given(parser)
     add_pass_options(parser)
     add_outputs(parser)
+    add_workers(parser)
     add_report(parser)
     parser.group('drawing').add_argument(
         '--layout', choices=LAYOUTS, default='overlay', help='all boxes on one picture, or one panel per box'
@@ -214,7 +216,7 @@ def drawn_picture(explanation: BoxExplanation, layout: str, save_maps: bool = Fa
     """
     reasons = [box.blank for box in explanation if box.blank]
     return Drawn(
-        explanation.draw(layout=layout, **options),
+        partial(explanation.draw, layout=layout, **options),
         count(len(explanation), 'box') if len(explanation) else 'no detection, drawn plain',
         details=[describe(box) for box in explanation],
         # The line of a box already says why its map is blank.
@@ -232,7 +234,7 @@ def drawn_frame(explanation: BoxExplanation, **options: Any) -> Drawn:
         explanation: The boxes.
         **options: ``colormap``, ``alpha`` and ``signed``.
     """
-    picture = explanation.draw(**options) if len(explanation) else explanation.picture
+    picture = partial(explanation.draw, **options) if len(explanation) else explanation.picture
     notes = explanation.notes if len(explanation) else []
     return Drawn(picture, '', notes=notes, boxes=len(explanation), unfinished=explanation.unfinished)
 

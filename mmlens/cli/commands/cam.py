@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
@@ -25,8 +26,8 @@ from ..arguments import (
     words,
 )
 from ..guard import guarded
+from ..job import add_workers, run_job
 from ..job import load as open_named
-from ..job import run_job
 from ..pass_options import add_pass_options, asked, check_resume, passes_of
 from ..reporting import Reporting, add_report
 from ..run import Drawn, Picture
@@ -153,6 +154,7 @@ def _add_results(parser: Parser) -> None:
     add_index(parser)
     add_save_maps(parser)
     add_report(parser)
+    add_workers(parser)
     group = parser.group('drawing')
     group.add_argument(
         '--on',
@@ -206,7 +208,7 @@ def drawn(explanation: ClassExplanation, save_maps: bool = False, **options: Any
     where = f' at {", ".join(explanation.layers)}' if explanation.layers else ''
     reasons = [each.blank for each in explanation if each.blank]
     return Drawn(
-        explanation.draw(**options),
+        partial(explanation.draw, **options),
         f'{explanation.method}{where}, {count(len(explanation), "class map")}',
         details=[describe(each) for each in explanation],
         # The line of a class already says why its map is blank.

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import csv
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
@@ -266,7 +267,7 @@ def _compare(
 
 def _drawn(found: BoxComparison, args: argparse.Namespace) -> Drawn:
     return Drawn(
-        found.draw(most=args.most, colormap=args.colormap, alpha=args.alpha),
+        partial(found.draw, most=args.most, colormap=args.colormap, alpha=args.alpha),
         count(len(found), 'object'),
         details=[describe(pair, found.names) for pair in found],
         notes=found.notes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
 
 from ...choices import REDUCTIONS
@@ -20,7 +21,7 @@ from ..arguments import (
     words,
 )
 from ..guard import guarded
-from ..job import run_job
+from ..job import add_workers, run_job
 from ..run import Drawn, Picture
 from ..sources import Source
 
@@ -76,6 +77,7 @@ def build_parser() -> Parser:
         help='layout of the K channels (default: 2 2)',
     )
     add_outputs(parser)
+    add_workers(parser)
     add_look(parser)
     return parser
 
@@ -155,7 +157,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         options = {name: getattr(args, name) for name in ('alpha', 'colormap') if getattr(args, name) is not None}
         names = ', '.join(f'{level.name} {"x".join(map(str, level.shape))}' for level in found)
         return Drawn(
-            found.draw(arrangement=tuple(args.arrangement), **options),
+            partial(found.draw, arrangement=tuple(args.arrangement), **options),
             f'{describe(found.predicted)}; {names}',
             notes=found.notes,
             boxes=len(found.predicted.scores) if found.predicted else 0,
