@@ -31,12 +31,22 @@ class Card {
     this.element = make('article', { className: 'card', 'aria-label': picture.name, dataset: { picture: picture.id } },
       this.mount, make('div', { className: 'caption', hidden: !picture.name }, title, this.number), this.told, this.list);
     this.told.classList.toggle('long', picture.items.some((item) => item.maps.some((map) => map.blank)));
-    for (const item of picture.items) this.addChip(item);
     this.stage.addEventListener('pointermove', (event) => event.pointerType === 'mouse' && this.point(this.at(event)));
     this.stage.addEventListener('pointerleave', (event) => event.pointerType === 'mouse' && this.point(null));
     this.stage.addEventListener('pointerup', (event) => this.tapped(event));
     this.list.addEventListener('pointerleave', () => this.point(this.focused()));
-    this.filter(() => true);
+  }
+
+  // What is in a card is made when it comes near, or somebody goes there: most of a long page is never seen.
+  fill() {
+    if (this.chips.size || !this.picture.items.length) return;
+    for (const item of this.picture.items) this.addChip(item);
+    this.sift();
+  }
+
+  chipOf(item) {
+    this.fill();
+    return this.chips.get(item.key);
   }
 
   addChip(item) {
@@ -88,22 +98,28 @@ class Card {
 
   filter(keeps) {
     this.items = this.picture.items.filter(keeps);
-    for (const item of this.picture.items) this.chips.get(item.key).parentElement.hidden = !this.items.includes(item);
-    this.rove(this.items[0]);
     const all = this.picture.items.length, some = this.items.length;
     this.number.textContent = some === all ? plural(all, nounOf(this.picture)) : `${some} of ${plural(all, nounOf(this.picture))}`;
+    if (this.chips.size) this.sift();
+    this.pointed = this.focused();
+    this.refresh();
+  }
+
+  // Chips and outlines of the items that the filters let through.
+  sift() {
+    const kept = new Set(this.items);
+    for (const item of this.picture.items) this.chips.get(item.key).parentElement.hidden = !kept.has(item);
+    this.rove(this.items[0]);
     this.marks?.remove();
     this.marks = marksOf(this.picture, this.items, whole(this.picture), true);
     this.stage.append(this.marks, this.tag);
-    this.pointed = null;
-    this.refresh();
   }
 
   refresh() {
     const { pointed, picture } = this;
-    this.marks.classList.toggle('pointed', Boolean(pointed));
     this.stage.classList.toggle('no-marks', !look.marks);
-    for (const mark of this.marks.children) mark.classList.toggle('on', pointed?.key === mark.dataset.key);
+    this.marks?.classList.toggle('pointed', Boolean(pointed));
+    for (const mark of this.marks?.children || []) mark.classList.toggle('on', pointed?.key === mark.dataset.key);
     for (const [key, chip] of this.chips) chip.classList.toggle('on', pointed?.key === key);
     this.tell();
     if (!this.awake) return;
@@ -137,8 +153,10 @@ class Card {
   wake() {
     if (this.awake) return;
     this.awake = true;
+    this.fill();
     imageOf(this.picture.picture).then((image) => {
       if (this.awake) this.photo.src = image.src;
+      if (!performance.getEntriesByName('first picture').length) performance.mark('first picture');
     });
     this.refresh();
   }

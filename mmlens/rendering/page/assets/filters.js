@@ -91,7 +91,8 @@ function select(words, name, options, value, changed) {
 
 function slider(words, name, value, changed, format = (v) => v.toFixed(2)) {
   const output = make('output', {}, format(value));
-  const control = make('input', { type: 'range', name, min: 0, max: 1, step: 0.01, value });
+  // The output within the label would be what it labels.
+  const control = make('input', { type: 'range', name, min: 0, max: 1, step: 0.01, value, 'aria-label': words });
   control.addEventListener('input', () => {
     output.textContent = format(Number(control.value));
     changed(Number(control.value));

@@ -3,7 +3,7 @@ const visibleCards = () => cards.filter((card) => !card.element.hidden && card.i
 
 function focusChip(card, item) {
   if (!card || !item) return;
-  const chip = card.chips.get(item.key);
+  const chip = card.chipOf(item);
   chip.focus();
   card.element.scrollIntoView({ block: 'nearest' });
 }

@@ -39,7 +39,7 @@ function partOf(picture, item) {
 
 function openView(picture, item) {
   const card = cards.find((each) => each.picture === picture);
-  view.from = card?.chips.get(item.key) || document.activeElement;
+  view.from = card?.chipOf(item) || document.activeElement;
   view.picture = picture;
   view.item = item;
   fillView();
