@@ -35,7 +35,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 supported = @case ' $(1) ' in *' $(VERSION) '*) ;; *) echo "The pinned packages need one of Python $(1), and \
 $(or $(PYTHON),python3) is $(or $(VERSION),not there): say which to take, as in make PYTHON=/usr/bin/python3.11." >&2; exit 1 ;; esac
 
-.PHONY: help demo test test-openmmlab docs wheel-check dist has-address memory soak lint format clean
+.PHONY: help demo test test-openmmlab docs wheel-check dist has-address memory soak browser lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -74,6 +74,9 @@ dist: has-address $(READY)  ## Build what is uploaded to a package index, into d
 has-address:
 	@! grep -q "^REPOSITORY = .*\.example/" setup.py || \
 	{ echo 'setup.py does not know yet where the project is published: set REPOSITORY, or every link there leads nowhere.' >&2; exit 1; }
+
+browser: $(VENV)/.browser-$(VERSION) $(READY)  ## Test reports in a real browser (needs a chromium: apt-get install chromium)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m browser -rs tests/browser
 
 memory: $(READY)  ## Measure whether many boxes or pictures take more memory than few (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_boxes.py
@@ -118,6 +121,10 @@ $(READY_DOCS): requirements/docs.txt
 	$(call supported,3.10 3.11 3.12 3.13)
 	$(PYTHON) -m venv --clear $(VENV_DOCS)
 	$(VENV_DOCS)/bin/python $(PIP_INSTALL) -r requirements/docs.txt
+	@touch $@
+
+$(VENV)/.browser-$(VERSION): requirements/browser.txt $(VENV)/.packages-$(VERSION)
+	$(VENV)/bin/python $(PIP_INSTALL) -r requirements/browser.txt
 	@touch $@
 
 # setuptools is among the pinned packages: the build needs no environment of its own.
