@@ -59,10 +59,9 @@ PARTS = {
 def run_part(name: str, count: Optional[int], seed: int) -> Dict[str, Any]:
     """Run a part in a process of its own; returns its figures."""
     begin = time.monotonic()
-    code = f'import soak; soak.be_part({name!r}, {count or PARTS[name].count}, {seed})'
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', code], cwd=ROOT / 'dev', stdout=subprocess.PIPE, text=True
-    )
+    code = f'import sys; sys.path[0] = {str(ROOT / "dev")!r}; import soak; soak.be_part({name!r}, '
+    code += f'{count or PARTS[name].count}, {seed})'
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         return dict(cases=0, bad=[dict(faults=[f'the part ended with status {done.returncode}'], told='')], seconds=0)
@@ -71,11 +70,8 @@ def run_part(name: str, count: Optional[int], seed: int) -> Dict[str, Any]:
 
 def be_part(name: str, count: int, seed: int) -> None:
     """Be the process of a part: print its figures."""
-    import os
-
     from soak_ground import limit_memory
 
-    os.chdir(ROOT)
     limit_memory()
     print(json.dumps(getattr(importlib.import_module(PARTS[name].module), f'soak_{name}')(count, seed)))
 

@@ -15,7 +15,7 @@ from ..models.loading import ConfigLike, read_config
 from ..results.samples import SampleSteps
 from .building import build_dataset, kinds_in, phase_config
 from .chain import leaf_of, rejections, way_of_sample
-from .recording import Record, datasets_of, recording, transforms_of
+from .recording import Call, Record, datasets_of, recording, transforms_of
 
 # A mixing transform with a cache does nothing until its cache holds more pictures than this.
 _WARM = 4
@@ -151,9 +151,18 @@ def _why_not(index: int, error: Exception, record: Record) -> str:
     missing = missing_file(error)
     if missing:
         return f'{which}: there is no such picture file.' if missing == str(path) else f'{which}: {why(error)}'
+    if hasattr(call.subject, 'get_indexes') and isinstance(call.given, dict) and 'mix_results' not in call.given:
+        return f'{which}: the transform {call.name} mixes in other samples, and nothing gives it any: {_giver(call)}.'
     if isinstance(error, KeyError) and error.args and str(error.args[0]).isidentifier():
         return f"{which}: the transform {call.name} needs '{error.args[0]}', which no earlier transform provides."
     return f'{which}: the transform {call.name} fails: {reason(error)}'
+
+
+def _giver(call: Call) -> str:
+    """What gives a mixing transform other samples."""
+    if type(call.subject).__module__.startswith('mmyolo.'):
+        return 'take a data set of mmyolo, such as YOLOv5CocoDataset'
+    return "wrap the data set in dict(type='MultiImageMixDataset', dataset=..., pipeline=[...])"
 
 
 @contextlib.contextmanager

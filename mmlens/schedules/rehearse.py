@@ -89,6 +89,8 @@ def rehearse(
         model, notes = _model(cfg, ngpus)
         dataset, loader = _data(cfg, dataset_size, ngpus, count_epochs)
         runner = Rehearsal(cfg, model, loader, param, ngpus)
+        if not any(runner.groups.values()):
+            raise ModelError('The optimizer of the config has no parameters: its constructor chose none of the model.')
         iterations, values = _run(runner, param, most_points)
         curves = _curves(runner, values, model)
     notes += runner.notes

@@ -29,6 +29,7 @@ _SETTING_HOOKS = ('SimSiamHook',)
 _PLACES = {'YOLOv5ParamSchedulerHook': 3}
 # Of mmengine's wrappers only these settings matter here, and some wrappers need a GPU.
 _WRAPPER_KEYS = ('optimizer', 'constructor', 'paramwise_cfg')
+_OF_WRAPPERS = ('accumulative_counts', 'clip_grad', 'dtype', 'loss_scale', 'use_fsdp', 'model')
 _WRAPPERS = ('OptimWrapper', 'AmpOptimWrapper', 'ApexOptimWrapper', 'DeepSpeedOptimWrapper')
 
 
@@ -104,9 +105,7 @@ class Rehearsal(Runner):
         wrapper_cfg = copy.deepcopy(self.cfg.optim_wrapper)
         if isinstance(wrapper_cfg.get('optimizer'), dict):
             _find(wrapper_cfg['optimizer'], OPTIMIZERS)  # constructors do not say which one is missing
-        if _name(wrapper_cfg.get('type', 'OptimWrapper')) in _WRAPPERS:
-            wrapper_cfg = {key: wrapper_cfg[key] for key in _WRAPPER_KEYS if key in wrapper_cfg}
-            wrapper_cfg['type'] = 'mmengine.OptimWrapper'
+        wrapper_cfg = _without_devices(wrapper_cfg)
         try:
             with as_one_of(self._world_size):
                 return self.build_optim_wrapper(wrapper_cfg)
@@ -226,6 +225,22 @@ def _find(cfg: Any, registry: Any) -> Any:
             raise ModelError(f'The config names {kind}, which is not in the registry of {registry.name}s.')
         kind = found
     return kind
+
+
+def _without_devices(wrapper_cfg: Dict[str, Any]) -> Dict[str, Any]:
+    """An optimizer wrapper's settings for a plain wrapper; whatever a constructor of the user's reads stays."""
+    whole = {key: _without_devices(value) if _is_wrapper(value) else value for key, value in wrapper_cfg.items()}
+    if _name(wrapper_cfg.get('type', 'OptimWrapper')) not in _WRAPPERS:
+        return whole
+    if 'constructor' in wrapper_cfg:
+        whole = {key: value for key, value in whole.items() if key not in _OF_WRAPPERS}
+    else:
+        whole = {key: whole[key] for key in _WRAPPER_KEYS if key in whole}
+    return dict(whole, type='mmengine.OptimWrapper')
+
+
+def _is_wrapper(value: Any) -> bool:
+    return isinstance(value, dict) and 'optimizer' in value and 'type' in value
 
 
 def _is_known(kind: type) -> bool:

@@ -143,6 +143,14 @@ def test_a_transform_that_fails(detection):
     assert type(samples.dataset).__name__ == 'CocoDataset' and 'mmdet' in type(samples.dataset).__module__
 
 
+@pytest.mark.parametrize('kind', ['Mosaic', 'MixUp', 'CopyPaste', 'mmyolo.Mosaic', 'mmyolo.YOLOXMixUp'])
+def test_what_mixes_samples_in_names_what_gives_them(detection, kind):
+    samples = Samples(detection([*LOAD, dict(type=kind)]))
+    with pytest.raises(PictureError, match=r'^Sample 0 \(.*0.png\): the transform \w+ mixes in other samples') as told:
+        samples.record(0)
+    assert ('such as YOLOv5CocoDataset' if 'mmyolo' in kind else "type='MultiImageMixDataset'") in str(told.value)
+
+
 def test_a_sample_that_is_always_rejected(detection):
     crop = dict(type='RandomCrop', crop_size=(1, 1), allow_negative_crop=False)
     samples = Samples(detection([*LOAD, crop], max_refetch=3, indices=[0]), seed=1)

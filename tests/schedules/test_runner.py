@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+from mmengine.registry import HOOKS, OPTIM_WRAPPER_CONSTRUCTORS
 
 from mmlens.errors import ModelError
 from mmlens.schedules import rehearse
@@ -35,6 +36,34 @@ def test_settings_of_wrappers_that_need_a_gpu_do_not_matter(make_config):
     cfg = make_config()
     cfg.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic', accumulative_counts=4)
     assert rehearse(cfg).curves[0].values[0] == 0.1
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module(force=True)
+class TwoOptimizers:
+    """Builds a wrapper for every part of the model that the config has a section for."""
+
+    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+        self.cfg = optim_wrapper_cfg
+
+    def __call__(self, model):
+        parts = {name: cfg for name, cfg in self.cfg.items() if isinstance(cfg, dict)}
+        return OptimWrapperDict(**{name: build_optim_wrapper(getattr(model, name), cfg) for name, cfg in parts.items()})
+
+
+@pytest.mark.parametrize('kind', [{}, dict(type='OptimWrapperDict'), dict(type='AmpOptimWrapper', dtype='bfloat16')])
+def test_whatever_a_custom_constructor_reads_reaches_it(make_config, kind):
+    sgd, adam = dict(type='SGD', lr=0.2), dict(type='Adam', lr=0.01)
+    amp = dict(type='AmpOptimWrapper', loss_scale='dynamic', optimizer=adam)
+    parts = dict(constructor='TwoOptimizers', backbone=dict(type='OptimWrapper', optimizer=sgd), head=amp)
+    cfg = make_config(optim_wrapper=dict(parts, **kind), param_scheduler=dict(backbone=STEP, head=[]))
+    by_name = {curve.label.split(':')[0]: curve.values[[0, 5, 10]].tolist() for curve in rehearse(cfg).curves}
+    assert by_name == {'backbone': pytest.approx([0.2, 0.02, 0.002]), 'head': pytest.approx([0.01] * 3)}
+
+
+def test_an_optimizer_of_nothing_is_told(make_config):
+    cfg = make_config(optim_wrapper=dict(constructor='TwoOptimizers'))
+    with pytest.raises(ModelError, match='The optimizer of the config has no parameters'):
+        rehearse(cfg)
 
 
 def test_plateaus_are_told(make_config):
