@@ -92,7 +92,7 @@ def _add_note(error: Exception) -> None:
     if isinstance(error, MmlensError) or not hasattr(error, 'add_note') or getattr(error, '__notes__', None):
         return
     if whose(error) != MMLENS:
-        error.add_note(f'mmlens: this is the error of code that it ran, not of its own: {told(error)}')
+        error.add_note(f'mmlens: raised in the code that it ran: {told(error)}')
 
 
 def _text(error: BaseException) -> str:

@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from mmlens.cli.arguments import parse, read_cfg_options
+from mmlens.cli.arguments import parse, positive_to, read_cfg_options
 from mmlens.cli.commands import boxam, featmap, layers
 from mmlens.errors import MmlensError
 
@@ -114,3 +114,28 @@ def test_wrong_values_are_told(words, said, capsys):
     assert end.value.code == 2
     error = capsys.readouterr().err
     assert said in error and error.startswith('mmlens: error: ') and error.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('words', 'img', 'config', 'topk'),
+    [
+        ('--topk 3 -- -dash.jpg -c.py', './-dash.jpg', './-c.py', 3),
+        ('-- -dash.jpg c.py', './-dash.jpg', 'c.py', -1),
+        ('a.jpg --topk 3 -- -c.py', 'a.jpg', './-c.py', 3),
+        ('a.jpg c.py --topk 3 --', 'a.jpg', 'c.py', 3),
+        ('--class ant bee -- a.jpg -- c.py', 'a.jpg', './--', -1),
+    ],
+)
+def test_after_two_dashes_come_files(words, img, config, topk):
+    args = parse(boxam.build_parser(), words.split())
+    assert (args.img, args.config, args.topk) == (img, config, topk)
+
+
+@pytest.mark.parametrize('number', ['1000000001', '9' * 5000])
+def test_numbers_beyond_all_reason_are_refused(number, capsys):
+    for flag in ('--memory', '--batch-size', '--topk'):
+        with pytest.raises(SystemExit):
+            parse(boxam.build_parser(), ['a.jpg', 'c.py', flag, number])
+    assert positive_to(5)('5') == 5
+    with pytest.raises(argparse.ArgumentTypeError, match='above 5'):
+        positive_to(5)('6')
