@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..choices import FAMILIES, FUSIONS
 from ..errors import MmlensError
-from .parser import Parser, words_of
+from .parser import Parser, files_after_dashes, words_of
 from .verbosity import use
 from .wording import use_options_of
 
@@ -288,19 +287,9 @@ def parse(parser: Parser, argv: Optional[List[str]] = None) -> argparse.Namespac
     parser.given = words_of(argv)
     parser.shorten_usage()  # before parsing, which sets one of all options
     # Plain parse_args() gives up on an optional positional as soon as an option comes before it.
-    args = parser.parse_intermixed_args(_without_dashes(parser.given))
+    args = parser.parse_intermixed_args(files_after_dashes(parser.given))
     use(args)
     return args
-
-
-def _without_dashes(words: List[str]) -> List[str]:
-    """The words with those after ``--`` where positionals go: files, of which ``-a.jpg`` is ``./-a.jpg`` as well."""
-    if '--' not in words:
-        return words
-    end = words.index('--')
-    begin = next((n for n, word in enumerate(words[:end]) if word.startswith('-')), end)
-    files = [os.path.join(os.curdir, word) if word.startswith('-') else word for word in words[end + 1 :]]
-    return [*words[:begin], *files, *words[begin:end]]
 
 
 def read_cfg_options(items: Optional[List[str]]) -> Optional[Dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 import shlex
 import sys
@@ -142,3 +143,13 @@ def _all_of(names: Sequence[str]) -> str:
 def words_of(argv: Optional[Sequence[str]]) -> List[str]:
     """The words that a command parses: those given, else those of the process after its command."""
     return list(sys.argv[1:] if argv is None else argv)
+
+
+def files_after_dashes(words: List[str]) -> List[str]:
+    """The words with those after ``--`` where positionals go: files, of which ``-a.jpg`` is ``./-a.jpg`` as well."""
+    if '--' not in words:
+        return words
+    end = words.index('--')
+    begin = next((n for n, word in enumerate(words[:end]) if word.startswith('-')), end)
+    files = [os.path.join(os.curdir, word) if word.startswith('-') else word for word in words[end + 1 :]]
+    return [*words[:begin], *files, *words[begin:end]]
