@@ -43,7 +43,16 @@ EXTRAS = {
     ],
     'video': ['imageio-ffmpeg>=0.4.9'],
     'completion': ['shtab>=1.6'],
-    'dev': ['pytest>=8', 'pytest-timeout>=2.3', 'ruff>=0.17', 'mypy>=2.4', 'tensorboard>=2.14'],
+    'dev': [
+        'pytest>=8',
+        'pytest-timeout>=2.3',
+        'ruff>=0.17',
+        'mypy>=2.4',
+        'tensorboard>=2.14',
+        'nbclient>=0.10',
+        'ipykernel>=6',
+        'pandas>=2',
+    ],
 }
 
 
