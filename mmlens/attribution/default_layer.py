@@ -140,16 +140,20 @@ class _Search:
                 f"The default layer '{written}' is a guess: what later norm layers return, such as "
                 f"'{written_name(unread)}', makes no grid over the input; name one with `layers`."
             )
-        # A class token goes past the patches in every transformer; it has no cell that a map could show.
-        if behind_token or self._is_on_all_paths(norm):
-            return DefaultLayer(written, True, why)
-        last = self._last_of_all(self._around(norm) + list(reversed(self._order)))
-        if last is not None:
-            return DefaultLayer(written_name(last), True, why)
         guessed = (
             f"The default layer '{written}' is a guess: it is one of several parallel branches, and no layer lies on "
             'all paths from the picture to the prediction; name some with `layers`.'
         )
+        if behind_token:
+            # A class token goes past the patches in every transformer, and no cell of a map could show it. But what
+            # comes just before lies on all paths, unless there are other branches.
+            before = self._last_of_all(list(reversed(self._order[: self._order.index(norm)])), _TRIES // 4)
+            return DefaultLayer(written, True, why or ('' if before else guessed))
+        if self._is_on_all_paths(norm):
+            return DefaultLayer(written, True, why)
+        last = self._last_of_all(self._around(norm) + list(reversed(self._order)))
+        if last is not None:
+            return DefaultLayer(written_name(last), True, why)
         return DefaultLayer(written, True, why or guessed)
 
     def _around(self, name: str) -> List[str]:
@@ -158,11 +162,11 @@ class _Search:
         around = ('.'.join(steps[:depth]) for depth in range(len(steps) - 1, 1, -1))
         return [block for block in around if block in self._shapes]
 
-    def _last_of_all(self, names: Sequence[str]) -> Optional[str]:
+    def _last_of_all(self, names: Sequence[str], tries: int = _TRIES) -> Optional[str]:
         """The first of some layers that counts and lies on all paths."""
         tried = 0
         for name in dict.fromkeys(names):
-            if tried == _TRIES:
+            if tried == tries:
                 return None
             if self._counts(name):
                 tried += 1

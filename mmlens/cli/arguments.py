@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from ..choices import FAMILIES, FUSIONS
 from ..errors import MmlensError
 from .parser import Parser, files_after_dashes, words_of
+from .reading import add_reading
 from .verbosity import use
 from .wording import use_options_of
 
@@ -139,6 +140,7 @@ def add_files(parser: Parser, example: str = 'rtmdet_tiny_8xb32-300e_coco') -> N
     parser.group('model').add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
     add_cfg_options(parser)
     add_random_weights(parser)
+    add_reading(parser)
 
 
 def add_fusion(parser: argparse._ActionsContainer, default: str) -> None:

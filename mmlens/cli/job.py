@@ -18,6 +18,7 @@ from .model_files import check_model_files, fetch_weights
 from .outputs import folder_of_results, plan_outputs
 from .pass_options import check_resume_place
 from .progress import Passes
+from .reading import reading
 from .run import Drawn, Picture, Run
 from .sources import Source, find_sources
 from .verbosity import detail
@@ -51,6 +52,7 @@ def load(args: argparse.Namespace) -> Network:
             resize_only=getattr(args, 'resize_only', False),
             family=getattr(args, 'family', None),
             random_weights=True if args.random_weights else None,
+            **reading(args),
         )
     detail(
         f'{type(network.model).__name__}, a {network.family}, of {args.config}, '

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import glob
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
 
 from ..downloads import download, file_name, is_address
-from ..errors import PictureError
+from ..errors import MmlensWarning, PictureError, count
 
 # The extensions that MMYOLO's scripts look for in a folder.
 PICTURES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
+# Pictures that moving or unusual formats hold: named where a folder has some, for nothing here reads all of them.
+NOT_TAKEN = ('.gif', '.apng', '.heic', '.heif', '.avif', '.jp2', '.exr', '.hdr', '.dcm', '.nii', '.npy')
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm')
 
 
@@ -73,13 +76,26 @@ def _named(path: Path) -> Source:
 def _of_folder(folder: Path, results: Optional[Path]) -> List[Source]:
     skipped = results.resolve() if results else None
     found: List[Path] = []
+    left_out: List[str] = []
     for root, folders, files in os.walk(str(folder)):
         # Hidden files are not the user's pictures: macOS leaves `._1.jpg` next to `1.jpg`.
         folders[:] = [name for name in folders if not name.startswith('.') and (Path(root) / name).resolve() != skipped]
-        found += [Path(root) / name for name in files if name.lower().endswith(PICTURES) and not name.startswith('.')]
+        files = [name for name in files if not name.startswith('.')]
+        found += [Path(root) / name for name in files if name.lower().endswith(PICTURES)]
+        left_out += [os.path.join(root, name) for name in files if name.lower().endswith(NOT_TAKEN)]
+    if left_out:
+        warnings.warn(_why_left_out(sorted(left_out)), MmlensWarning, stacklevel=3)
     if not found:
         raise PictureError(f'The folder {folder} has no pictures ({", ".join(PICTURES)}).')
     return _named_from(sorted(found), folder)
+
+
+def _why_left_out(names: List[str]) -> str:
+    told = ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
+    return (
+        f'Left out, for they are animated or of a kind that is not read: {told} ({count(len(names), "file")}); save '
+        'their frames as PNG, or give one by its name.'
+    )
 
 
 def _of_pattern(pattern: str) -> List[Source]:

@@ -176,7 +176,7 @@ def explain_boxes(
         unfinished=explained.unfinished,
         fusion=job.fusion,
     )
-    result.notes = detector.notes + explained.notes + _notes(result, chosen)
+    result.notes = [*detector.notes, *targets.prepared.notes, *explained.notes, *_notes(result, chosen)]
     if not result.boxes:
         result.notes.append('No box was given.' if boxes is not None else _why_none(len(targets.found), score_thr))
     return result

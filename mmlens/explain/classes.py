@@ -138,7 +138,7 @@ def explain_classes(
     )
     if guided_backprop:
         _add_guided(result, targets)
-    result.notes += [*classifier.notes, *targets.notes, *explained.notes, *_notes(result, chosen)]
+    result.notes += [*classifier.notes, *prepared.notes, *targets.notes, *explained.notes, *_notes(result, chosen)]
     return result
 
 

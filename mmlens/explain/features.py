@@ -87,7 +87,7 @@ def feature_maps(
         maps,
         predicted,
         reduction,
-        notes=[*network.notes, *found.notes],
+        notes=[*network.notes, *prepared.notes, *found.notes],
         versions=dict(installed_versions()),
     )
 

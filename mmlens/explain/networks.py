@@ -16,6 +16,7 @@ from ..models.detector import Detector
 from ..models.families import as_network
 from ..models.loading import ConfigLike, load_model, read_config
 from ..models.network import Network
+from ..models.pixels import Window
 from ..pipelines import resize_only as with_resize_only
 
 NetworkLike = Union[ConfigLike, nn.Module, Network]
@@ -30,6 +31,8 @@ def open_network(
     resize_only: bool = False,
     family: Optional[str] = None,
     random_weights: Optional[bool] = None,
+    window: Optional[Window] = None,
+    max_pixels: Optional[int] = None,
 ) -> Network:
     """Open a network of any family: load what a config describes, or take what is loaded.
 
@@ -49,6 +52,9 @@ def open_network(
         random_weights: Whether weights that no checkpoint gives may be random: ``True`` lets a checkpoint lack a
             head, with a note, and ``False`` asks for a checkpoint. Defaults to all weights or, without a checkpoint,
             none.
+        window: The values of a picture of more than 8 bits that are drawn black and white, or percentiles such as
+            ``('1%', '99%')``. Defaults to the range of the picture. The network sees what its config makes of it.
+        max_pixels: Larger pictures are refused: they take gigabytes. Defaults to 50 million.
 
     Returns:
         The network, to explain many pictures.
@@ -68,11 +74,14 @@ def open_network(
         cfg = with_resize_only(cfg) if resize_only else cfg
         weights = checkpoint or _weights_of_name(model, random_weights) or cfg.get('load_from')
         loaded = load_model(cfg, str(weights) if weights else None, device, random_weights)
-        return as_network(loaded, family=family)
-    if checkpoint or device or cfg_options or resize_only or random_weights is not None:
+        network = as_network(loaded, family=family)
+        network.pipeline.window = window
+        network.pipeline.max_pixels = max_pixels or network.pipeline.max_pixels
+        return network
+    if checkpoint or device or cfg_options or resize_only or window or max_pixels or random_weights is not None:
         raise MmlensError(
-            '`checkpoint`, `device`, `cfg_options`, `resize_only` and `random_weights` go with a config, not with a '
-            'loaded model.'
+            '`checkpoint`, `device`, `cfg_options`, `resize_only`, `random_weights`, `window` and `max_pixels` go with '
+            'a config, not with a loaded model.'
         )
     if not isinstance(model, Network):
         return as_network(model, family=family)

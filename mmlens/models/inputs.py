@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Generator, Iterable, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -20,8 +20,10 @@ from ..threads import ahead, one_at_a_time
 from .geometry import Geometry, Size
 from .movement import is_picture, movement, random_state
 from .pictures import Picture, file_or_array
+from .pixels import MAX_PIXELS, Window, check_size, header_of, visible
 
 KeysFor = Callable[[Size], Dict[str, Any]]
+Loaded = Tuple[Dict[str, Any], List[str]]  # results of the loading step, and sentences for the user
 
 # Transforms of videos. Where a part of the model takes single pictures, they are gone by now (see wrappers.py).
 _OF_VIDEOS = ('TransformBroadcaster', 'FrameSample', 'PackTrackInputs')
@@ -46,11 +48,13 @@ class Sample:
         packed: What the pipeline's last step returned: ``inputs`` and ``data_samples``.
         matrix: Shape (3, 3): picture position to input position, before the preprocessor, which
             pads to the right and below only.
+        notes: Sentences on how the picture was read.
     """
 
     picture: np.ndarray
     packed: Dict[str, Any]
     matrix: np.ndarray
+    notes: Tuple[str, ...] = ()
 
     def geometry(self, input_size: Size) -> Geometry:
         """The geometry for an input of this ``(height, width)``, as the preprocessor padded it."""
@@ -62,6 +66,11 @@ class PicturePipeline:
 
     The user's config is not changed, and what it packs into a sample does not matter: the geometry
     is read off each step.
+
+    Attributes:
+        window: The values of a picture that are drawn black and white; see :func:`~mmlens.models.pixels.as_bytes`. The
+            network's input is what the pipeline makes of it.
+        max_pixels: A larger picture is refused.
 
     Args:
         cfg: The whole config of a model.
@@ -84,10 +93,14 @@ class PicturePipeline:
         if _kind(loader).endswith('LoadImageFromNDArray'):  # mmdet's inference_detector leaves it in a model's config
             loader['type'] = 'LoadImageFromFile'
         self.cfg = cfg
-        self._read: Optional[Tuple[Picture, Future[Dict[str, Any]]]] = None
+        self._read: Optional[Tuple[Picture, Future[Loaded]]] = None
+        self.window: Optional[Window] = None
+        self.max_pixels = MAX_PIXELS
         self.gray = loader.get('color_type') == 'grayscale'
         # Of other kinds, mmcv's readers leave out how the camera was held.
         self.oriented = loader.get('color_type', 'color') in ('color', 'grayscale')
+        # What a loading step of the user's returns is up to it: six channels, or 16 bits.
+        self.of_any_kind = not self.oriented or 'LoadImageFromFile' not in _kind(loader)
         array_loader = dict(type='mmdet.LoadImageFromNDArray', to_float32=loader.get('to_float32', False))
         try:
             self.load_file, *self.steps, self.load_array = [
@@ -110,8 +123,9 @@ class PicturePipeline:
             PictureError: If the picture cannot be read, or a step moves pixels in a way that no
                 affine map describes.
         """
-        results = self._loaded(picture, extra)
-        original = _as_picture(results['img'])
+        results, told = self._loaded(picture, extra)
+        original, note = visible(results['img'], self.window)
+        notes = [*told, *([f'Picture: {note}.'] if note else [])]
         results.update({} if keys_for is None else keys_for(original.shape[:2]))
         matrix = np.eye(3)
         with default_scope(self.cfg):
@@ -127,7 +141,7 @@ class PicturePipeline:
                 f'The test pipeline of the config does not end in one packed picture: its last step must be {packing}, '
                 'and test-time augmentation has no place in it.'
             )
-        return Sample(original, results, matrix)
+        return Sample(original, results, matrix, tuple(notes))
 
     def read_ahead(
         self, items: Iterable[Any], picture_of: Callable[[Any], Picture] = lambda item: item, most: int = 2
@@ -148,26 +162,43 @@ class PicturePipeline:
                 yield item
         self._read = None
 
-    def _loaded(self, picture: Picture, extra: Dict[str, Any]) -> Dict[str, Any]:
+    def _loaded(self, picture: Picture, extra: Dict[str, Any]) -> Loaded:
         """What was read ahead, once; else what is read now."""
         read, self._read = self._read, None
-        return {**read[1].result(), **extra} if read and read[0] is picture else self._load(picture, extra)
+        if not read or read[0] is not picture:
+            return self._load(picture, extra)
+        results, told = read[1].result()
+        return {**results, **extra}, told
 
-    def _load(self, picture: Picture, extra: Dict[str, Any]) -> Dict[str, Any]:
-        with file_or_array(picture, self.oriented) as taken:
+    def _load(self, picture: Picture, extra: Dict[str, Any]) -> Loaded:
+        with file_or_array(picture, self.oriented, self.of_any_kind) as taken:
             if isinstance(taken, np.ndarray):
-                img = cv2.cvtColor(taken, cv2.COLOR_BGR2GRAY) if self.gray else taken
-                return self.load_array(dict(img=img, img_id=0, **extra))
+                check_size(taken.shape[1], taken.shape[0], 'The array', self.max_pixels)
+                return self.load_array(dict(img=self._as_loaded(taken), img_id=0, **extra)), []
             return self._load_file(taken, picture, extra)
 
-    def _load_file(self, file: str, picture: Picture, extra: Dict[str, Any]) -> Dict[str, Any]:
+    def _as_loaded(self, array: np.ndarray) -> np.ndarray:
+        """An array with the channels that the config's own loading step gives a file."""
+        if self.of_any_kind:
+            return array
+        channels = 1 if array.ndim == 2 else array.shape[2]
+        if self.gray:
+            return cv2.cvtColor(array, cv2.COLOR_BGR2GRAY) if channels == 3 else array.reshape(array.shape[:2])
+        return np.repeat(array.reshape(*array.shape[:2], 1), 3, 2) if channels == 1 else array
+
+    def _load_file(self, file: str, picture: Picture, extra: Dict[str, Any]) -> Loaded:
+        header = header_of(file)
+        check_size(header.width, header.height, str(picture), self.max_pixels)
         try:
             results = self.load_file(dict(img_path=file, img_id=0, **extra))
         except Exception as error:  # decoders raise anything on a broken file
             raise PictureError(f'Cannot read {picture}: it is not a picture, or it is damaged.') from error
         if results is None:
             raise PictureError(f'Cannot read {picture}: it is not a picture, or it is damaged.')
-        return results
+        height, width = results['img'].shape[:2]
+        check_size(width, height, str(picture), self.max_pixels)
+        several = f'{picture} holds {header.pictures} pictures: only one, usually the first, is looked at.'
+        return results, [several] if header.pictures > 1 else []
 
 
 def _built(step: Dict[str, Any], cfg: Config) -> Any:
@@ -205,13 +236,3 @@ def _scope(cfg: Config) -> str:
 def _kind(step: Dict[str, Any]) -> str:
     kind = step['type']
     return kind if isinstance(kind, str) else kind.__name__
-
-
-def _as_picture(img: np.ndarray) -> np.ndarray:
-    """A copy (H, W, 3), uint8 BGR, of whatever the loading step returned: float, gray, with alpha, 16 bits."""
-    if img.dtype == np.uint16:
-        img = img // 257
-    img = img.copy() if img.dtype == np.uint8 else np.clip(img, 0, 255).astype(np.uint8)
-    if img.ndim == 2 or img.shape[2] == 1:
-        return cv2.cvtColor(img, cv2.COLOR_GRAY2BGR)
-    return np.ascontiguousarray(img[..., :3])

@@ -146,7 +146,7 @@ def _in_the_form_of(img: Any, plane: np.ndarray) -> Any:
         return Image.fromarray(plane)  # of mode F, which has only one channel
     if isinstance(img, Tensor):
         return torch.from_numpy(plane).expand(img.shape).clone()
-    return np.repeat(plane[..., None], 3, 2)
+    return plane.copy() if img.ndim == 2 else np.repeat(plane[..., None], img.shape[2], 2)
 
 
 def _as_array(img: Any) -> np.ndarray:

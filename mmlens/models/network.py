@@ -228,7 +228,7 @@ class Network:
                 _tell(sample.packed['data_samples'], keys)
             batch = self._preprocessed({key: [value] for key, value in sample.packed.items()})
         height, width = batch['inputs'].shape[-2:]
-        return Prepared(sample.picture, batch, sample.geometry((height, width)), words)
+        return Prepared(sample.picture, batch, sample.geometry((height, width)), words, sample.notes)
 
     def _keys_for(self, size: Size) -> Dict[str, Any]:
         """What the test pipeline needs besides a picture of this ``(height, width)``."""

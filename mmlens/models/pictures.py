@@ -27,20 +27,23 @@ def is_picture(value: Any) -> bool:
 
 
 @contextlib.contextmanager
-def file_or_array(picture: Picture, oriented: bool = True) -> Iterator[Union[str, np.ndarray]]:
+def file_or_array(
+    picture: Picture, oriented: bool = True, of_any_kind: bool = False
+) -> Iterator[Union[str, np.ndarray]]:
     """Give the file or the BGR array that stands for a picture of any kind.
 
     Args:
         picture: A file name; an http(s) address, whose file is there until the block ends; a PIL image, RGB or
             convertible to it; a tensor, (3, H, W) RGB or (1, H, W) grey, of floats in [0, 1] or of uint8; or an array
-            (H, W, 3), uint8, BGR.
+            (H, W, 3), uint8, BGR, or (H, W), grey.
         oriented: Whether a PIL image is turned as its EXIF data say, as OpenCV does when it reads the file.
+        of_any_kind: Whether arrays may have any numbers and channels, as a loading step of the user's returns them.
 
     Raises:
         PictureError: If it is none of these, or cannot be had.
     """
     if isinstance(picture, np.ndarray):
-        _check_array(picture)
+        _check_array(picture, of_any_kind)
         yield picture
     elif isinstance(picture, Image.Image):
         yield _of_image(picture, oriented)
@@ -62,10 +65,13 @@ def file_or_array(picture: Picture, oriented: bool = True) -> Iterator[Union[str
         )
 
 
-def _check_array(picture: np.ndarray) -> None:
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
+def _check_array(picture: np.ndarray, of_any_kind: bool) -> None:
+    plain = picture.dtype == np.uint8 and (picture.ndim == 2 or picture.shape[2:] in ((1,), (3,)))
+    numbers = of_any_kind and picture.dtype.kind in 'uif' and picture.ndim in (2, 3)
+    if not (plain or numbers) or not picture.size:
         raise PictureError(
-            f'A picture must be an array (H, W, 3) of uint8, BGR; this one is {picture.shape} of {picture.dtype}.'
+            'A picture must be an array (H, W, 3) of uint8, BGR, or (H, W), grey; this one is '
+            f'{picture.shape} of {picture.dtype}.'
         )
 
 

@@ -20,12 +20,14 @@ class Prepared:
         batch: What the data preprocessor returned: a batch of one.
         geometry: Where the input lies in the picture.
         words: What an open-vocabulary network was told to look for.
+        notes: Sentences on how the picture was read.
     """
 
     picture: np.ndarray
     batch: Any
     geometry: Geometry
     words: Optional[Words] = None
+    notes: Tuple[str, ...] = ()
 
     @property
     def input_size(self) -> Tuple[int, int]:

@@ -8,8 +8,8 @@ from typing import Any, List, Optional, Tuple
 import cv2
 import numpy as np
 
-# A float picture whose values stay below this has been scaled or normalised: 0..255 reaches further.
-_DARK = 16.0
+from ..models.pixels import Window, as_bytes
+
 # Their mean and to_rgb only choose a fill colour; values and channels of the picture stay.
 _FILLING = {'Expand', 'RandomCenterCropPad'}
 
@@ -22,11 +22,13 @@ class Colours:
         rgb: Whether channels are in RGB order; mmcv loads BGR.
         mean: What a Normalize step subtracted, per channel; ``None`` before one.
         std: What it divided by, likewise.
+        window: Which values become black and white; see :func:`~mmlens.models.pixels.as_bytes`.
     """
 
     rgb: bool = False
     mean: Optional[np.ndarray] = None
     std: Optional[np.ndarray] = None
+    window: Optional[Window] = None
 
     def after(self, transform: Any) -> Colours:
         """How to read the output of a transform of mmcv, mmpretrain or torchvision."""
@@ -38,7 +40,8 @@ class Colours:
         mean, std = getattr(inner, 'mean', None), getattr(inner, 'std', None)
         if mean is None or std is None:
             return replace(self, rgb=rgb)
-        return Colours(rgb, np.ravel(np.asarray(mean, np.float32)), np.ravel(np.asarray(std, np.float32)))
+        mean, std = (np.ravel(np.asarray(values, np.float32)) for values in (mean, std))
+        return replace(self, rgb=rgb, mean=mean, std=std)
 
 
 def to_picture(array: np.ndarray, channels_first: bool, colours: Colours) -> Tuple[np.ndarray, Tuple[str, ...]]:
@@ -57,7 +60,7 @@ def to_picture(array: np.ndarray, channels_first: bool, colours: Colours) -> Tup
     if colours.mean is not None and image.dtype.kind == 'f' and image.shape[2] == colours.mean.size:
         image = image * colours.std + colours.mean
         notes.append('normalised, undone here')
-    image, note = _as_bytes(image)
+    image, note = as_bytes(image, colours.window)
     notes += [note] if note else []
     channels = image.shape[2]
     if channels in (1, 2):
@@ -67,23 +70,3 @@ def to_picture(array: np.ndarray, channels_first: bool, colours: Colours) -> Tup
     if channels == 2 or channels > 4:
         notes.append(f'{1 if channels == 2 else 3} of {channels} channels drawn')
     return np.ascontiguousarray(image[..., :3]), tuple(notes)
-
-
-def _as_bytes(image: np.ndarray) -> Tuple[np.ndarray, str]:
-    """The picture as uint8, and what was done to its values."""
-    if image.dtype == np.uint8:
-        return image, ''
-    if image.dtype == np.uint16:
-        return (image // 257).astype(np.uint8), ''
-    values = np.nan_to_num(image.astype(np.float32))
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if image.dtype.kind != 'f' or high > _DARK:
-        outside = low < -0.5 or high > 255.5
-        return _rounded(values), f'values {round(low)} to {round(high)}, clipped here' if outside else ''
-    if low >= -1e-3 and high <= 1 + 1e-3:
-        return _rounded(values * 255), ''
-    return _rounded((values - low) * (255 / max(high - low, 1e-6))), f'values {low:.2f} to {high:.2f}, stretched here'
-
-
-def _rounded(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

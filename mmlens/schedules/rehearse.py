@@ -32,6 +32,8 @@ from .strides import fast_forward
 
 # Beyond this many iterations only some are recorded, and steps are taken one by one only where needed.
 MOST_POINTS = 50_000
+# Each epoch has points of its own, and more of them than this are a slip of the pen.
+MOST_EPOCHS = 100_000
 # Hooks whose before_train_iter only matters for recorded iterations, and from when on.
 _FUNCTIONS_OF_THE_ITERATION = {
     # Its warm-up keeps its last value until the epoch ends; from then on values change by epoch.
@@ -93,7 +95,7 @@ def rehearse(
             raise ModelError('The optimizer of the config has no parameters: its constructor chose none of the model.')
         iterations, values = _run(runner, param, most_points)
         curves = _curves(runner, values, model)
-    notes += runner.notes
+    notes += [*runner.notes, *_accumulation(cfg)]
     if dataset_size and size_with_wrappers(cfg):
         notes.append(str(size_with_wrappers(cfg)))
     if not any(runner.schedulers()) and (values == values[0]).all():
@@ -110,6 +112,17 @@ def rehearse(
         ngpus=ngpus,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _accumulation(cfg: Config) -> List[str]:
+    """A note on gradients that are added up over several iterations before the optimizer steps."""
+    wrappers = [cfg.optim_wrapper, *(each for each in cfg.optim_wrapper.values() if isinstance(each, dict))]
+    counts = sorted({each.get('accumulative_counts', 1) for each in wrappers} - {1})
+    return [
+        f'accumulative_counts={number}: the optimizer steps every {number} iterations, over as many batches; curves '
+        'show every iteration'
+        for number in counts
+    ]
 
 
 def _check_sections(cfg: Config) -> None:
@@ -221,6 +234,11 @@ class _Stops:
     def __init__(self, runner: Rehearsal, most_points: int) -> None:
         total = runner.max_iters
         length = len(runner.train_dataloader) if runner.by_epoch else total
+        if total / length > MOST_EPOCHS:
+            raise ModelError(
+                f'The train_cfg of the config asks for {total // length:,} epochs: more than {MOST_EPOCHS:,} are not '
+                "rehearsed; set `cfg_options={'train_cfg.max_epochs': N}`."
+            )
         stepped = [each for schedulers in runner.schedulers() for each in schedulers if not each.by_epoch]
         self.epochs = [(start, start + length) for start in range(0, total, length)]
         stops = {*range(0, total, math.ceil(total / most_points)), total}

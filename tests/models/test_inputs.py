@@ -1,5 +1,6 @@
 """Where the input's pixels lie in the picture: the coordinate-picture oracle, and pictures of all kinds."""
 
+import copy
 import random
 
 import cv2
@@ -342,7 +343,7 @@ def test_loaders_of_other_channels_still_show_a_picture(color_type, channels, wi
 @pytest.mark.parametrize(
     'bad',
     [
-        np.zeros((4, 4), np.uint8),
+        np.zeros((4,), np.uint8),
         np.zeros((4, 4, 4), np.uint8),
         np.zeros((4, 4, 3), np.float32),
         np.zeros((0, 4, 3), np.uint8),
@@ -353,6 +354,35 @@ def test_loaders_of_other_channels_still_show_a_picture(color_type, channels, wi
 def test_arrays_that_are_no_pictures_are_refused(bad, plain):
     with pytest.raises(PictureError, match=r'must be an array \(H, W, 3\) of uint8'):
         plain(bad)
+
+
+def test_a_grey_array_is_a_picture(plain):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    three = plain(np.repeat(grey[..., None], 3, 2))
+    for shape in ((8, 8), (8, 8, 1)):
+        found = plain(grey.reshape(shape))
+        assert (found.picture == three.picture).all() and (found.packed['inputs'] == three.packed['inputs']).all()
+
+
+def test_a_picture_that_is_too_large_is_refused_whatever_it_is(plain, tmp_path):
+    from PIL import Image
+
+    plain = copy.copy(plain)
+    plain.max_pixels = 99
+    Image.new('1', (10, 10)).save(tmp_path / 'a.png')
+    for picture in (np.zeros((10, 10, 3), np.uint8), str(tmp_path / 'a.png'), Image.new('L', (10, 10))):
+        with pytest.raises(PictureError, match=r'0.0001 million pixels, more than the 9.9e-05 million'):
+            plain(picture)
+
+
+def test_pages_of_a_file_are_told(plain, tmp_path):
+    from PIL import Image
+
+    pages = [Image.new('L', (10, 10), shade) for shade in (9, 99)]
+    pages[0].save(tmp_path / 'a.tif', save_all=True, append_images=pages[1:])
+    found = plain(str(tmp_path / 'a.tif'))
+    assert (found.picture == 9).all()
+    assert found.notes == (f'{tmp_path / "a.tif"} holds 2 pictures: only one, usually the first, is looked at.',)
 
 
 def test_things_that_are_no_pictures_are_refused(plain):

@@ -6,6 +6,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
+from PIL import Image
 
 from mmlens import compat
 from mmlens.errors import PictureError
@@ -108,3 +109,34 @@ def test_what_torchvision_warps_is_refused_by_its_own_name():
     torch.manual_seed(0)
     with pytest.raises(PictureError, match='^The pipeline step RandomPerspective moves pixels'):
         matrix_of(TO_PIL, vision('RandomPerspective', p=1.0))
+
+
+@TRANSFORMS.register_module(force=True)
+class LoadChannels(BaseTransform):
+    """Makes a picture of another number of channels of the file's."""
+
+    def __init__(self, channels):
+        self.channels = channels
+
+    def transform(self, results):
+        shape = (300, 500, self.channels) if self.channels else (300, 500)
+        return {**results, 'img': np.random.default_rng(0).integers(0, 255, shape, np.uint8)}
+
+
+@TRANSFORMS.register_module(force=True)
+class HalveAndPad(BaseTransform):
+    """Takes every second pixel and pads above, however many channels there are, but checks that they stay as many."""
+
+    def transform(self, results):
+        img = results['img']
+        assert img.shape[2:] == results.get('kept', img.shape[2:])
+        padding = ((7, 0), (0, 0), (0, 0))[: img.ndim]
+        return {**results, 'kept': img.shape[2:], 'img': np.pad(img[::2, ::2], padding)}
+
+
+@pytest.mark.parametrize('channels', [0, 1, 2, 3, 4, 6, 12])
+def test_pictures_of_any_number_of_channels_are_followed(channels, tmp_path):
+    Image.new('L', (4, 4)).save(tmp_path / 'a.png')
+    steps = [dict(type='LoadChannels', channels=channels), dict(type='HalveAndPad'), dict(type='PackInputs')]
+    found = PicturePipeline(Config(dict(default_scope='mmpretrain', test_pipeline=steps)))(str(tmp_path / 'a.png'))
+    np.testing.assert_allclose(found.matrix[:2], [[0.5, 0, 0.25], [0, 0.5, 7.25]], atol=0.02)  # centres of pixels

@@ -139,7 +139,7 @@ def test_the_front_doors_take_every_kind(yolox, picture, tmp_path):
         (torch.full((3, 4, 4), -0.5), 'reaches from -0.5 to -0.5'),
         (torch.full((3, 4, 4), float('nan')), 'reaches from nan to nan'),
         (torch.zeros(3, 4, 4, dtype=torch.int64), r'floats in \[0, 1\] or uint8, not torch.int64'),
-        (np.zeros((4, 4), np.uint8), r'\(H, W, 3\) of uint8, BGR; this one is \(4, 4\) of uint8'),
+        (np.zeros((4, 4, 4), np.uint8), r'or \(H, W\), grey; this one is \(4, 4, 4\) of uint8'),
         (np.zeros((4, 4, 3)), 'this one is .* of float64'),
         (Image.fromarray(np.zeros((4, 4), np.float32)), 'of floats has no known range'),
         (Image.new('RGB', (0, 4)), 'of no pixels'),

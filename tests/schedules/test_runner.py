@@ -125,3 +125,49 @@ def test_a_training_of_no_iteration_is_refused(make_config):
         rehearse(make_config(train_cfg=dict(by_epoch=True, max_epochs=0)))
     with pytest.raises(ModelError, match='asks for 0 iterations of training: at least one is needed.$'):
         rehearse(make_config(train_cfg=dict(by_epoch=False, max_iters=0)))
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module(force=True)
+class OneForEachPart:
+    """Builds a wrapper for each part that the config names, as GANs have them; the config has no type."""
+
+    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+        self.parts = optim_wrapper_cfg
+
+    def __call__(self, model):
+        built = {
+            name: build_optim_wrapper(getattr(model, name), part)
+            for name, part in self.parts.items()
+            if name in ('backbone', 'head')
+        }
+        return OptimWrapperDict(**built)
+
+
+@pytest.mark.parametrize('typed', [{}, {'type': 'OptimWrapperDict'}])
+@pytest.mark.parametrize('kind', ['OptimWrapper', 'AmpOptimWrapper'])
+def test_what_a_constructor_reads_reaches_it(make_config, typed, kind):
+    cfg = make_config()
+    more = {'loss_scale': 'dynamic'} if kind == 'AmpOptimWrapper' else {}
+    cfg.optim_wrapper = dict(
+        constructor='OneForEachPart',
+        backbone=dict(type=kind, optimizer=dict(type='Adam', lr=1e-4), **more),
+        head=dict(type=kind, optimizer=dict(type='SGD', lr=0.1), **more),
+        **typed,
+    )
+    cfg.param_scheduler = dict(backbone=dict(type='MultiStepLR', milestones=[1]), head=dict(type='PolyLR', end=3))
+    curves = {curve.label.split(':')[0]: curve.values for curve in rehearse(cfg).curves}
+    assert curves['backbone'][[0, 5]] == pytest.approx([1e-4, 1e-5])
+    assert curves['head'][[0, 5, 10]] == pytest.approx([0.1, 0.05, 0.0])
+
+
+def test_accumulated_gradients_are_told(make_config):
+    cfg = make_config()
+    cfg.optim_wrapper.accumulative_counts = 4
+    assert rehearse(cfg).notes[0].startswith('accumulative_counts=4: the optimizer steps every 4 iterations')
+
+
+def test_more_epochs_than_anybody_trains_are_refused(make_config):
+    cfg = make_config()
+    cfg.train_cfg.max_epochs = 10**9
+    with pytest.raises(ModelError, match='asks for 1,000,000,000 epochs: more than 100,000 are not rehearsed; set'):
+        rehearse(cfg)

@@ -31,6 +31,7 @@ from ..index import Index
 from ..model_files import check_model_files, fetch_weights
 from ..outputs import plan_outputs
 from ..reporting import Reporting, add_report
+from ..reading import add_reading, reading
 from ..run import Drawn, Picture, Run
 from ..sources import Source, find_sources
 
@@ -84,6 +85,7 @@ def build_parser() -> Parser:
     parser.group('model').add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
     add_cfg_options(parser)
     add_random_weights(parser)
+    add_reading(parser)
     group = parser.add_argument_group('pictures and objects')
     group.add_argument('--ann', metavar='FILE', help="annotations in COCO's format: objects are matched by them")
     group.add_argument('--images', metavar='DIR', help='folder of their pictures')
@@ -224,6 +226,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             device=args.device,
             cfg_options=read_cfg_options(args.cfg_options),
             random_weights=True if args.random_weights else None,
+            **reading(args),
         )
         with quiet():
             from ...explain.networks import open_detector
