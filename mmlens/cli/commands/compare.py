@@ -30,8 +30,8 @@ from ..guard import guarded, quiet
 from ..index import Index
 from ..model_files import check_model_files, fetch_weights
 from ..outputs import plan_outputs
-from ..reporting import Reporting, add_report
 from ..reading import add_reading, reading
+from ..reporting import Reporting, add_report
 from ..run import Drawn, Picture, Run
 from ..sources import Source, find_sources
 
