@@ -27,6 +27,7 @@ def test_a_result_in_a_notebook_is_its_picture_to_point_at(browser, tmp_path):
     assert frame.locator('#view-title').inner_text() == 'cat 0.75'
     inside = page.frames[1]
     assert not frame.locator('input[name=search]').count() and inside.url == 'about:srcdoc'
+    assert not page.locator('body > img').is_visible()  # what is seen where there are no frames
     extent = page.locator('iframe').bounding_box()
     assert 300 < extent['height'] < 1200
     assert not complaints and [url for url in requests if not url.startswith(('data:', 'about:'))] == [path.as_uri()]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import MmlensError
 from ..colours import Colour, label_colours, text_colour
-from ..look import Look, counter_title
+from ..look import NOTHING_AGAINST, Look, counter_title
 from .encoding import Budget, encode_map, encode_picture, range_of
 
 if TYPE_CHECKING:
@@ -122,7 +122,10 @@ class _Encoder:
         if each.against:
             record['against'] = each.against
         if each.counter is not None:
-            record.update(counter=self._bytes(each.counter, rooted), counterTitle=counter_title(name, each.against))
+            counter = each.counter
+            record.update(counter=self._bytes(counter, rooted), counterTitle=counter_title(name, each.against))
+            if not counter.any():
+                record['counterBlank'] = NOTHING_AGAINST
         return record
 
     def _bytes(self, values: np.ndarray, rooted: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any, Dict, List, Tuple
 
 from ...errors import MmlensError
 from ..look import Look
-from .encoding import Budget, colour_tables
+from .encoding import Budget, colour_tables, encode_picture
 from .entries import Keep, entry_of
 
 Record = Dict[str, Any]
 
 _ASSETS = Path(__file__).parent / 'assets'
 _PROGRAM = ('blobs', 'look', 'marks', 'cards', 'figures', 'view', 'filters', 'keys', 'start')
+_STILL = Budget(60_000)
 _OF_A_NOTEBOOK = Budget(120_000, 20_000, 256)  # which keeps what it shows
 _SPLIT = '\x00blobs\x00'
 
@@ -72,6 +74,9 @@ def head_and_tail(index: Record) -> Tuple[str, str]:
 def widget(result: Any, name: str = '', **look: Any) -> str:
     """A result as HTML that a notebook shows: the page of its one picture, in a frame of its own.
 
+    Before the frame stands a drawing, which the page takes away: it is what is seen where notebooks are shown without
+    frames, on code hosts and before they are trusted.
+
     Args:
         result: See :func:`~mmlens.rendering.page.entries.entry_of`.
         name: Name of the picture.
@@ -85,7 +90,9 @@ def widget(result: Any, name: str = '', **look: Any) -> str:
     page = ''.join([head, *kept.scripts, tail])
     shape = min(entry['h'] / max(entry['w'], 1), 1.2)
     escaped = page.replace('&', '&amp;').replace('"', '&quot;')
+    still = base64.b64encode(encode_picture(result.draw(), _STILL)).decode()
     return (
+        f'<img src="data:image/webp;base64,{still}" alt="{html.escape(repr(result))}" style="max-width:100%">'
         f'<iframe srcdoc="{escaped}" title="maps of a picture" width="100%" height="{round(260 + 620 * shape)}" '
         'style="border:0;display:block" loading="lazy"></iframe>'
     )

@@ -59,7 +59,9 @@ def said(capfd):
 
 def test_all_files_and_the_table(model, data, capfd, tmp_path):
     words = [*model, *data, '--score-thr', '0.54', '--methods', 'gradcam', 'mine: gradcam/neck']
-    assert main([*words, '--batch-size', '4']) == 0
+    assert main([*words, '--batch-size', '4', '--report', 'r.html']) == 0
+    page = (tmp_path / 'r.html').read_text(encoding='utf-8')
+    assert '"name":"mine"' in page and '"curves":{"deletion":[1.0,' in page and '<th scope="row">gaussian</th>' in page
     out, err = said(capfd)
     assert '3 pictures, about 2 boxes, ' in out and 'passes on altered pictures' in out
     assert '| gradcam | ' in out and '| mine | ' in out and '| *gaussian* | ' in out and 'deletion' in out

@@ -49,7 +49,10 @@ def test_what_speaks_against_a_box_and_why_a_map_is_blank(picture, box_map, expl
     (item,) = entry_of(explanation(picture, box), Kept(), Budget())['items']
     (one,) = item['maps']
     assert (one['blank'], one['against'], one['counterTitle']) == ('no gradient', 'cat', 'cat, not dog')
-    assert one['counter'] == 2 and one['peak'] == 0
+    assert one['counter'] == 2 and one['peak'] == 0 and 'counterBlank' not in one
+    box.counter = np.zeros(picture.shape[:2], np.float32)
+    (item,) = entry_of(explanation(picture, box), Kept(), Budget())['items']
+    assert item['maps'][0]['counterBlank'] == 'nothing at these layers does'
 
 
 def test_maps_of_a_product_are_kept_as_roots(picture, box_map, explanation):

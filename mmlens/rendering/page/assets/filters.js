@@ -167,7 +167,7 @@ function lookForm() {
   parts.push(select('colours', 'colormap', Object.keys(tables).filter((name) => name !== index.signed || name === look.colormap).map((name) => [name, name]), look.colormap, changed('colormap')),
     make('div', { className: 'bar', id: 'bar' }, make('canvas', { 'aria-hidden': 'true' }), make('div')),
     make('div', { className: 'pair' }, slider('opacity', 'opacity', look.opacity, changed('opacity')),
-      slider('hide below', 'threshold', 0, changed('threshold'))),
+      slider('threshold', 'threshold', 0, changed('threshold'))),
     select('1 stands for', 'scale', [['own', 'each map’s peak'], ['picture', 'the picture’s peak'], ...(index.widget ? [] : [['all', 'the peak of all']])], 'own', changed('scale')));
   const outlines = make('input', { type: 'checkbox', name: 'marks', checked: true });
   outlines.addEventListener('change', () => changed('marks')(outlines.checked));

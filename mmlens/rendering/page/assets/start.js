@@ -59,10 +59,13 @@ if (!index.widget) {
   window.addEventListener('hashchange', () => goTo(location.hash));
   if (location.hash) goTo(location.hash);
 } else {
-  // A notebook's frame grows to what it shows, where it may.
+  // A notebook's frame takes the place of the drawing before it, and grows to what it shows, where it may.
   const fit = () => {
     try {
-      if (window.frameElement) window.frameElement.style.height = `${document.body.scrollHeight + 4}px`;
+      const frame = window.frameElement;
+      if (!frame) return;
+      frame.style.height = `${document.body.scrollHeight + 4}px`;
+      if (frame.previousElementSibling?.tagName === 'IMG') frame.previousElementSibling.style.display = 'none';
     } catch {
       // another origin's frame keeps its height
     }

@@ -111,6 +111,7 @@ function panelOf(picture, item, map, evidence, title, detail) {
   stage.style.aspectRatio = `${picture.w} / ${picture.h}`;
   const words = make('div', {}, title, make('small', {}, detail));
   if (map?.blank && evidence === 'for') words.append(make('small', { className: 'blank' }, `no map: ${map.blank}`));
+  if (map?.counterBlank && evidence === 'against') words.append(make('small', { className: 'blank' }, map.counterBlank));
   const bar = map ? make('div', { className: 'bar' }, make('canvas', { 'aria-hidden': 'true' }), make('div')) : null;
   const figure = make('figure', {}, stage, make('figcaption', {}, words, bar));
   return { map, evidence, photo, canvas, stage, figure, part, title, bar };
