@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Union
 
 import numpy as np
 
+from ..errors import count
 from ..results.explanation import Shown
 from .failure import Failure
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ..rendering import Drawing
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Why:
     """One map of an error.
 
@@ -39,8 +40,12 @@ class Why:
     counter: Optional[np.ndarray] = None
     counter_title: str = ''
 
+    def __repr__(self) -> str:
+        blank = f', blank: {self.blank}' if self.blank else ''
+        return f'<Why {self.title}: {self.target}{blank}>'
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class ExplainedFailure(Shown):
     """An error with its maps.
 
@@ -61,6 +66,10 @@ class ExplainedFailure(Shown):
     method: str = ''
     notes: List[str] = field(default_factory=list)
     candidate: Optional[np.ndarray] = None
+
+    def __repr__(self) -> str:
+        maps = f'{count(len(self.maps), "map")} by {self.method}'
+        return f'<ExplainedFailure in {self.failure.picture}: {self.failure.type}, {maps}. {self.failure.sentence}>'
 
     def drawing(self, *args: Any, **options: Any) -> Drawing:
         """Draw a sheet: the picture with object (green) and detection (orange), the maps, and what is wrong.

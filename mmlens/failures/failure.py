@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..attribution.targets import EDGES
 OFF = 0.1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Failure:
     """One error: a wrong detection, or an object that was missed.
 
@@ -47,7 +47,10 @@ class Failure:
     cost: float = 0.0
     mechanism: str = ''
     sheet: str = ''
-    case: int = field(default=-1, repr=False)  # which of the pictures
+    case: int = -1  # which of the pictures
+
+    def __repr__(self) -> str:
+        return f'<Failure in {self.picture}: {self.type}. {self.sentence}>'
 
     @property
     def edges(self) -> Dict[str, float]:

@@ -175,7 +175,7 @@ class OfClasses(Tabular):
 
 def box_columns(boxes: np.ndarray, prefix: str = '') -> Table:
     """Columns ``x1, y1, x2, y2`` of boxes (N, 4)."""
-    return {f'{prefix}{name}': boxes[:, number] for number, name in enumerate(('x1', 'y1', 'x2', 'y2'))}
+    return {f'{prefix}{name}': boxes[:, number].astype(float) for number, name in enumerate(('x1', 'y1', 'x2', 'y2'))}
 
 
 def peak_of(values: np.ndarray) -> Tuple[float, float]:

@@ -64,6 +64,9 @@ def test_the_files(report, tmp_path):
 
 def test_the_errors_in_a_line_and_as_a_table(report):
     assert repr(report) == '<ErrorReport: 4 errors (2 background, 2 missed) on 2 pictures>'
+    missed = report.failures[3]
+    assert repr(missed) == '<Failure in b: missed. This fork of 9 x 9 pixels was not found.>'
+    assert 'array' not in repr(report.failures)
     table = report.table()
     assert table['type'] == ['background', 'background', 'missed', 'missed'] and table['score'] == [0.9, 0.5, '', '']
     assert table['truth_class'] == ['', '', 'fork', 'fork'] and len(set(map(len, table.values()))) == 1

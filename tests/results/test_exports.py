@@ -271,7 +271,9 @@ def test_a_package_that_is_missing_or_broken_is_told_in_a_sentence(package, func
     (tmp_path / package).mkdir()
     (tmp_path / package / '__init__.py').write_text('raise ImportError("libfoo.so is missing")')
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(MmlensError, match=rf'`{function}\(\)` needs {package}, .* \(libfoo.so is missing.*\): run `pip'):
+    with pytest.raises(
+        MmlensError, match=rf'`{function}\(\)` needs {package}, .* \(libfoo.so is missing.*\): run `pip'
+    ):
         getattr(boxes, function)()
     monkeypatch.setattr(sys, 'path', [str(tmp_path / 'nowhere')])
     importlib.invalidate_caches()
