@@ -1,8 +1,8 @@
-"""Annotated objects: which of a picture's boxes are wrong, and what was missed."""
+"""What is known of a picture's boxes: which are wrong by the annotations, what was missed, and what was measured."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -49,3 +49,9 @@ def judge(items: List[Record], objects: Sequence[Object]) -> List[Object]:
             item['colour'], item['ink'] = colours[name]
         items.append(dict(item, index=-1, key=f'missed{n}', error='missed', missed=True, maps=[]))
     return missed
+
+
+def known_values(given: Mapping[str, Any]) -> Record:
+    """The numbers, and lists of numbers, that are known: all finite, as plain floats."""
+    plain = {name: np.asarray(value, np.float64) for name, value in given.items() if value is not None}
+    return {name: value.tolist() for name, value in plain.items() if np.isfinite(value).all()}

@@ -11,7 +11,7 @@ from ..files import UniqueNames, write_atomically
 from ..metrics import SHARES
 from ..rendering.page import Budget, digest_of, entry_of, head_and_tail
 from ..version import __version__
-from .judging import Object, judge
+from .judging import Object, judge, known_values
 from .merging import find_item, merge_items
 from .spool import Spool
 
@@ -133,7 +133,7 @@ class Report:
             for one in item['maps']:
                 told = self._methods[one['method']]['name']
                 for what in ('figures', 'curves'):
-                    values = each.get(what, {}).get(told)
+                    values = known_values(each.get(what, {}).get(told, {}))
                     if values:
                         one[what] = values
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from mmlens.report.judging import judge
+import numpy as np
+
+from mmlens.report.judging import judge, known_values
 
 
 def item(name, box, score, index=0):
@@ -30,3 +32,9 @@ def test_a_picture_without_objects_has_false_alarms_only():
     items = [item('dog', (0, 0, 10, 10), 0.9)]
     assert judge(items, []) == [] and items[0]['error'] == 'background'
     assert judge([], [((0, 0, 5, 5), 'dog')]) == [((0, 0, 5, 5), 'dog')]
+
+
+def test_only_known_numbers_are_kept_as_plain_ones():
+    given = dict(epg=np.float32(0.5), odi=float('nan'), none=None, deletion=np.array([1.0, 0.5]), bad=[1.0, np.inf])
+    assert known_values(given) == {'epg': 0.5, 'deletion': [1.0, 0.5]}
+    assert type(known_values(given)['epg']) is float and known_values({}) == {}

@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional, Tuple
 import cv2
 import numpy as np
 
+from ...errors import MmlensError
 from ..colours import colormap_table
 from ..look import Look, finite
 
@@ -148,5 +149,8 @@ def _webp(pixels: np.ndarray, **options: Any) -> bytes:
     from PIL import Image
 
     held = io.BytesIO()
-    Image.fromarray(pixels).save(held, 'WEBP', method=4, **options)
+    try:
+        Image.fromarray(pixels).save(held, 'WEBP', method=4, **options)
+    except (KeyError, OSError) as error:
+        raise MmlensError('This Pillow cannot write WebP, which pages hold: pip install --upgrade pillow.') from error
     return held.getvalue()
