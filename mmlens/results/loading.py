@@ -11,9 +11,17 @@ from .classes import ClassExplanation
 from .comparison import BoxComparison
 from .explanation import Saved, read_saved
 from .features import FeatureMaps
+from .misses import Misses
 from .sanity import SanityCheck
 
-_RESULTS: Tuple[Type[Saved], ...] = (BoxComparison, BoxExplanation, ClassExplanation, FeatureMaps, SanityCheck)
+_RESULTS: Tuple[Type[Saved], ...] = (
+    BoxComparison,
+    BoxExplanation,
+    ClassExplanation,
+    FeatureMaps,
+    Misses,
+    SanityCheck,
+)
 _KINDS = {each.kind: each for each in _RESULTS}
 
 
@@ -27,7 +35,8 @@ def load(path: Union[str, Path]) -> Any:
 
     Returns:
         A :class:`~mmlens.BoxExplanation`, :class:`~mmlens.BoxComparison`, :class:`~mmlens.ClassExplanation`,
-        :class:`~mmlens.FeatureMaps` or :class:`~mmlens.SanityCheck`, equal to the one that was saved.
+        :class:`~mmlens.FeatureMaps`, :class:`~mmlens.Misses` or :class:`~mmlens.SanityCheck`, equal to the one that was
+        saved.
 
     Raises:
         MmlensError: If the file is not there, is damaged, or mmlens did not write it.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Dict, List, Optional, Tuple
+from typing import ClassVar, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from ..errors import count
-from .explanation import Record
+from .explanation import Record, Saved, from_optional, optional, rows, texts
 from .exports import Table, Tabular, box_columns
+from .saving import Column
 
 # In the order in which an object is lost on its way through a detector.
 MECHANISMS = ('found', 'filtered', 'uncovered', 'regressed', 'outvoted', 'background', 'suppressed')
@@ -89,8 +91,10 @@ class Miss(Record):
         return words
 
 
-class Misses(List[Miss], Tabular):
+class Misses(List[Miss], Saved, Tabular):
     """What became of the objects of a picture: a list of :class:`Miss`, in the order of the objects."""
+
+    kind: ClassVar[str] = 'misses'
 
     def __repr__(self) -> str:
         told = [each.mechanism for each in self]
@@ -117,6 +121,46 @@ class Misses(List[Miss], Tabular):
             'sentence': [each.sentence for each in self],
             'advice': [each.advice for each in self],
         }
+
+    def columns(self) -> Dict[str, Column]:
+        """What :meth:`save` writes, for N objects.
+
+        Returns:
+            ``boxes`` (N, 4) float32; ``labels``, ``rival_labels`` (N,) int64; ``classes``, ``mechanisms``, ``kinds``,
+            ``stages``, ``rival_classes`` (N,) text; ``numbers`` (N,) text, each an object of JSON; and of those that
+            have one ``candidates``, ``rivals`` (M, 4) float32, with ``has_candidates``, ``has_rivals`` (N,) bool.
+        """
+        return {
+            'boxes': np.array([each.box for each in self], np.float32).reshape(-1, 4),
+            'labels': np.array([each.label for each in self], np.int64),
+            'classes': texts([each.class_name for each in self]),
+            'mechanisms': texts([each.mechanism for each in self]),
+            'kinds': texts([each.kind for each in self]),
+            'stages': texts([each.stage for each in self]),
+            'numbers': texts(
+                [json.dumps({name: float(value) for name, value in each.numbers.items()}) for each in self]
+            ),
+            'rival_labels': np.array([each.rival_label for each in self], np.int64),
+            'rival_classes': texts([each.rival_name for each in self]),
+            **optional('candidates', [each.candidate for each in self], np.float32),
+            **optional('rivals', [each.rival for each in self], np.float32),
+        }
+
+    @classmethod
+    def _from_arrays(cls, saved: Dict[str, np.ndarray]) -> Misses:
+        number = len(saved['boxes'])
+        texts_of = (saved[name].tolist() for name in ('classes', 'mechanisms', 'kinds', 'stages'))
+        columns = rows(
+            saved['boxes'],
+            saved['labels'].tolist(),
+            *texts_of,
+            [json.loads(each) for each in saved['numbers'].tolist()],
+            from_optional(saved, 'candidates', number),
+            from_optional(saved, 'rivals', number),
+            saved['rival_labels'].tolist(),
+            saved['rival_classes'].tolist(),
+        )
+        return cls(Miss(*column) for column in columns)
 
 
 def _edges(box: np.ndarray) -> str:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mmlens.results.misses import _ADVICE, _SENTENCES, MECHANISMS, Miss
+import mmlens
+from mmlens.results.misses import _ADVICE, _SENTENCES, MECHANISMS, Miss, Misses
 
 NUMBERS = dict(
     overlap=0.497,
@@ -67,3 +68,17 @@ def test_the_question_of_its_map():
 
 def test_two_misses_are_equal_if_all_is():
     assert miss_of('background') == miss_of('background') != miss_of('outvoted')
+
+
+def test_misses_are_saved_and_opened(tmp_path):
+    box = np.array([10, 20, 40, 50], np.float32)
+    numbers = dict(score=0.1, overlap=0.7, rival_score=1 / 3)
+    outvoted = Miss(box, 1, 'van', 'outvoted', '', 'RoI head', numbers, box + 1, box + 2, 4, 'car')
+    misses = Misses([Miss(box, 0, 'Straße', 'filtered', 'crop', numbers=dict(cut=60.0)), outvoted])
+    path = misses.save(tmp_path / 'misses.npz')
+    for opened in (mmlens.load(path), Misses.load(path)):
+        assert opened == misses and type(opened) is Misses and repr(opened[1]) == repr(outvoted)
+    assert mmlens.load(Misses().save(path)) == []
+    np.savez(path, kind='misses', format=1, **dict(misses.arrays(), labels=np.zeros(1)))
+    with pytest.raises(mmlens.MmlensError, match='is damaged'):
+        mmlens.load(path)
