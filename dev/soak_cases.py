@@ -253,7 +253,11 @@ def options(rng: random.Random, ground: Ground) -> List[str]:
         ]
     )
     parser = importlib.import_module(f'mmlens.cli.commands.{name}').build_parser()
-    flags = [action for action in parser._actions if action.option_strings and action.dest not in ('help', 'show')]
+    flags = [
+        action
+        for action in parser._actions
+        if action.option_strings and action.dest not in ('help', 'show', 'traceback')
+    ]
     for action in rng.sample(flags, rng.randrange(1, 3)):
         flag = max(action.option_strings, key=len)
         number = action.nargs if isinstance(action.nargs, int) else 1

@@ -49,7 +49,8 @@ def cached_name(address: str) -> str:
     if _digits(address):
         return file_name(address)
     stem, ending = os.path.splitext(file_name(address))
-    return f'{stem}-{hashlib.sha256(address.encode()).hexdigest()[:8]}{ending}'
+    digest = hashlib.sha256(address.encode('utf-8', 'surrogateescape')).hexdigest()
+    return f'{stem}-{digest[:8]}{ending}'
 
 
 def weights_place(address: str) -> Path:

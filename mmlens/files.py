@@ -8,7 +8,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator, Set, Union
+from typing import TYPE_CHECKING, Iterator, Set, TextIO, Union
 
 from .errors import ModelError, OutputError
 from .whole_files import why_not_whole
@@ -79,6 +79,7 @@ def write_atomically(path: Union[str, Path], suffix: str = '', check: bool = Tru
         OutputError: If the folder cannot be created, or the file cannot be written whole.
     """
     path = Path(path)
+    check_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=str(path.parent), prefix='.mmlens-', suffix=suffix or path.suffix)
@@ -97,6 +98,21 @@ def write_atomically(path: Union[str, Path], suffix: str = '', check: bool = Tru
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def write_text(path: Union[str, Path]) -> Iterator[TextIO]:
+    """Give a text file to write into, in UTF-8, which appears as ``path`` if the block ends without an error.
+
+    Names of files that are not UTF-8 are written as the bytes that they are.
+
+    Raises:
+        OutputError: See :func:`write_atomically`.
+    """
+    with write_atomically(path) as temporary, open(
+        temporary, 'w', newline='', encoding='utf-8', errors='surrogateescape'
+    ) as file:
+        yield file
 
 
 def _cannot_write(path: Union[str, Path], error: Exception) -> str:

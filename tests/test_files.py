@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmlens.errors import OutputError
-from mmlens.files import UniqueNames, write_atomically, write_picture
+from mmlens.files import UniqueNames, check_name, fitting_name, write_atomically, write_picture, write_text
 
 
 def write(path, content='new', **options):
@@ -147,3 +147,35 @@ def test_no_two_names_are_alike_whatever_is_given(seed):
     names = [unique(name) for name in given]
     assert len({name.lower() for name in names}) == len(given) > len({name.lower() for name in given})
     assert all(name.startswith(start) for name, start in zip(names, given))
+
+
+def test_names_that_are_not_utf_8_are_the_bytes_that_they_are(tmp_path):
+    with write_text(tmp_path / 'a.csv') as file:
+        file.write('ü,\udcff\n')
+    assert (tmp_path / 'a.csv').read_bytes() == 'ü,'.encode() + b'\xff\n'
+    with pytest.raises(KeyError), write_text(tmp_path / 'b.csv') as file:
+        file.write('half')
+        raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == ['a.csv']
+
+
+@pytest.mark.parametrize('name', ['a' * 300, 'b/' * 3000, 'a\0b'])
+def test_names_that_cannot_be_are_told(name, tmp_path):
+    for act in (check_name, lambda path: write_picture(f'{path}x.png', np.zeros((2, 2, 3), np.uint8))):
+        with pytest.raises(OutputError, match='File name too long. Choose a shorter name|null'):
+            act(f'{tmp_path}/{name}')
+    check_name(tmp_path / 'fine' / 'name')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_long_names_are_cut_and_stay_different():
+    assert fitting_name('a', '.png') == 'a' and fitting_name('ü' * 117, '.png') == 'ü' * 117
+    names = {fitting_name('ü' * 200 + end, '.png') for end in 'ab'}
+    assert len(names) == 2 and all(len(os.fsencode(name)) <= 236 for name in names)
+
+
+def test_a_disk_that_fills_up_is_told_and_keeps_nothing(tmp_path, full_disk):
+    noise = np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)
+    with full_disk(2000), pytest.raises(OutputError, match='Make room on the disk, or choose another'):
+        write_picture(tmp_path / 'a.png', noise)
+    assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Dict, List, Optional, Type
 
 from ..errors import count
-from ..files import write_atomically
+from ..files import write_text
 from ..version import __version__
 from .guard import tell
 
@@ -109,8 +109,8 @@ class Index:
             tell(f'note: {page} is not of mmlens, and stays: these results have no index.')
         elif len(self._cards) > 1 or earlier:
             earlier = {file: card for file, card in earlier.items() if file not in self._cards}
-            with write_atomically(page) as temporary:
-                Path(temporary).write_text(_page(self._title, self._cards, earlier), encoding='utf-8')
+            with write_text(page) as written:
+                written.write(_page(self._title, self._cards, earlier))
 
     def _extra(self, place: Path) -> str:
         """The link to the arrays behind a drawing, if they were saved."""
@@ -125,7 +125,7 @@ class Index:
         if not page.exists():
             return {}
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            text = page.read_text(encoding='utf-8')
+            text = page.read_text(encoding='utf-8', errors='surrogateescape')
             if _OURS in text:
                 cards = {html.unescape(match[1]): match[0] for match in _CARD.finditer(text)}
                 return {file: card for file, card in cards.items() if (page.parent / file).is_file()}
@@ -142,7 +142,7 @@ def _card(file: str, image: str, words: str, extra: str) -> str:
 
 
 def _link(file: str) -> str:
-    return html.escape(urllib.parse.quote(file))
+    return html.escape(urllib.parse.quote(file, errors='surrogateescape'))
 
 
 def _thumbnail(picture: np.ndarray) -> str:

@@ -20,6 +20,8 @@ from .cases import Case, Truth, decode
 # Picture and box of an object -> its mark, in COCO's run lengths.
 Marks = Dict[Tuple[str, Tuple[float, ...]], Any]
 
+_PLAIN = ('id', 'image_id', 'category_id', 'name', 'file_name')
+
 
 class CocoFile:
     """An annotation file of COCO's kind, and the folder of its pictures; read and checked before any model is loaded.
@@ -110,11 +112,13 @@ def _with(entry: Dict[str, Any], *keys: str) -> Dict[str, Any]:
     """An entry of a file, which must have some keys.
 
     Raises:
-        ValueError: If it has not.
+        ValueError: If it has not, or what it has is no number and no text.
     """
     for key in keys:
         if key not in entry:
             raise ValueError(f"an entry has no '{key}': {str(entry)[:60]}")
+        if key in _PLAIN and not isinstance(entry[key], (str, int) if key != 'file_name' else str):
+            raise ValueError(f"the '{key}' of an entry is {str(entry[key])[:60]!r}")
     return entry
 
 

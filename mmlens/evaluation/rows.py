@@ -146,7 +146,7 @@ def _drawn() -> List[Row]:
 
 def _random(picture: np.ndarray, boxes: np.ndarray, name: str) -> List[np.ndarray]:
     # Seeded by the picture's name: the same whatever else is measured, and before or after what.
-    return [random_map(picture.shape[:2], zlib.crc32(name.encode()))] * len(boxes)
+    return [random_map(picture.shape[:2], zlib.crc32(name.encode('utf-8', 'surrogateescape')))] * len(boxes)
 
 
 def _gaussians(picture: np.ndarray, boxes: np.ndarray) -> List[np.ndarray]:

@@ -175,7 +175,7 @@ def settings_of(detector: Detector, cases: Sequence[Case], rows: Sequence[Row], 
     weights = hashlib.sha256()
     for tensor in detector.model.state_dict().values():
         weights.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
-    names = hashlib.sha256('\n'.join(case.name for case in cases).encode())
+    names = hashlib.sha256('\n'.join(case.name for case in cases).encode('utf-8', 'surrogateescape'))
     described: List[List[Any]] = [[row.name, sorted(row.settings.items())] for row in rows]
     return dict(
         version=__version__,

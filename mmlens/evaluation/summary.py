@@ -11,7 +11,7 @@ from typing import Dict, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
-from ..files import write_atomically
+from ..files import write_text
 from ..metrics import ALTERATIONS, SHARES, Interval, bootstrap, paired_difference
 from .figures import FIGURES, LOWER_IS_BETTER
 from .table import SIZES, Table
@@ -190,7 +190,7 @@ def _numbers(interval: Interval) -> List[object]:
 
 
 def _write(path: Path, head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    with write_atomically(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
+    with write_text(path) as file:
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(head)
         writer.writerows(lines)

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Sequence
 
 import numpy as np
 
-from ..files import write_atomically
+from ..files import write_atomically, write_text
 from ..metrics import ALTERATIONS, SHARES
 from .figures import FIGURES
 from .measuring import Measured
@@ -141,7 +141,7 @@ class Table:
         Raises:
             OutputError: If the file cannot be written.
         """
-        with write_atomically(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
+        with write_text(path) as file:
             writer = csv.writer(file, lineterminator='\n')
             writer.writerow(COLUMNS)
             writer.writerows(['' if value is None else value for value in line] for line in self._lines())
@@ -159,8 +159,9 @@ class Table:
 
         kinds = {'int': pyarrow.int64(), 'str': pyarrow.string(), 'float': pyarrow.float64()}
         schema = pyarrow.schema([(name, kinds[kind_of(name)]) for name in COLUMNS])
+        columns = {name: [_storable(value) for value in values] for name, values in self.columns().items()}
         with write_atomically(path) as temporary:
-            parquet.write_table(pyarrow.table(self.columns(), schema=schema), temporary)
+            parquet.write_table(pyarrow.table(columns, schema=schema), temporary)
         return True
 
     def columns(self) -> Dict[str, List[Any]]:
@@ -189,3 +190,8 @@ def kind_of(column: str) -> str:
 
 def _size(area: float) -> str:
     return next(name for name, end in SIZES.items() if area < end)
+
+
+def _storable(value: Any) -> Any:
+    """A value as Parquet takes it: names of files that are not UTF-8 are no text there."""
+    return value.encode('utf-8', 'backslashreplace').decode() if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from ..attribution.targets import EDGES
 from ..choices import ERRORS, RANKS
 from ..errors import MmlensError, count
 from ..evaluation import Case
-from ..files import write_atomically
+from ..files import write_text
 from ..metrics import ErrorCosts
 from ..models.detector import Detector
 from ..results.exports import Table, Tabular
@@ -130,14 +130,12 @@ class ErrorReport(Tabular):
             OutputError: If a file cannot be written.
         """
         folder = Path(folder)
-        with write_atomically(folder / 'errors.csv') as temporary, open(
-            temporary, 'w', newline='', encoding='utf-8'
-        ) as file:
+        with write_text(folder / 'errors.csv') as file:
             writer = csv.writer(file, lineterminator='\n')
             writer.writerow(_COLUMNS)
             writer.writerows(_row(each) for each in self.worst())
-        with write_atomically(folder / 'errors.json') as temporary:
-            Path(temporary).write_text(json.dumps(self.as_json(), indent=1) + '\n', encoding='utf-8')
+        with write_text(folder / 'errors.json') as file:
+            file.write(json.dumps(self.as_json(), indent=1) + '\n')
 
     def as_json(self) -> Dict[str, Any]:
         """All of it as numbers and text, ready for JSON."""

@@ -160,9 +160,9 @@ class Report:
             raise MmlensError('There is nothing to report: add a result first.')
         head, tail = head_and_tail(self._index())
         with write_atomically(path) as temporary, open(temporary, 'wb') as file:
-            file.write(head.encode('utf-8'))
+            file.write(head.encode('utf-8', 'surrogateescape'))
             self._spool.copy_to(file)
-            file.write(tail.encode('utf-8'))
+            file.write(tail.encode('utf-8', 'surrogateescape'))
         return Path(path)
 
     def _index(self) -> Record:

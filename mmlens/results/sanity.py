@@ -134,10 +134,10 @@ class SanityCheck(Record, Shown, Saved, Tabular):
         Raises:
             OutputError: If the file cannot be written.
         """
-        from ..files import write_atomically
+        from ..files import write_text
 
         table = self.table()
-        with write_atomically(path) as temporary, open(temporary, 'w', encoding='utf-8', newline='') as file:
+        with write_text(path) as file:
             writer = csv.writer(file)
             writer.writerow(table)
             for *where, value in zip(*table.values()):

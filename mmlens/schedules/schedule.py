@@ -11,7 +11,7 @@ from typing import Any, Optional, Tuple, Union
 import numpy as np
 
 from ..errors import count
-from ..files import write_atomically
+from ..files import write_text
 from ..results.explanation import in_brackets
 from ..results.exports import Table, Tabular
 
@@ -106,7 +106,7 @@ class Schedule(Tabular):
             OutputError: If the file cannot be written.
         """
         columns = self.table(by)
-        with write_atomically(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
+        with write_text(path) as file:
             writer = csv.writer(file)
             writer.writerow(columns)
             writer.writerows(zip(*(values.tolist() for values in columns.values())))

@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_parquet_is_written_where_pyarrow_is(table, tmp_path, monkeypatch):
     pyarrow.__spec__ = pyarrow.parquet.__spec__ = importlib.machinery.ModuleSpec('pyarrow', None)
     pyarrow.string, pyarrow.int64, pyarrow.float64 = (lambda name=name: name for name in ('str', 'int', 'float'))
     pyarrow.schema, pyarrow.table = dict, lambda columns, schema: (columns, schema)
-    pyarrow.parquet.write_table = lambda table, path: written.append(table) or open(path, 'w').close()
+    pyarrow.parquet.write_table = lambda table, path: written.append(table) or Path(path).write_bytes(b'PAR1PAR1')
     monkeypatch.setitem(sys.modules, 'pyarrow', pyarrow)
     monkeypatch.setitem(sys.modules, 'pyarrow.parquet', pyarrow.parquet)
     assert table.write_parquet(tmp_path / 'boxes.parquet') and (tmp_path / 'boxes.parquet').is_file()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ...errors import MmlensError, ModelError, count
-from ...files import write_atomically
+from ...files import write_text
 from ...model_names import find_model, is_name
 from ..arguments import (
     Parser,
@@ -290,9 +290,7 @@ def _write_table(compared: List[Tuple[str, BoxPair]], folder: Path) -> None:
     if not compared:
         return
     compared = sorted(compared, key=lambda each: (all(each[1].found), -each[1].change))
-    with write_atomically(folder / 'compare.csv') as temporary, open(
-        temporary, 'w', newline='', encoding='utf-8'
-    ) as file:
+    with write_text(folder / 'compare.csv') as file:
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(_COLUMNS)
         for picture, pair in compared:

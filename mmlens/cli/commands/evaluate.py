@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from ...choices import LAUNCHERS
 from ...errors import MmlensError, count
-from ...files import write_atomically, write_picture
+from ...files import write_picture, write_text
 from ..arguments import Parser, add_weights, fraction, key_value, parse, positive, rank
 from ..figure_report import report_figures
 from ..guard import DONE, FAILED, guarded, quiet
@@ -267,8 +267,8 @@ def write_results(table: Table, folder: Path) -> None:
     files = ['boxes.csv'] + ['boxes.parquet'] * table.write_parquet(folder / 'boxes.parquet')
     write_means(means, folder / 'summary.csv')
     write_pairs(pairs_of(table), folder / 'pairs.csv')
-    with write_atomically(folder / 'tables.md') as temporary:
-        Path(temporary).write_text(report(table, means), encoding='utf-8')
+    with write_text(folder / 'tables.md') as file:
+        file.write(report(table, means))
     write_picture(folder / 'figures.png', draw_means(table, means))
     print(markdown(table, means, intervals=False))
     files += ['summary.csv', 'pairs.csv', 'tables.md', 'figures.png']
