@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
 from ...errors import count
-from ...histories import (
-    LONGEST,
-    MOST_FRAMES,
-    History,
-    find_histories,
-    read_drawings,
-    without_damaged,
-    write_animation,
-    write_sheet,
-)
 from ..arguments import Parser, add_index, parse, positive, positive_to
 from ..guard import DONE, guarded, report_failures
 from ..index import Index
 from ..outputs import DEFAULT_FOLDER, Inputs, check_writable
 
-FORMATS = ('sheet', 'gif')
+if TYPE_CHECKING:
+    from ...histories import History
 
+FORMATS = ('sheet', 'gif')
+# Those of mmlens/histories.py, which draws: a test compares.
+MOST_FRAMES = 200
+LONGEST = 163837  # milliseconds
 
 EXAMPLES = (
     ('mmlens history work_dirs/shapes/mmlens', 'a sheet and an animation of each picture'),
@@ -76,6 +71,8 @@ def build_parser() -> Parser:
 def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens history``. See :func:`mmlens.cli.main.main`."""
     args = parse(build_parser(), argv)
+    from ...histories import find_histories, read_drawings, without_damaged
+
     check_writable(Path(args.out_dir))
     histories = find_histories(Path(args.folder), args.pictures)
     inputs = Inputs(path for history in histories for _, path in history.files)
@@ -109,6 +106,8 @@ def _places(history: History, args: argparse.Namespace) -> List[Path]:
 
 def _write(history: History, args: argparse.Namespace) -> List[Path]:
     """Write the formats that were asked for; returns the files."""
+    from ...histories import write_animation, write_sheet
+
     places = _places(history, args)
     for place in places:
         if place.suffix == '.png':

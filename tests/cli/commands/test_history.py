@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from PIL import Image
 
+from mmlens import histories
+from mmlens.cli.commands import history
 from mmlens.cli.main import main
 
 
@@ -73,3 +75,7 @@ def test_damaged_drawings_are_left_out_and_the_others_shown(drawings, tmp_path, 
     (drawings / 'boxam' / 'b' / 'epoch_0000.png').write_text('x')
     assert main(['history', str(drawings), '--pictures', 'b', '--out-dir', str(tmp_path / 'none')]) == 2
     assert 'none of the 2 drawings could be read:' in capsys.readouterr().err and not (tmp_path / 'none').exists()
+
+
+def test_help_knows_the_limits_of_what_draws():
+    assert (history.MOST_FRAMES, history.LONGEST) == (histories.MOST_FRAMES, histories.LONGEST)
