@@ -102,7 +102,7 @@ def test_nothing_found_is_told_and_drawn_plain(model, pictures, capsys):
 def test_a_folder_goes_on_past_a_broken_picture(model, pictures, capsys):
     assert main(['pics', *model, '--topk', '1', '--out-dir', 'out']) == 1
     out, err = capsys.readouterr()
-    assert sorted(os.listdir('out')) == ['a.png', 'c.jpg']
+    assert sorted(os.listdir('out')) == ['a.png', 'c.jpg', 'index.html']
     assert 'pics/a.png: 1 box -> out/a.png' in out and 'pics/c.jpg: 1 box -> out/c.jpg' in out
     assert err.startswith('mmlens: error: 1 of 3 pictures could not be drawn:\n') and 'pics/b.jpg' in err
 
