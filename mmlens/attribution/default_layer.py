@@ -89,7 +89,7 @@ class _Search:
                 return self._on_all_paths(name, behind_token=bool(lying), unread=unread)
             if self._known[name] is not None:
                 lying.append(name)
-            elif not unread and any(len(shape) == 3 and min(shape[1:]) > 6 for shape in self._shapes[name]):
+            elif not unread and any(map(_may_be_cells, self._shapes[name])):
                 unread = name
         if lying and self._graph_ends:
             around = (block for block in self._around(lying[0]) if self._counts(block) is not None)
@@ -136,6 +136,11 @@ class _Search:
         """The norm layer, or what lies on all paths in its place."""
         written, why = written_name(norm), ''
         if unread:
+            # Later norms work on tokens that are laid out otherwise; the blocks that they are in may not.
+            after = self._order[self._order.index(norm) + 1 :]
+            later = None if behind_token else self._last_of_all(list(reversed(after)))
+            if later is not None:
+                return DefaultLayer(written_name(later), True)
             why = (
                 f"The default layer '{written}' is a guess: what later norm layers return, such as "
                 f"'{written_name(unread)}', makes no grid over the input; name one with `layers`."
@@ -205,6 +210,11 @@ class _Search:
             'The default layer is a guess: a part of the network runs without gradients, which would tell what the '
             'prediction depends on; name one with `layers`.'
         )
+
+
+def _may_be_cells(shape: Tuple[int, ...]) -> bool:
+    """Whether a tensor may hold tokens that lie over the picture in a way that is not known: several, in rows."""
+    return (len(shape) == 3 and min(shape[1:]) > 6) or (len(shape) == 2 and shape[0] > 1)
 
 
 def _is_norm(module: nn.Module) -> bool:

@@ -89,7 +89,7 @@ class PicturePipeline:
                 'single pictures, such as the detector of a tracker.'
             )
         # Datasets of arrays (CIFAR) need no loading step; files are read for their models as for any other.
-        loader = steps.pop(0) if 'Load' in _kind(steps[0]) else dict(type='mmcv.LoadImageFromFile')
+        loader = steps.pop(0) if 'Load' in _kind(steps[0]) else _loader_for(cfg)
         if _kind(loader).endswith('LoadImageFromNDArray'):  # mmdet's inference_detector leaves it in a model's config
             loader['type'] = 'LoadImageFromFile'
         self.cfg = cfg
@@ -199,6 +199,14 @@ class PicturePipeline:
         check_size(width, height, str(picture), self.max_pixels)
         several = f'{picture} holds {header.pictures} pictures: only one, usually the first, is looked at.'
         return results, [several] if header.pictures > 1 else []
+
+
+def _loader_for(cfg: Config) -> Dict[str, Any]:
+    """A loading step for a config that has none: grey where the model's preprocessor wants one channel (MNIST)."""
+    preprocessor = (cfg.get('model') or {}).get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    mean = preprocessor.get('mean')
+    grey = isinstance(mean, (list, tuple)) and len(mean) == 1
+    return dict(type='mmcv.LoadImageFromFile', **({'color_type': 'grayscale'} if grey else {}))
 
 
 def _built(step: Dict[str, Any], cfg: Config) -> Any:

@@ -147,6 +147,31 @@ def test_of_branches_from_the_picture_on_one_is_guessed():
     )
 
 
+class FlattenedNorms(nn.Module):
+    """A stem of convolutions, and a block of tokens whose norm works on all of them in rows, as LeViT's do."""
+
+    def __init__(self, kept):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, 4, 1))
+        self.norm, self.block = nn.BatchNorm1d(8), nn.Identity()
+        self.kept = kept
+
+    def forward(self, x):
+        x = self.stem(x).flatten(2).transpose(1, 2)
+        rows = self.norm(x.flatten(0, 1))
+        return self.block(rows.reshape(x.shape) if self.kept else rows).reshape(x.shape)
+
+
+class ImageClassifier(Classifier):
+    """Grids of any stride are looked for in classifiers, which know no queries."""
+
+
+def test_where_later_norms_work_on_rows_it_is_not_the_stem():
+    head = MeanOfPatches(nn.Linear(8, 3))
+    assert find(ImageClassifier(FlattenedNorms(kept=True), head)) == 'backbone.block'
+    assert find(ImageClassifier(FlattenedNorms(kept=False), head)) == 'backbone.stem'
+
+
 def test_branches_that_meet_in_the_neck_are_seen_there():
     class Meet(nn.Module):
         def __init__(self):
