@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -112,19 +112,48 @@ def _measure(step: Any, before: Dict[str, Any], after: Dict[str, Any], state: Ra
         if out is None:
             if keeps_size and _may_refuse(before['img'], after['img']):
                 return np.eye(3)
-            raise PictureError(_cannot_follow(step))
+            return _measure_in_bytes(step, before, state)
         kept = kept & (np.abs(out / value - 1) < 1e-4).all(2)
         if keeps_size and kept.sum() < 3:
             return np.eye(3)
     moved = [_probe(step, before, state, plane) for plane in (x, y)]
+    matrix = _fitted(kept, moved, 1.5)
+    if matrix is None:
+        raise PictureError(_cannot_follow(step))
+    return matrix
+
+
+def _measure_in_bytes(step: Any, before: Dict[str, Any], state: RandomState) -> np.ndarray:
+    """The same for steps that take 8 bits only, such as resizing by Pillow: x and y in 256 shades.
+
+    Over all pixels, the rounding of the shades cancels out.
+    """
+    size = _size(before['img'])
+    y, x = np.mgrid[: size[0], : size[1]] + 0.5
+    outs = [_probe(step, before, state, np.full(size, value, np.uint8)) for value in (255, 100)]
+    shades = [np.rint(plane * (255 / max(size))).astype(np.uint8) for plane in (x, y)]
+    moved = [_probe(step, before, state, plane) for plane in shades]
+    matrix = None
+    if all(out is not None for out in outs):
+        kept = np.logical_and(*((out == value).all(2) for out, value in zip(outs, (255, 100)) if out is not None))
+        in_pixels = [None if each is None else each * (max(size) / 255) for each in moved]
+        matrix = _fitted(kept, in_pixels, 1.5 + 2 * max(kept.shape) / 255)
+    if matrix is None:
+        raise PictureError(_cannot_follow(step))
+    return matrix
+
+
+def _fitted(kept: np.ndarray, moved: Sequence[Optional[np.ndarray]], tolerance: float) -> Optional[np.ndarray]:
+    """The affine map (3, 3) that fits where the kept pixels came from; ``None`` if one is further off than this."""
     rows, columns = np.nonzero(kept)
-    if len(rows) >= 3 and all(each is not None and each.shape[:2] == kept.shape for each in moved):
-        source = np.stack([*(each[rows, columns, 0] for each in moved if each is not None), np.ones(len(rows))], 1)
-        arrived = np.stack([columns, rows], 1) + 0.5
-        solution = np.linalg.lstsq(source, arrived, rcond=None)[0]
-        if np.abs(source @ solution - arrived).max() < 1.5:
-            return np.vstack([solution.T, [0, 0, 1]]).round(9)
-    raise PictureError(_cannot_follow(step))
+    if len(rows) < 3 or any(each is None or each.shape[:2] != kept.shape for each in moved):
+        return None
+    source = np.stack([*(each[rows, columns, 0] for each in moved if each is not None), np.ones(len(rows))], 1)
+    arrived = np.stack([columns, rows], 1) + 0.5
+    solution = np.linalg.lstsq(source, arrived, rcond=None)[0]
+    if np.abs(source @ solution - arrived).max() >= tolerance:
+        return None
+    return np.vstack([solution.T, [0, 0, 1]]).round(9)
 
 
 def _probe(step: Any, before: Dict[str, Any], state: RandomState, plane: np.ndarray) -> Optional[np.ndarray]:

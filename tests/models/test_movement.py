@@ -140,3 +140,15 @@ def test_pictures_of_any_number_of_channels_are_followed(channels, tmp_path):
     steps = [dict(type='LoadChannels', channels=channels), dict(type='HalveAndPad'), dict(type='PackInputs')]
     found = PicturePipeline(Config(dict(default_scope='mmpretrain', test_pipeline=steps)))(str(tmp_path / 'a.png'))
     np.testing.assert_allclose(found.matrix[:2], [[0.5, 0, 0.25], [0, 0.5, 7.25]], atol=0.02)  # centres of pixels
+
+
+@pytest.mark.parametrize('size', [(240, 320), (900, 1300)])
+@pytest.mark.parametrize('crop', [64, 256])
+def test_steps_that_take_8_bits_only_are_followed(size, crop):
+    """Resizing by Pillow: the same as by OpenCV, up to a quarter of a pixel of the picture."""
+    step = dict(type='EfficientNetCenterCrop', crop_size=crop)
+    found = matrix_of(dict(step, backend='pillow'), size=size)
+    expected = matrix_of(dict(step, backend='cv2'), size=size)
+    corners = np.array([[0, 0, 1], [size[1], size[0], 1]]).T
+    off = np.linalg.inv(expected) @ (found @ corners) - corners
+    assert np.abs(off).max() < max(0.25, 0.001 * max(size))
