@@ -65,7 +65,8 @@ def run_part(name: str, count: Optional[int], seed: int) -> Dict[str, Any]:
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         return dict(cases=0, bad=[dict(faults=[f'the part ended with status {done.returncode}'], told='')], seconds=0)
-    return dict(json.loads(lines[-1]), seconds=round(time.monotonic() - begin))
+    seconds = round(time.monotonic() - begin)
+    return dict(json.loads(lines[-1]), seconds=seconds, count=count or PARTS[name].count)
 
 
 def be_part(name: str, count: int, seed: int) -> None:
@@ -99,7 +100,10 @@ def written(figures: Dict[str, Dict[str, Any]], versions: str) -> str:
         'minutes': lambda name: f'{figures[name]["seconds"] / 60:.1f}',
         'further': lambda name: _told(name, figures[name]),
     }
+    short = [f'{name} {figures[name]["count"]:,} of {PARTS[name].count:,}' for name in rows if _is_short(name, figures)]
     parts = [_HEAD.strip(), '', table(rows, columns), '', f'Made with {versions}; {_DATE}.', '']
+    if short:
+        parts += [f'Rounds were fewer than `make soak` takes by itself: {", ".join(short)}.', '']
     for name, title in (('inputs', 'Bad inputs'), ('disk', 'Full disks'), ('leaks', 'Models given back')):
         if name in figures:
             parts += [f'## {title}', '', _by_kind(figures[name]['kinds']), '']
@@ -108,6 +112,10 @@ def written(figures: Dict[str, Dict[str, Any]], versions: str) -> str:
         parts += ['## What failed', '']
         parts += [f'* {name}: {one.get("kind", "")} {", ".join(one["faults"])}' for name, one in failed]
     return '\n'.join(parts).rstrip() + '\n'
+
+
+def _is_short(name: str, figures: Dict[str, Dict[str, Any]]) -> bool:
+    return figures[name].get('count', PARTS[name].count) < PARTS[name].count
 
 
 def _by_kind(kinds: Dict[str, Dict[str, int]]) -> str:

@@ -53,3 +53,18 @@ def test_many_passes_leave_the_maps_so_far(model, pictures):
     assert status == 130
     assert err == f'{MESSAGE}0 of 1 pictures were done; out/a.png holds what was found so far.\n'
     assert cv2.imread('out/a.png') is not None
+
+
+def test_before_any_command_begins():
+    """While the first modules are imported."""
+    code = (
+        'import os, signal, sys\nimport mmlens.__main__ as program\n'
+        'class Pressing:\n'
+        '    def find_spec(self, name, path=None, target=None):\n'
+        "        if name == 'mmlens.cli.main':\n"
+        '            os.kill(os.getpid(), signal.SIGINT)\n'
+        'sys.meta_path.insert(0, Pressing())\nprogram.run()'
+    )
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    done = subprocess.run([sys.executable, '-c', code], stderr=subprocess.PIPE, text=True, preexec_fn=heeding)
+    assert (done.returncode, done.stderr) == (130, f'{MESSAGE}nothing was written.\n')

@@ -42,10 +42,12 @@ def test_the_page_has_a_row_a_part(tool):
     soak = tool('soak')
     figures = {
         'inputs': dict(cases=900, bad=[], seconds=600, kinds={'lists': {'cases': 900, 'exit 2': 900}}),
+        'threads': dict(cases=100, bad=[], seconds=60, count=25),
         'pictures': dict(cases=10000, bad=[dict(faults=['memory grows'])], seconds=60, first=500, last=900),
     }
     page = soak.written(figures, 'Python')
     assert '| inputs | bad inputs of all commands' in page and '| lists | 900 | 900 |' in page
+    assert 'than `make soak` takes by itself: threads 25 of 200.' in page
     assert '| 10,000 | 1 | 1.0 | 500 MB after a tenth, 900 MB at the end |' in page and 'memory grows' in page
 
 
