@@ -84,7 +84,7 @@ def _check_settings(cfg: Config) -> None:
     scope = cfg.get('default_scope')
     if scope is not None and not isinstance(scope, str):
         raise ModelError(f"The config's default_scope is {scope!r}, not the name of a library, such as 'mmdet'.")
-    for name in (*_SECTIONS, 'custom_hooks', 'param_scheduler'):
+    for name in (*_SECTIONS, 'custom_hooks', 'param_scheduler', 'test_pipeline'):
         _check_types(cfg.get(name), name)
     model = cfg.get('model') or {}
     for part in ('test_cfg', 'train_cfg'):
@@ -99,7 +99,8 @@ def _check_types(value: Any, name: str) -> None:
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
     for key, one in parts:
         whole = f'{name}.{key}' if isinstance(value, dict) else f'{name}[{key}]'
-        if key == 'type' and one is not None and not isinstance(one, str) and not callable(one):
+        in_model = whole.startswith('model.')  # whose classes may take None for no such part
+        if key == 'type' and not isinstance(one, str) and not callable(one) and not (one is None and in_model):
             raise ModelError(f"The config's {whole} is {one!r}, not the name of a class.")
         if key != 'metainfo':  # data, in which a type may be anything
             _check_types(one, whole)

@@ -88,6 +88,7 @@ def test_schedulers_by_the_name_of_the_optimizer_are_settings():
             'val_dataloader.dataset.pipeline[0].type is 3, not',
         ),
         ({'train_cfg': dict(type=7)}, "The config's train_cfg.type is 7, not the name of a class."),
+        ({'test_pipeline': [dict(type=None)]}, "The config's test_pipeline[0].type is None, not the name of a class."),
         ({'custom_hooks': [dict(type=[1])]}, "The config's custom_hooks[0].type is [1], not the name of a class."),
         ({'train_dataloader.dataset': dict(dataset=dict(datasets=3))}, 'dataset.dataset.datasets is 3, not a list of'),
         ({'train_dataloader.dataset': dict(datasets=[dict(pipeline=1)])}, 'dataset.datasets[0].pipeline is 1, not a l'),
