@@ -63,4 +63,5 @@ def write_npz(path: Union[str, Path], columns: Mapping[str, Column]) -> None:
                 }
                 np.lib.format.write_array_header_1_0(file, header)
                 for part in each:
-                    file.write(part.data)
+                    # As bytes: Python 3.8 takes the first length of a view for its size in the file.
+                    file.write(part.reshape(-1).view(np.uint8).data)

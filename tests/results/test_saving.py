@@ -51,3 +51,27 @@ def test_one_part_at_a_time_is_held(tmp_path):
 def test_what_needs_a_pickle_is_refused(tmp_path):
     with pytest.raises(ValueError, match='Object arrays'):
         write_npz(tmp_path / 'own.npz', {'words': np.array([None], object)})
+
+
+def test_what_is_written_is_as_long_as_it_says(tmp_path, monkeypatch):
+    """Python 3.8 counts a file's bytes by `len`, which of a view on a map is its height."""
+    import zipfile
+
+    lengths = []
+    opened = zipfile.ZipFile.open
+
+    def watched(self, *args, **kwargs):
+        file = opened(self, *args, **kwargs)
+        write = file.write
+        file.write = lambda data: (lengths.append((len(data), memoryview(data).nbytes)), write(data))[1]
+        return file
+
+    monkeypatch.setattr(zipfile.ZipFile, 'open', watched)
+    parts = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    write_npz(
+        tmp_path / 'a.npz', {'raw': Stack(lambda: iter(parts), (2, 3, 4)), 'none': Stack(lambda: iter(()), (0, 3, 4))}
+    )
+    monkeypatch.undo()
+    assert len(lengths) > 2 and all(length == size for length, size in lengths)
+    with np.load(tmp_path / 'a.npz') as saved:
+        assert (saved['raw'] == parts).all() and saved['none'].shape == (0, 3, 4)
