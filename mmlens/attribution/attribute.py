@@ -66,6 +66,7 @@ def attribute(
     keep_graph: bool = False,
     fuse: Fusion = add_levels,
     both_ways: bool = False,
+    known: Optional[Sequence[Optional[Tensor]]] = None,
 ) -> Attribution:
     """Explain one scalar by the levels it was computed from.
 
@@ -80,8 +81,11 @@ def attribute(
         keep_graph: Whether another target of the same graph follows.
         fuse: Makes one map of the levels' maps.
         both_ways: Whether to explain the negative of the scalar too, from the same gradients.
+        known: The gradient at each level's tensor, where it is known already.
     """
-    at_tensors = _gradients(target, levels, keep_graph) if method.uses_gradients else [None] * len(levels)
+    at_tensors = known
+    if at_tensors is None:
+        at_tensors = _gradients(target, levels, keep_graph) if method.uses_gradients else [None] * len(levels)
     gradients = [_at_cells(level, gradient) for level, gradient in zip(levels, at_tensors)]
 
     with torch.no_grad():

@@ -145,6 +145,33 @@ class Tap:
         """
         return [level for name in self.layers for level in self._levels_of(name, input_size, extra_tokens)]
 
+    def levels_of_each(
+        self, number: int, input_size: Tuple[int, int], extra_tokens: Optional[int] = None
+    ) -> Optional[List[List[Level]]]:
+        """What the tapped layers returned for each of several inputs, which went through the model together.
+
+        Args:
+            number: How many inputs.
+            input_size, extra_tokens: See :meth:`levels`.
+
+        Returns:
+            The levels of each input, whose tensors are parts of :attr:`tensors`; ``None`` if the layers do not keep
+            inputs apart along their first axis.
+
+        Raises:
+            LayerError: See :meth:`levels`.
+        """
+        if any(tensor.ndim < 3 or len(tensor) != number for tensor in self.tensors):
+            return None
+        found: List[List[Level]] = []
+        for n in range(number):
+            levels: List[Level] = []
+            for name, module in self.layers.items():
+                parts = [tensor.detach()[n : n + 1] for tensor in self._outputs[name]] if name in self._ran else None
+                levels += levels_of(self.model, name, module, parts, input_size, extra_tokens)
+            found.append(levels)
+        return found
+
     def _levels_of(self, name: str, input_size: Tuple[int, int], extra: Optional[int]) -> List[Level]:
         outputs = self._outputs[name] if name in self._ran else None
         return levels_of(self.model, name, self.layers[name], outputs, input_size, extra)

@@ -94,7 +94,23 @@ class BoxTargets(Targets):
         prepared = self.prepared
         self._scores = None if self._against is None else ClassScores(self._number_of_classes())
         with live_graph(self._scores) as graph, tap.before_layers(graph.paused):
-            self.found = found = self.network.predict(prepared)
+            found = self.network.predict(prepared)
+        return self._scalars_of(found)
+
+    @property
+    def go_together(self) -> bool:
+        """Whether what is asked can be asked of several pictures in one pass."""
+        return type(self) is BoxTargets and self._against is None and not self.network.needs_words
+
+    @staticmethod
+    def scalars_together(several: Sequence[BoxTargets], tap: Tap) -> List[List[Tensor]]:
+        """The scalars of each of several pictures, whose inputs have one size, in one pass; see :meth:`scalars`."""
+        with live_graph() as graph, tap.before_layers(graph.paused):
+            found = several[0].network.predict_together([each.prepared for each in several])
+        return [each._scalars_of(its) for each, its in zip(several, found)]
+
+    def _scalars_of(self, found: Predictions) -> List[Tensor]:
+        self.found = found
         self.ranks = self._select(found)
         self._asked = found.subset(self.ranks)
         if self._scores is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, Generator, List, Optional, Sequence, Union, overload
 
 import numpy as np
 import torch
@@ -21,14 +21,25 @@ from ..results.classes import ClassExplanation, ClassMap
 from ..results.later import later
 from .class_targets import Classes, ClassTargets
 from .job import Attributions, Job, check_signed
+from .many import Pictures, one_or_each
 from .networks import NetworkLike, installed_versions, open_classifier
 from .normalise import stretch
 
 
-@noted
+@overload
+def explain_classes(model: NetworkLike, picture: Picture, **options: Any) -> ClassExplanation: ...
+
+
+@overload
+def explain_classes(
+    model: NetworkLike, picture: Pictures, **options: Any
+) -> Generator[ClassExplanation, None, None]: ...
+
+
+@noted  # type: ignore[misc]  # the names of options are here alone
 def explain_classes(
     model: NetworkLike,
-    picture: Picture,
+    picture: Union[Picture, Pictures],
     *,
     checkpoint: Optional[Union[str, Path]] = None,
     device: Optional[str] = None,
@@ -50,7 +61,7 @@ def explain_classes(
     method_options: Optional[Dict[str, Any]] = None,
     progress: Optional[Progress] = None,
     categories: Optional[Classes] = None,
-) -> ClassExplanation:
+) -> Any:
     """Explain classes of a picture, each by its own map.
 
     The maps are those of the published methods (channel weights averaged over the map, linear
@@ -59,7 +70,7 @@ def explain_classes(
     Args:
         model: A config, with ``checkpoint`` and ``device``; a model of mmpretrain that carries its
             config; or what :func:`load_classifier` returned.
-        picture: See :func:`mmlens.explain_boxes`.
+        picture: See :func:`mmlens.explain_boxes`. Or several.
         checkpoint, device, cfg_options: See :func:`open_network`; only for a config.
         family: See :func:`open_network`.
         task: Which head is asked, of a model with several.
@@ -85,6 +96,7 @@ def explain_classes(
 
     Returns:
         The classes with raw and normalised maps, in picture coordinates.
+        For several pictures a generator of these; see :func:`mmlens.explain_boxes`.
 
     Raises:
         MmlensError: With one sentence on what is wrong.
@@ -107,39 +119,43 @@ def explain_classes(
         check_signed(chosen)
     if guided_backprop and against is not None:
         raise MmlensError('`guided_backprop` follows the logit of one class: leave out `against`.')
-    targets = ClassTargets(classifier, picture, classes, num_extra_tokens, against)
-    job = Job.settle(
-        targets,
-        chosen,
-        method_options,
-        layers,
-        fusion,
-        progress=progress,
-        eigen_smooth=eigen_smooth,
-        both_ways=signed or against is not None,
-        noise=Noise(smooth_grad, smooth_noise) if smooth_grad else None,
-    )
-    explained = _augmented(job) if aug_smooth else job.run()
-    prepared = targets.prepared
-    result = ClassExplanation(
-        picture=prepared.picture,
-        classes=[
-            _class_map(targets, position, one, aug_smooth or isinstance(chosen, EngineMethod))
-            for position, one in enumerate(explained.maps)
-        ],
-        covered=prepared.geometry.covered(),
-        to_input=prepared.geometry.matrix,
-        input_size=prepared.input_size,
-        layers=tuple(job.layers),
-        method=chosen.name,
-        versions=dict(installed_versions()),
-        unfinished=explained.unfinished,
-        fusion=job.fusion,
-    )
-    if guided_backprop:
-        _add_guided(result, targets)
-    result.notes += [*classifier.notes, *prepared.notes, *targets.notes, *explained.notes, *_notes(result, chosen)]
-    return result
+
+    def explain(picture: Picture) -> ClassExplanation:
+        targets = ClassTargets(classifier, picture, classes, num_extra_tokens, against)
+        job = Job.settle(
+            targets,
+            chosen,
+            method_options,
+            layers,
+            fusion,
+            progress=progress,
+            eigen_smooth=eigen_smooth,
+            both_ways=signed or against is not None,
+            noise=Noise(smooth_grad, smooth_noise) if smooth_grad else None,
+        )
+        explained = _augmented(job) if aug_smooth else job.run()
+        prepared = targets.prepared
+        result = ClassExplanation(
+            picture=prepared.picture,
+            classes=[
+                _class_map(targets, position, one, aug_smooth or isinstance(chosen, EngineMethod))
+                for position, one in enumerate(explained.maps)
+            ],
+            covered=prepared.geometry.covered(),
+            to_input=prepared.geometry.matrix,
+            input_size=prepared.input_size,
+            layers=tuple(job.layers),
+            method=chosen.name,
+            versions=dict(installed_versions()),
+            unfinished=explained.unfinished,
+            fusion=job.fusion,
+        )
+        if guided_backprop:
+            _add_guided(result, targets)
+        result.notes += [*classifier.notes, *prepared.notes, *targets.notes, *explained.notes, *_notes(result, chosen)]
+        return result
+
+    return one_or_each(classifier, picture, explain)
 
 
 def _augmented(job: Job) -> Attributions:

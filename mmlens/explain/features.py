@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Generator, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 import torch
@@ -22,13 +22,22 @@ from ..results.features import FeatureMap, FeatureMaps
 from ..results.predicted import Predicted
 from .box_targets import select_detections
 from .layers import named_layers
+from .many import Pictures, one_or_each
 from .networks import NetworkLike, installed_versions, open_network
 
 
-@noted
+@overload
+def feature_maps(model: NetworkLike, picture: Picture, **options: Any) -> FeatureMaps: ...
+
+
+@overload
+def feature_maps(model: NetworkLike, picture: Pictures, **options: Any) -> Generator[FeatureMaps, None, None]: ...
+
+
+@noted  # type: ignore[misc]  # the names of options are here alone
 def feature_maps(
     model: NetworkLike,
-    picture: Picture,
+    picture: Union[Picture, Pictures],
     *,
     checkpoint: Optional[Union[str, Path]] = None,
     device: Optional[str] = None,
@@ -41,13 +50,13 @@ def feature_maps(
     score_thr: float = 0.3,
     text: Optional[Text] = None,
     custom_entities: Optional[bool] = None,
-) -> FeatureMaps:
+) -> Any:
     """Show what layers of a network return for a picture, laid over the picture.
 
     Args:
         model, checkpoint, device, cfg_options, resize_only, family: See :func:`mmlens.open_network`: a network
             of any family.
-        picture: See :func:`mmlens.explain_boxes`.
+        picture: See :func:`mmlens.explain_boxes`. Or several.
         layers: Names of the layers; each of their levels becomes one entry.
         reduction: ``'squeeze_mean'`` (mean over channels), ``'select_max'`` (the channel with the
             largest sum) or ``None`` (channels one by one).
@@ -58,6 +67,7 @@ def feature_maps(
 
     Returns:
         Maps on the picture's grid, and what a detector found.
+        For several pictures a generator of these; see :func:`mmlens.explain_boxes`.
 
     Raises:
         MmlensError: With one sentence on what is wrong.
@@ -75,21 +85,25 @@ def feature_maps(
         model, checkpoint, device=device, cfg_options=cfg_options, resize_only=resize_only, family=family
     )
     tapped = resolve_layers(network.model, [network.own_layer(name) for name in named_layers(layers)])
-    with Tap(network.model, tapped) as tap, torch.no_grad():
-        prepared = network.prepare(picture, text=text, custom_entities=custom_entities)
-        found = network.predictions(prepared)
-        levels = tap.levels(prepared.input_size, network.extra_tokens)
-        counts = {name: sum(level.layer == name for level in levels) for name in tapped}
-        maps = [_feature_map(level, counts[level.layer], prepared, reduction, topk) for level in levels]
-    predicted = _predicted(network, prepared, found, score_thr)
-    return FeatureMaps(
-        prepared.picture,
-        maps,
-        predicted,
-        reduction,
-        notes=[*network.notes, *prepared.notes, *found.notes],
-        versions=dict(installed_versions()),
-    )
+
+    def explain(picture: Picture) -> FeatureMaps:
+        with Tap(network.model, tapped) as tap, torch.no_grad():
+            prepared = network.prepare(picture, text=text, custom_entities=custom_entities)
+            found = network.predictions(prepared)
+            levels = tap.levels(prepared.input_size, network.extra_tokens)
+            counts = {name: sum(level.layer == name for level in levels) for name in tapped}
+            maps = [_feature_map(level, counts[level.layer], prepared, reduction, topk) for level in levels]
+        predicted = _predicted(network, prepared, found, score_thr)
+        return FeatureMaps(
+            prepared.picture,
+            maps,
+            predicted,
+            reduction,
+            notes=[*network.notes, *prepared.notes, *found.notes],
+            versions=dict(installed_versions()),
+        )
+
+    return one_or_each(network, picture, explain)
 
 
 def _feature_map(level: Level, levels: int, prepared: Prepared, reduction: Optional[str], topk: int) -> FeatureMap:

@@ -144,7 +144,7 @@ class Job:
 
     def _by_one_pass(self, method: OnePassMethod) -> Attributions:
         with Tap(self.targets.network.model, self.layers) as tap:
-            with _gates(method):
+            with held_gates_of(method):
                 scalars = self.targets.scalars(tap)
             found = Attributions(self._attributed(tap, scalars, method))
         if method.uses_gradients and scalars and not any(scalar.requires_grad for scalar in scalars):
@@ -204,7 +204,7 @@ class Job:
         runs.batch_size()  # choices are recorded outside of the tap
         with Tap(self.targets.network.model, self.layers) as tap:
             followed = list(runs.notes)
-            with _gates(method):
+            with held_gates_of(method):
                 scalars = runs.with_graph(inputs)[0]
             if list(runs.notes) == followed:
                 return self._attributed(tap, list(scalars), method)
@@ -295,7 +295,8 @@ def check_signed(method: Method) -> None:
         )
 
 
-def _gates(method: OnePassMethod) -> ContextManager[None]:
+def held_gates_of(method: OnePassMethod) -> ContextManager[None]:
+    """What the forward pass of a method runs in."""
     return held_gates() if method.holds_gates else contextlib.nullcontext()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
@@ -61,6 +62,21 @@ class Detector(Network):
         (sample,) = self.samples(prepared)
         return self.in_picture(prepared, sample)
 
+    def predict_together(self, several: Sequence[Prepared]) -> List[Predictions]:
+        """Run the whole detector on several pictures, whose inputs have one size, in one pass.
+
+        Raises:
+            ModelError: If the model returns no upright boxes.
+        """
+        batch = {
+            **several[0].batch,
+            'inputs': torch.cat([each.batch['inputs'] for each in several]),
+            'data_samples': [sample for each in several for sample in fresh_samples(each) or []],
+        }
+        samples = self.model._run_forward(batch, mode='predict')
+        self._check_boxes(samples)
+        return [self.in_picture(each, sample) for each, sample in zip(several, samples)]
+
     def samples(self, prepared: Prepared, copies: int = 1, inputs: Optional[Tensor] = None) -> List[Any]:
         """What the model itself returns for copies of a picture: a data sample each.
 
@@ -76,6 +92,10 @@ class Detector(Network):
         batch = {**prepared.batch, 'inputs': inputs, 'data_samples': fresh_samples(prepared, copies)}
         with reading(self.name, prepared.words):
             samples = self.model._run_forward(batch, mode='predict')
+        self._check_boxes(samples)
+        return samples
+
+    def _check_boxes(self, samples: Sequence[Any]) -> None:
         for sample in samples:
             found = getattr(sample, 'pred_instances', None)
             if found is None or 'bboxes' not in found or 'scores' not in found:
@@ -86,7 +106,6 @@ class Detector(Network):
                 raise ModelError(
                     f'{self.name} returns rotated boxes: box maps need upright ones; `feature_maps()` draws them.'
                 )
-        return samples
 
     def in_picture(self, prepared: Prepared, sample: Any, positions: Optional[Tensor] = None) -> Predictions:
         """Put the boxes that the model returned into picture coordinates.

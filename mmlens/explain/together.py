@@ -1,0 +1,108 @@
+"""Several pictures in one forward pass, and in as many backward passes as the picture with the most boxes has.
+
+In a network that predicts, pictures of a batch do not touch each other: the gradient of a sum of scores, one of each
+picture, is at each picture's part of a layer the gradient of that picture's own score.
+"""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+import torch
+from torch import Tensor
+
+from ..attribution.attribute import attribute, blank_if_flat
+from ..attribution.methods import OnePassMethod
+from ..attribution.tap import Level, Tap
+from ..errors import LayerError
+from .box_targets import BoxTargets
+from .job import Attributions, Job, held_gates_of
+
+
+def go_together(one: Job, other: Job) -> bool:
+    """Whether two pictures of which the same is asked can go through the network together."""
+    return (
+        isinstance(one.method, OnePassMethod)
+        and one.noise is None
+        and all(isinstance(job.targets, BoxTargets) and job.targets.go_together for job in (one, other))
+        and one.targets.prepared.batch['inputs'].shape == other.targets.prepared.batch['inputs'].shape
+        and one.layers.keys() == other.layers.keys()
+    )
+
+
+def explain_together(jobs: Sequence[Job]) -> List[Optional[Attributions]]:
+    """Explain the boxes of several pictures; see :func:`go_together`.
+
+    Returns:
+        What comes of each picture; ``None`` for one that has to be explained alone: where layers do not keep pictures
+        apart, and where a map is blank, to find out why.
+    """
+    alone: List[Optional[Attributions]] = [None] * len(jobs)
+    if len(jobs) < 2:
+        return alone
+    first, targets = jobs[0], [job.targets for job in jobs if isinstance(job.targets, BoxTargets)]
+    assert isinstance(first.method, OnePassMethod)
+    with Tap(first.targets.network.model, first.layers) as tap:
+        with held_gates_of(first.method):
+            scalars = BoxTargets.scalars_together(targets, tap)
+        try:
+            levels = tap.levels_of_each(len(jobs), first.targets.prepared.input_size, first.targets.extra_tokens)
+        except LayerError:  # told of a single picture
+            levels = None
+        if levels is None:
+            return alone
+        return _attributed(jobs, tap, scalars, levels)
+
+
+def _attributed(
+    jobs: Sequence[Job], tap: Tap, scalars: Sequence[Sequence[Tensor]], levels: Sequence[Sequence[Level]]
+) -> List[Optional[Attributions]]:
+    first = jobs[0]
+    method = first.method
+    assert isinstance(method, OnePassMethod)
+    found: List[Optional[Attributions]] = [Attributions() for _ in jobs]
+    rounds = max(map(len, scalars))
+    for turn in range(rounds):
+        its = [position for position, own in enumerate(scalars) if turn < len(own)]
+        gradients = _gradients([scalars[n][turn] for n in its], tap.tensors, method, turn < rounds - 1)
+        for n in its:
+            one, so_far = scalars[n][turn], found[n]
+            if so_far is None:
+                continue
+            explained = attribute(
+                one,
+                levels[n],
+                method,
+                first.targets.prepared.input_size,
+                spatial=first.targets.spatial,
+                max_shape=first.max_shape,
+                fuse=first.fuse,
+                both_ways=first.both_ways and method.uses_gradients,
+                known=_parts(gradients, n, levels[n], tap),
+            )
+            explained = blank_if_flat(explained)
+            so_far.maps.append(explained)
+            if explained.blank:
+                found[n] = None
+    return found
+
+
+def _gradients(
+    scalars: Sequence[Tensor], tensors: Sequence[Tensor], method: OnePassMethod, more: bool
+) -> Sequence[Optional[Tensor]]:
+    """The gradient of the sum of scalars at each tensor."""
+    with_graph = [scalar for scalar in scalars if scalar.requires_grad]
+    if not method.uses_gradients or not with_graph:
+        return [None] * len(tensors)
+    return torch.autograd.grad(torch.stack(with_graph).sum(), tensors, retain_graph=more, allow_unused=True)
+
+
+def _parts(
+    gradients: Sequence[Optional[Tensor]], position: int, levels: Sequence[Level], tap: Tap
+) -> List[Optional[Tensor]]:
+    """The gradients at the levels of one picture."""
+    parts = {}
+    for tensor, gradient in zip(tap.tensors, gradients):
+        own = tensor[position : position + 1]
+        parts[own.data_ptr()] = None if gradient is None else gradient[position : position + 1]
+    return [parts[level.tensor.data_ptr()] for level in levels]

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from mmlens import explain_boxes
+from mmlens.explain import together
+
+
+def pictures_of(picture, number=5):
+    return [np.ascontiguousarray(np.roll(picture, 7 * n, 1)) for n in range(number)]
+
+
+def assert_same(found, expected):
+    assert [(box.label, box.blank) for box in found] == [(box.label, box.blank) for box in expected]
+    for one, other in zip(found, expected):
+        assert one.score == pytest.approx(other.score, abs=1e-5)
+        np.testing.assert_allclose(one.box, other.box, atol=1e-2)
+        np.testing.assert_allclose(one.raw, other.raw, rtol=1e-4, atol=1e-4 * max(other.raw.max(), 1e-12))
+        if other.counter is not None:
+            np.testing.assert_allclose(one.counter, other.counter, atol=1e-4)
+    assert found.notes == expected.notes and found.layers == expected.layers
+
+
+OPTIONS = {
+    'evidencecam': {},
+    'gradcam': {'layers': ['neck']},
+    'edges': {'method': 'gradcam', 'target': 'box'},
+    'signed': {'signed': True},
+    'eigencam': {'method': 'eigencam'},
+    'uneven': {'score_thr': 0.3},
+}
+
+
+@pytest.mark.parametrize('family', ['yolox', 'faster_rcnn', 'yolov5'])
+@pytest.mark.parametrize('name', OPTIONS)
+def test_maps_of_a_batch_are_those_of_each_picture(name, family, picture, request, monkeypatch):
+    detector = request.getfixturevalue(family)
+    options = {'method': name if name in ('evidencecam', 'gradcam') else 'evidencecam', 'score_thr': 0.0}
+    options.update(OPTIONS[name])
+    pictures, alone = pictures_of(picture), []
+    original = together._attributed
+
+    def count(*args):
+        found = original(*args)
+        alone.extend(one is None for one in found)
+        return found
+
+    monkeypatch.setattr(together, '_attributed', count)
+    found = list(explain_boxes(detector, pictures, batch_size=3, **options))
+    assert len(alone) == 5  # a batch of three, and the two that are left
+    for one, each in zip(found, pictures):
+        assert_same(one, explain_boxes(detector, each, **options))
+
+
+def test_pictures_of_other_sizes_go_through_alone(yolox, picture):
+    wide = np.ascontiguousarray(picture[:40])
+    pictures = [picture, wide, picture, picture]
+    found = list(explain_boxes(yolox, pictures, batch_size=4, score_thr=0.0))
+    for one, each in zip(found, pictures):
+        assert_same(one, explain_boxes(yolox, each, score_thr=0.0))
+
+
+def test_layers_that_mix_pictures_are_looked_at_alone(faster_rcnn, picture):
+    options = {'method': 'gradcam', 'layers': ['roi_head.bbox_roi_extractor'], 'score_thr': 0.0, 'topk': 2}
+    try:
+        alone = [explain_boxes(faster_rcnn, each, **options) for each in pictures_of(picture, 2)]
+    except Exception as error:
+        with pytest.raises(type(error)):
+            list(explain_boxes(faster_rcnn, pictures_of(picture, 2), batch_size=2, **options))
+        return
+    for one, each in zip(explain_boxes(faster_rcnn, pictures_of(picture, 2), batch_size=2, **options), alone):
+        assert_same(one, each)
+
+
+@pytest.mark.parametrize('options', [{'method': 'reciprocam'}, {'against': 'auto'}, {'smooth_grad': 2}])
+def test_what_cannot_go_together_is_explained_one_by_one(options, yolox, picture):
+    pictures = pictures_of(picture, 2)
+    options = {'score_thr': 0.0, 'topk': 1, **options}
+    for one, each in zip(explain_boxes(yolox, pictures, batch_size=2, **options), pictures):
+        assert_same(one, explain_boxes(yolox, each, **options))
