@@ -27,7 +27,7 @@ class Look:
     Attributes:
         colormap: See :func:`~mmlens.rendering.colours.colormap_table`.
         alpha: Opacity in [0, 1] where a map is 1.
-        rooted: Whether colours and opacity follow the square root of a map, as its colour bar then says.
+        rooted: Whether colours and opacity follow the cube root of a map, as its colour bar then says.
         signed: Whether maps have values in [-1, 1], with what speaks against something below 0.
     """
 
@@ -60,8 +60,8 @@ class Look:
         return values - finite(each.counter) if self.signed and each.counter is not None else values
 
     def shown(self, values: np.ndarray) -> np.ndarray:
-        """What colours and opacity follow: the map (H, W), or the root of its values with their signs."""
-        return np.sign(values) * np.sqrt(np.abs(values)) if self.rooted else values
+        """What colours and opacity follow: the map (H, W), or the cube root of its values with their signs."""
+        return np.cbrt(values) if self.rooted else values
 
     def lay(self, picture: np.ndarray, values: np.ndarray) -> np.ndarray:
         """A new picture with a map (H, W) laid over it."""
@@ -71,7 +71,7 @@ class Look:
     @property
     def bar(self) -> ColourBar:
         """The key to the colours."""
-        half = '0.25' if self.rooted else '0.5'  # the root of 0.25 lies halfway
+        half = '0.125' if self.rooted else '0.5'  # the root of 0.125 lies halfway
         ticks: Tuple[str, ...] = ('0', half, '1')
         return ColourBar(self.colormap, ('-1', f'-{half}', *ticks) if self.signed else ticks)
 

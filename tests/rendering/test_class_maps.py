@@ -195,8 +195,8 @@ def test_maps_of_a_product_follow_their_root():
     found.fusion = 'product'
     drawn = drawn_over(found, colormap='jet', alpha=0.6)
     inside = np.s_[:, 10:30]
-    assert (drawn[inside] == blend_map(found.picture, np.sqrt(found[0].normalised), 'jet', 0.6)[inside]).all()
-    assert _panels(found, found.picture, 'picture', Look.of('product', None, None))[1].bar.ticks == ('0', '0.25', '1')
+    assert (drawn[inside] == blend_map(found.picture, np.cbrt(found[0].normalised), 'jet', 0.6)[inside]).all()
+    assert _panels(found, found.picture, 'picture', Look.of('product', None, None))[1].bar.ticks == ('0', '0.125', '1')
 
 
 def test_a_class_whose_counter_map_is_empty_says_so():
