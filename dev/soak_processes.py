@@ -163,7 +163,7 @@ def soak_pictures(pictures: int, seed: int = 0) -> Dict[str, Any]:
             samples.append((done, resident / MB))
         told = process.communicate()[1]
         faults = faults_of(ground, process.returncode, told, (0,))
-        if len(os.listdir(ground.folder / 'out')) != pictures:
+        if len(list((ground.folder / 'out').glob('*.png'))) != pictures:
             faults.append('pictures missing')
     early = [memory for done, memory in samples if 0.05 * pictures <= done <= 0.15 * pictures] or [0.0]
     late = [memory for done, memory in samples if done >= 0.9 * pictures] or [0.0]
