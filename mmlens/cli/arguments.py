@@ -137,6 +137,11 @@ def add_files(parser: Parser, example: str = 'rtmdet_tiny_8xb32-300e_coco') -> N
         help="checkpoint file or URL (default: the weights that the package names for the model, else the config's "
         'load_from)',
     )
+    add_loading(parser)
+
+
+def add_loading(parser: Parser) -> None:
+    """Add the options that change what config and checkpoint give, however these are named."""
     parser.group('model').add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
     add_cfg_options(parser)
     add_random_weights(parser)

@@ -12,10 +12,9 @@ from ...downloads import is_address
 from ...errors import MmlensError, count
 from ..arguments import (
     Parser,
-    add_cfg_options,
+    add_loading,
     add_look,
     add_network,
-    add_random_weights,
     fraction,
     parse,
     words,
@@ -77,9 +76,7 @@ def build_parser() -> Parser:
         help='config or name of a model, its checkpoint, then pictures, folders, quoted patterns or lists; or .npz '
         'files that --save-maps or save() wrote, which need no model',
     )
-    parser.group('model').add_argument('--device', help='cpu, cuda:0, ... (default: cuda:0 if available, else cpu)')
-    add_cfg_options(parser)
-    add_random_weights(parser)
+    add_loading(parser)
     parser.group('model').add_argument(
         '--resize-only', action='store_true', help="replace the test pipeline's letterbox, pad and the like by a resize"
     )
