@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, Callable, Iterator, Optional
-
-import yaml
 
 from mmlens.compat.checkpoint import TRUST, NotAdmittedError, load_checkpoint, load_pickle
 
@@ -24,15 +24,6 @@ _check: ContextVar[Optional[Check]] = ContextVar('check', default=None)
 
 class PlainDataError(Exception):
     """A file asks for more than data: the message says what it is."""
-
-
-class _Loader(getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML's plain types, and the tuples that mmengine writes."""
-
-
-_Loader.add_constructor(
-    'tag:yaml.org,2002:python/tuple', lambda loader, node: tuple(loader.construct_sequence(node, deep=True))
-)
 
 
 @contextlib.contextmanager
@@ -52,14 +43,20 @@ def only_data(check: Check = lambda content: content) -> Iterator[None]:
 
 def _install() -> None:
     from mmengine.fileio.handlers import JsonHandler, PickleHandler, YamlHandler
-    from mmengine.runner.checkpoint import CheckpointLoader
 
+    if 'torch' in sys.modules:  # reading a config does without
+        _install_for_weights()
     if getattr(YamlHandler.load_from_fileobj, 'of_mmlens', False):
         return
     for handler, read in ((YamlHandler, _yaml), (JsonHandler, _json), (PickleHandler, _pickle)):
         handler.load_from_fileobj = _asking(handler.load_from_fileobj, read)
+
+
+def _install_for_weights() -> None:
+    from mmengine.runner.checkpoint import CheckpointLoader
+
     schemes = CheckpointLoader._schemes
-    if '' in schemes:
+    if '' in schemes and not getattr(schemes[''], 'of_mmlens', False):
         schemes[''] = _asking_for_weights(schemes[''])
 
 
@@ -78,12 +75,29 @@ def _asking_for_weights(theirs: Callable[..., Any]) -> Callable[..., Any]:
             return theirs(filename, map_location, **kwargs)
         return load_checkpoint(os.path.expanduser(filename), map_location)
 
+    load_from_local.of_mmlens = True  # type: ignore[attr-defined]
     return load_from_local
 
 
+@lru_cache(maxsize=None)
+def _loader() -> Any:
+    """YAML's plain types, and the tuples that mmengine writes."""
+    import yaml
+
+    class Loader(getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):  # type: ignore[misc]
+        pass
+
+    Loader.add_constructor(
+        'tag:yaml.org,2002:python/tuple', lambda loader, node: tuple(loader.construct_sequence(node, deep=True))
+    )
+    return Loader
+
+
 def _yaml(file: Any, check: Check) -> Any:
+    import yaml
+
     try:
-        return check(yaml.load(file, _Loader))  # a SafeLoader
+        return check(yaml.load(file, _loader()))  # a SafeLoader
     except yaml.constructor.ConstructorError as error:
         tag = (error.problem or '').rpartition('tag:yaml.org,2002:')[2].rstrip("'")
         raise PlainDataError(f'the tag !!{tag} asks for more than data') from error

@@ -119,6 +119,8 @@ def test_errors_of_the_machine_are_sentences(error, sentence, capsys):
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_that_became_another_error_is_one(number, capsys):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+
     @guarded
     def command(argv):
         try:
@@ -127,7 +129,10 @@ def test_an_interrupt_that_became_another_error_is_one(number, capsys):
         except KeyboardInterrupt:
             raise ImportError('half a module') from None
 
-    assert command([]) == 128 + number
+    try:
+        assert command([]) == 128 + number
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert 'nothing was written' in capsys.readouterr().err
 
 

@@ -115,7 +115,10 @@ def test_pictures_without_files_come_from_the_set_or_its_loading_step():
     assert watched[0].read() == 'a/001.png' and watched[1].read().max() == 3
     with pytest.raises(PictureError, match='^Picture 0 of Listed has no file: pass files as pictures'):
         Choice(num=1).of_dataset(Listed('s3://bucket'), 'val')[0].read()
-    with pytest.raises(PictureError, match='^Picture 1 of Listed cannot be loaded: no such bucket.$'):
+    with pytest.raises(
+        PictureError,
+        match=r'^Picture 1 of Listed cannot be loaded: no such bucket \(.*test_watched_pictures.py, line \d+\).$',
+    ):
         Choice(indexes=[1]).of_dataset(Listed('gone', pipeline=[load_elsewhere]), 'val')[0].read()
 
 

@@ -443,7 +443,9 @@ def test_the_map_lies_right_through_resize_and_centre_crop(picture):
     # The input that is cut out by hand has the same map.
     same = build('resnet')
     same.model.load_state_dict(classifier.model.state_dict())
-    inner = found.draw(on='input', alpha=0.0)
+    drawing = found.drawing(on='input', alpha=0.0)
+    left, top, right, bottom = drawing.main.rect
+    inner = drawing.image[top:bottom, left:right]
     assert inner.shape[:2] == (SIDE, SIDE)
     seen = classifier.prepare(picture)
     mean, std = classifier.model.data_preprocessor.mean, classifier.model.data_preprocessor.std

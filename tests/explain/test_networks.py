@@ -135,4 +135,5 @@ def test_a_classifier_runs_once_where_its_method_needs_one_pass(classifier_confi
         runs.clear()
         explain_classes(network, picture, **options)
         counts.append(len(runs))
-    assert counts == [2, 1, 1, 1]  # once to find the default layer
+    assert counts[0] > 1  # to find the default layer, once
+    assert counts[1:] == [1, 1, 1]
