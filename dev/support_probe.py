@@ -278,7 +278,7 @@ def reason(error: BaseException) -> str:
     import mmlens
     from mmlens import compat
 
-    first = (str(error).strip().splitlines() or [''])[0]
+    first = (str(error).strip().splitlines() or [''])[0].replace(f'{sys.prefix}/', '')  # no paths of this machine
     return (
         first if isinstance(error, (mmlens.MmlensError, compat.DependencyError)) else f'{type(error).__name__}: {first}'
     )
