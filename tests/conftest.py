@@ -158,20 +158,6 @@ def drawings(tmp_path):
 
 
 @pytest.fixture
-def full_disk():
+def full_disk(tool):
     """No file grows beyond so many bytes within ``full_disk(bytes)``, as on a disk that is full."""
-    import contextlib
-    import resource
-    import signal
-
-    @contextlib.contextmanager
-    def full(size):
-        limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-            signal.signal(signal.SIGXFSZ, handler)
-
-    return full
+    return tool('soak_disk').full_after

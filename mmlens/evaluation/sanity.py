@@ -14,8 +14,9 @@ from ..attribution.redraw import Part, draw_anew, measure_statistics, parts_of, 
 from ..attribution.restore import evaluating
 from ..explain.box_targets import select_detections
 from ..explain.job import Job
+from ..explain.sanity import correlation_after, raw_maps
 from ..explain.sanity_targets import CandidateTargets, SameClassTargets
-from ..metrics import iou, sanity_correlation
+from ..metrics import iou
 from ..models.classifier import Classifier
 from ..models.detector import Detector
 from ..models.inputs import Picture
@@ -87,7 +88,7 @@ def _job(asked: Asked, row: Row) -> Job:
 def _redrawn(asked: Asked, jobs: Sequence[Job], boxes: Sequence[Box]) -> Tuple[List[int], List[List[float]]]:
     """For each box the target that is the same, -1 for none; and for each job the correlations of the targets."""
     with evaluating(asked.network.model):
-        before = [_maps(job) for job in jobs]
+        before = [raw_maps(job) for job in jobs]
         places = _places(asked, boxes)
         regions = {place: box.box for place, box in zip(places, boxes) if place >= 0}
         parts = _head_to_neck(asked) if regions else []
@@ -98,19 +99,16 @@ def _redrawn(asked: Asked, jobs: Sequence[Job], boxes: Sequence[Box]) -> Tuple[L
             measure_statistics(parts, functools.partial(asked.run, 1))
             correlations = []
             for job, kept in zip(jobs, before):
-                now = _maps(job)
+                now = raw_maps(job)
                 correlations.append(
                     [
-                        _correlation(kept[n], now[n], regions[n]) if n in regions and not asked.lost[n] else math.nan
+                        correlation_after(kept[n], now[n], regions[n])
+                        if n in regions and not asked.lost[n]
+                        else math.nan
                         for n in range(len(kept))
                     ]
                 )
     return places, correlations
-
-
-def _maps(job: Job) -> List[np.ndarray]:
-    to_picture = job.targets.prepared.geometry.map_to_picture
-    return [to_picture(each.raw.cpu().numpy()) for each in job.run().maps]
 
 
 def _places(asked: Asked, boxes: Sequence[Box]) -> List[int]:
@@ -135,9 +133,3 @@ def _head_to_neck(asked: Asked) -> List[Part]:
     parts = parts_of(asked.network.model, run)
     names = [part.name for part in parts]
     return parts[: names.index('backbone')] if 'backbone' in names else parts
-
-
-def _correlation(before: np.ndarray, after: np.ndarray, box: np.ndarray) -> float:
-    found = sanity_correlation(before, after, box)
-    blank = math.isnan(found) and not math.isnan(sanity_correlation(before, before, box))
-    return 0.0 if blank else found  # a map that is the same all over the box is like no other

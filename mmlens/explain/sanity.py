@@ -159,7 +159,7 @@ class _Check:
         """Draw weights anew with each seed, and compare."""
         with evaluating(self.network.model):
             # Before weights change: layers are looked for, and detections found.
-            originals = [[self._maps(job) for job in of_picture] for of_picture in self.jobs]
+            originals = [[raw_maps(job) for job in of_picture] for of_picture in self.jobs]
             number = self._counted()
             parts = _parts_of(self.network, self.asked[0])
             found = np.full((len(methods), len(seeds), len(parts), number), math.nan)
@@ -195,15 +195,10 @@ class _Check:
         return np.concatenate(columns, 1)
 
     def _row(self, job: Job, kept: Sequence[np.ndarray]) -> List[float]:
-        now, asked = self._maps(job), job.targets
+        now, asked = raw_maps(job), job.targets
         assert isinstance(asked, (CandidateTargets, SameClassTargets))
         found = zip(kept, now, _boxes_of(asked), asked.lost)
-        return [math.nan if lost else _correlation(before, after, box) for before, after, box, lost in found]
-
-    @staticmethod
-    def _maps(job: Job) -> List[np.ndarray]:
-        to_picture = job.targets.prepared.geometry.map_to_picture
-        return [to_picture(each.raw.cpu().numpy()) for each in job.run().maps]
+        return [math.nan if lost else correlation_after(before, after, box) for before, after, box, lost in found]
 
     def _result(
         self, methods: Sequence[str], parts: Sequence[Part], found: np.ndarray, gaussian: np.ndarray
@@ -239,7 +234,7 @@ class _Check:
         for one, of_methods in zip(self.asked, originals):
             size, boxes = one.prepared.picture.shape[:2], _boxes_of(one)
             gaussians = [gaussian_map((size[0], size[1]), box) for box in boxes]
-            rows = [[_correlation(*each) for each in zip(kept, gaussians, boxes)] for kept in of_methods]
+            rows = [[correlation_after(*each) for each in zip(kept, gaussians, boxes)] for kept in of_methods]
             columns.append(np.array(rows, float).reshape(len(of_methods), -1))
         return np.concatenate(columns, 1)
 
@@ -271,7 +266,14 @@ def _names_of(asked: Asked) -> List[str]:
     return [asked.network.class_name(category) for category in asked.categories]
 
 
-def _correlation(before: np.ndarray, after: np.ndarray, box: np.ndarray) -> float:
+def raw_maps(job: Job) -> List[np.ndarray]:
+    """Explain a job's targets: their maps (H, W), on the picture's grid."""
+    to_picture = job.targets.prepared.geometry.map_to_picture
+    return [to_picture(each.raw.cpu().numpy()) for each in job.run().maps]
+
+
+def correlation_after(before: np.ndarray, after: np.ndarray, box: np.ndarray) -> float:
+    """Correlation of a map (H, W) within a box with that of a network drawn anew; NaN where it was blank before."""
     found = sanity_correlation(before, after, box)
     blank = math.isnan(found) and not math.isnan(sanity_correlation(before, before, box))
     return 0.0 if blank else found  # a map that is the same all over the box is like no other

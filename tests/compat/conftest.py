@@ -41,3 +41,22 @@ def fresh():
         )
 
     return run
+
+
+@pytest.fixture
+def lay_out():
+    """Lays packages {name: source} and distributions ['name==version'] out in a folder, and returns it."""
+
+    def laid_out(site, packages, distributions=()):
+        for name, source in packages.items():
+            file = site.joinpath(*name.split('.'), '__init__.py')
+            file.parent.mkdir(parents=True)
+            file.write_text(source)
+        for distribution in distributions:
+            name, version = distribution.split('==')
+            info = site / f'{name.replace("-", "_")}-{version}.dist-info'
+            info.mkdir(parents=True)
+            (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
+        return site
+
+    return laid_out

@@ -18,7 +18,7 @@ else:
 
 
 @pytest.fixture
-def outcome(fresh, tmp_path):
+def outcome(fresh, tmp_path, lay_out):
     """What require() says of packages {name: source} and distributions ['name==version'] in one folder."""
 
     def run(names, packages=None, distributions=(), folder='site'):
@@ -29,19 +29,6 @@ def outcome(fresh, tmp_path):
         return done.stdout.strip()
 
     return run
-
-
-def lay_out(site, packages, distributions):
-    for name, source in packages.items():
-        file = site.joinpath(*name.split('.'), '__init__.py')
-        file.parent.mkdir(parents=True)
-        file.write_text(source)
-    for distribution in distributions:
-        name, version = distribution.split('==')
-        info = site / f'{name.replace("-", "_")}-{version}.dist-info'
-        info.mkdir(parents=True)
-        (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
-    return site
 
 
 def test_a_good_package_is_fine(outcome):
@@ -143,7 +130,7 @@ def test_two_families_over_each_other(outcome):
     assert '`pip uninstall -y onedl-mmcv mmcv-lite`' in sentence
 
 
-def test_two_families_in_two_folders_do_not_mix(fresh, tmp_path):
+def test_two_families_in_two_folders_do_not_mix(fresh, tmp_path, lay_out):
     first = lay_out(tmp_path / 'a', {'mmcv': ''}, ['onedl-mmcv==2.3.6'])
     second = lay_out(tmp_path / 'b', {'mmcv': ''}, ['mmcv==2.1.0'])
     assert fresh(REQUIRE.format(names="'mmcv'"), first, second, bare=True).stdout.strip() == 'fine'

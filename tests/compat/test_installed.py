@@ -6,21 +6,13 @@ import pytest
 
 from mmlens.compat import installed
 
-
-def lay_out(site, packages=(), distributions=()):
-    for name in packages:
-        (site / name).mkdir(parents=True)
-        (site / name / '__init__.py').write_text('raise RuntimeError("imported")')
-    for distribution in distributions:
-        name, version = distribution.split('==')
-        info = site / f'{name.replace("-", "_")}-{version}.dist-info'
-        info.mkdir(parents=True)
-        (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
-    return site
+IMPORTED = 'raise RuntimeError("imported")'
 
 
-def test_packages_are_told_with_what_brought_them(fresh, tmp_path):
-    site = lay_out(tmp_path, ['mmcv'], ['onedl-mmcv==2.3.6', 'mmdet==3.3.0', 'onedl-mmdetection==3.5.1', 'av==12.0'])
+def test_packages_are_told_with_what_brought_them(fresh, tmp_path, lay_out):
+    site = lay_out(
+        tmp_path, {'mmcv': IMPORTED}, ['onedl-mmcv==2.3.6', 'mmdet==3.3.0', 'onedl-mmdetection==3.5.1', 'av==12.0']
+    )
     code = (
         'from mmlens.compat import installed\nfound = installed.distributions()\n'
         'print(found["mmcv"], found["mmdet"], found["torch"], installed.optional(), [installed.compiled_ops()])'
@@ -29,8 +21,8 @@ def test_packages_are_told_with_what_brought_them(fresh, tmp_path):
     assert told == "['onedl-mmcv 2.3.6'] ['onedl-mmdetection 3.5.1', 'mmdet 3.3.0'] [] ['av 12.0'] ['']"
 
 
-def test_compiled_ops_are_found_without_importing_mmcv(fresh, tmp_path):
-    site = lay_out(tmp_path, ['mmcv'])
+def test_compiled_ops_are_found_without_importing_mmcv(fresh, tmp_path, lay_out):
+    site = lay_out(tmp_path, {'mmcv': IMPORTED})
     (site / 'mmcv' / '_ext.cpython-311-x86_64-linux-gnu.so').write_bytes(b'')
     done = fresh('from mmlens.compat import installed\nprint(installed.compiled_ops())', site, bare=True)
     assert done.stdout.strip() == '_ext.cpython-311-x86_64-linux-gnu.so'

@@ -8,7 +8,7 @@ import torch
 
 from mmlens import check_sanity, load_classifier
 from mmlens.errors import MmlensError
-from mmlens.explain.sanity import _correlation
+from mmlens.explain.sanity import correlation_after
 
 
 def state_of(network):
@@ -97,5 +97,5 @@ def test_networks_of_other_families_are_refused(config_of, picture):
 
 def test_a_blank_map_is_like_no_other_and_a_blank_original_says_nothing():
     ramp, flat, box = np.arange(16.0).reshape(4, 4), np.zeros((4, 4)), np.array([0, 0, 4, 4])
-    assert _correlation(ramp, ramp, box) == 1 and _correlation(ramp, flat, box) == 0
-    assert np.isnan(_correlation(flat, ramp, box))
+    assert correlation_after(ramp, ramp, box) == 1 and correlation_after(ramp, flat, box) == 0
+    assert np.isnan(correlation_after(flat, ramp, box))
