@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 240  # bytes; most file systems allow 255
 _MAKE_ROOM = 'Make room on the disk, or choose another output folder.'
+# What the system says when a disk, a quota or the longest file allowed is full.
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, 'EDQUOT', errno.ENOSPC))
 
 
 def check_is_file(path: Union[str, Path], what: str) -> None:
@@ -115,11 +117,36 @@ def write_text(path: Union[str, Path]) -> Iterator[TextIO]:
         yield file
 
 
+def append_line(path: Union[str, Path], line: str) -> None:
+    """Add a line to a file, whole or not at all.
+
+    Args:
+        path: The file.
+        line: Without the character that ends it.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    path = Path(path)
+    try:
+        with path.open('ab', buffering=0) as file:
+            before = file.tell()
+            data = memoryview(line.encode('utf-8') + b'\n')
+            try:
+                while data:  # a disk that is nearly full takes a part, and tells only the next time
+                    data = data[file.write(data) :]
+            except OSError:
+                file.truncate(before)
+                raise
+    except OSError as error:
+        raise OutputError(_cannot_write(path, error)) from error
+
+
 def _cannot_write(path: Union[str, Path], error: Exception) -> str:
     number, said = getattr(error, 'errno', None), getattr(error, 'strerror', None) or error
     if number == errno.ENAMETOOLONG:
         todo = 'Choose a shorter name.'
-    elif number in (errno.ENOSPC, errno.EFBIG, getattr(errno, 'EDQUOT', errno.ENOSPC)):
+    elif number in FULL:
         todo = _MAKE_ROOM
     else:
         todo = 'Choose another output folder.'

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmlens.errors import OutputError
-from mmlens.files import UniqueNames, check_name, fitting_name, write_atomically, write_picture, write_text
+from mmlens.files import UniqueNames, append_line, check_name, fitting_name, write_atomically, write_picture, write_text
 
 
 def write(path, content='new', **options):
@@ -179,3 +179,12 @@ def test_a_disk_that_fills_up_is_told_and_keeps_nothing(tmp_path, full_disk):
     with full_disk(2000), pytest.raises(OutputError, match='Make room on the disk, or choose another'):
         write_picture(tmp_path / 'a.png', noise)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_line_is_added_whole_or_not_at_all(tmp_path, full_disk):
+    path = tmp_path / 'lines'
+    append_line(path, 'ä' * 10)
+    with full_disk(30), pytest.raises(OutputError, match=r'lines: File too large. Make room on the disk'):
+        append_line(path, 'b' * 20)
+    append_line(path, 'c')
+    assert path.read_text(encoding='utf-8') == 'ä' * 10 + '\nc\n'

@@ -17,6 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List, Match, Optional, Sequenc
 
 from ..code_lines import MMLENS, USER, whose
 from ..errors import MmlensError, MmlensWarning, count, reason, told
+from ..files import FULL
 from . import verbosity
 from .wording import in_options, of_a_command
 
@@ -149,6 +150,8 @@ def _sentence(error: BaseException) -> Tuple[str, int]:
         return f'A program that mmlens ran ends it ({told(error)[:-1]}): take that line out.', FAILED
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return f'{error.filename}: {error.strerror}.', FAILED
+    if isinstance(error, OSError) and error.errno in FULL:  # a temporary file's, which has no name
+        return f'{error.strerror}: make room on the disk, or let TMPDIR name a folder that has some.', FAILED
     return told(error), CRASHED if whose(error) == MMLENS else FAILED
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
-from ..files import write_atomically
+from ..files import append_line, write_atomically
 
 Record = Dict[str, Any]
 
@@ -58,9 +58,11 @@ class Progress:
         Args:
             number: Of the picture.
             record: What was measured on it.
+
+        Raises:
+            OutputError: If it cannot be written; what was added before stays.
         """
-        with self._own.open('a', encoding='utf-8') as file:
-            file.write(json.dumps(dict(number=number, record=record)) + '\n')
+        append_line(self._own, json.dumps(dict(number=number, record=record)))
 
     def merge(self) -> None:
         """Merge the files of all processes into the first one's; done by the first process.

@@ -109,6 +109,7 @@ def test_a_program_that_ends_python_ends_the_command_in_a_sentence(theirs, capsy
     [
         (OSError(errno.ENOSPC, 'No space left on device', 'a.png'), 'a.png: No space left on device.'),
         (OSError(errno.ENAMETOOLONG, 'File name too long', 'a' * 900), f'{"a" * 150}...{"a" * 49}: File name'),
+        (OSError(errno.ENOSPC, 'No space left on device'), 'device: make room on the disk, or let TMPDIR'),
         (MemoryError(), 'There is not enough memory'),
     ],
 )
