@@ -82,7 +82,7 @@ def _told(name: str, figures: Dict[str, Any]) -> str:
     if name == 'pictures':
         return f'{figures["first"]} MB after a tenth, {figures["last"]} MB at the end'
     if name == 'interrupts':
-        statuses = ', '.join(f'{number} with {status}' for status, number in sorted(figures['statuses'].items()))
+        statuses = ', '.join(f'{number} {ended}' for ended, number in sorted(figures['statuses'].items()))
         return f'ended: {statuses}'
     if name in ('inputs', 'disk', 'leaks'):
         return f'{len(figures["kinds"])} kinds'

@@ -175,6 +175,9 @@ def _signals_as_interrupts() -> Iterator[List[int]]:
 
     def interrupt(number: int, frame: Any) -> None:
         came.append(number)
+        if _is_being_imported('torch'):
+            # Its C++ calls Python back, and aborts on an exception. No command writes anything before torch is there.
+            os._exit(_interrupted(came))
         raise KeyboardInterrupt
 
     # Only the main thread may set handlers; one that the caller set is the caller's choice.
@@ -189,6 +192,10 @@ def _signals_as_interrupts() -> Iterator[List[int]]:
     finally:
         for each, before in changed.items():
             signal.signal(each, before)
+
+
+def _is_being_imported(module: str) -> bool:
+    return getattr(getattr(sys.modules.get(module), '__spec__', None), '_initializing', False)
 
 
 def _is_nobodys(handler: Any) -> bool:

@@ -82,4 +82,7 @@ def run(command: Optional[str] = None) -> None:
     status = main(None if command is None else [command, *sys.argv[1:]])
     # All is done: Ctrl-C must not make a failure of it while Python ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # After a Ctrl-C within exec() of a text, as when a dataclass is made, Python ends by that signal whatever the
+    # status is, unless it runs another text.
+    exec('')
     sys.exit(status)

@@ -59,7 +59,7 @@ def add_pass_options(parser: Parser) -> None:
         '--steps',
         type=positive,
         metavar='N',
-        help='steps from the baseline that integratedgradients may take (default: 64)',
+        help='steps from the baseline that integratedgradients may take (default: 96)',
     )
     group.add_argument(
         '--baseline',

@@ -221,6 +221,18 @@ def test_a_terminated_command_removes_its_temporary_files_and_tells(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(('number', 'status', 'word'), [('SIGINT', 130, 'interrupted'), ('SIGTERM', 143, 'terminated')])
+def test_no_exception_reaches_torch_while_it_is_imported(number, status, word, tmp_path):
+    """What its C++ calls must not raise: the process would abort."""
+    (tmp_path / 'torch.py').write_text(
+        'import os, signal, time\ntry:\n    os.kill(os.getpid(), signal.' + number + ')\n    time.sleep(60)\n'
+        'except BaseException:\n    os.abort()\n'
+    )
+    process = run_apart(f'sys.path.insert(0, {str(tmp_path)!r}); sys.modules.pop("torch", None); import torch')
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (status, f'mmlens: {word}: nothing was written.\n')
+
+
 def test_handlers_of_the_caller_are_left_alone():
     handler = signal.getsignal(signal.SIGTERM)
     mine = lambda number, frame: None  # noqa: E731

@@ -16,7 +16,7 @@ from .registry import register_pass_method
 BASELINES = ('blur', 'grey')
 _COMPLETE = 0.01  # share of the change by which the sum may be off
 SPREAD = 1 / 100  # of the longer side: values of single pixels change sign from one to the next
-_FIRST = 8  # steps before any is halved
+_FIRST = 8  # steps before any is divided
 _SHORT = 1 / 32  # steps as short as this may be off by as much
 
 
@@ -29,7 +29,7 @@ Step = Tuple[float, float]
     uses_layers=False,
     logits=True,
     shows='what each pixel adds to the target on the way from a blurred or grey input; the parts add up to the whole',
-    steps=64,
+    steps=96,
     baseline='blur',
 )
 def integrated_gradients(job: PassJob) -> List[Maps]:
@@ -37,8 +37,9 @@ def integrated_gradients(job: PassJob) -> List[Maps]:
 
     ``G`` is the target's gradient at the input, ``x'`` the baseline: the input blurred (``'blur'``) or all of its mean
     colour (``'grey'``). The integral is taken by the midpoint rule; a step in which the pixels' values are not what the
-    targets change by is halved, as long as no more than ``steps`` gradients are taken. All targets share the forward
-    passes. Along the way a box is followed as the same candidate, whether or not it would be detected there.
+    targets change by is divided into thirds, of which the middle one keeps the gradient that the step had, as long as
+    no more than ``steps`` gradients are taken. All targets share the forward passes. Along the way a box is followed as
+    the same candidate, whether or not it would be detected there.
 
     The values of all pixels and channels add up to the target's change from the baseline to the input (completeness);
     where the sum is more than 1 % off, a note says so. The map spreads them a little over the pixels around.
@@ -53,7 +54,7 @@ def integrated_gradients(job: PassJob) -> List[Maps]:
     few = min(steps, _FIRST)
     ends = [number / few for number in range(few + 1)]
     way = _Way(job, baseline, steps - few)
-    job.total = len(ends) + steps
+    job.total = len(ends) + steps + (steps - few)  # two passes without gradients find the ends of thirds
     way.measure(ends)
     waiting = list(zip(ends, ends[1:]))
     while waiting and not job.interrupted:
@@ -75,7 +76,7 @@ class _Way:
     Args:
         job: What the method was given.
         baseline: One of :data:`BASELINES`.
-        free: How many more steps may be taken by halving others.
+        free: How many more steps may be taken by dividing others.
     """
 
     def __init__(self, job: PassJob, baseline: str, free: int) -> None:
@@ -97,28 +98,39 @@ class _Way:
             self.values.update(zip(batch, self._job.runs.at_input(self._at(batch)).double().cpu().numpy()))
 
     def go(self, steps: Sequence[Step]) -> List[Step]:
-        """Take steps; returns the halves of those that were off."""
-        halves: List[Step] = []
+        """Take steps; returns the outer thirds of those that were off."""
+        outer: List[Step] = []
         for batch in self._job.batches(steps):
-            middles = [(low + high) / 2 for low, high in batch]
-            inputs = self._at(middles).requires_grad_()
-            measured = self._job.runs.with_graph(inputs)
-            parts = [self._length.float() * gradient for gradient in _gradients(measured, inputs)]
-            for row, (low, high) in enumerate(batch):
-                of_row = [part[row] * (high - low) for part in parts]
-                if self._free >= 2 and self._is_off(of_row, low, high):
-                    self._free -= 2
-                    self.values[middles[row]] = measured[row].detach().double().cpu().numpy()
-                    halves += [(low, middles[row]), (middles[row], high)]
-                    continue
-                self.covered += high - low
-                self.sums = [total + part for total, part in zip(self.sums, of_row)]
-        return halves
+            inputs = self._at([(low + high) / 2 for low, high in batch]).requires_grad_()
+            parts = [self._length.float() * each for each in _gradients(self._job.runs.with_graph(inputs), inputs)]
+            taken = [(step, [part[row] for part in parts]) for row, step in enumerate(batch)]
+            while taken:
+                taken = [middle for step, rates in taken for middle in self._take(step, rates, outer)]
+        return outer
 
-    def _is_off(self, added: Sequence[Tensor], low: float, high: float) -> bool:
+    def _take(self, step: Step, rates: List[Tensor], outer: List[Step]) -> List[Tuple[Step, List[Tensor]]]:
+        """Add a step up, or divide it; returns its middle third, whose midpoint is its own.
+
+        Args:
+            step: Where it begins and ends.
+            rates: What each pixel adds for a step of length 1, for each target.
+            outer: Gets its outer thirds.
+        """
+        low, high = step
+        if self._free < 2 or not self._is_off(rates, low, high):
+            self.covered += high - low
+            self.sums = [total + rate * (high - low) for total, rate in zip(self.sums, rates)]
+            return []
+        self._free -= 2
+        begin, end = low + (high - low) / 3, high - (high - low) / 3
+        self.measure([begin, end])
+        outer += [(low, begin), (end, high)]
+        return [((begin, end), rates)] if end in self.values else []  # the user ended the job
+
+    def _is_off(self, rates: Sequence[Tensor], low: float, high: float) -> bool:
         """Whether what the pixels add in a step is not what any target changes within it."""
         change = self.values[high] - self.values[low]
-        off = np.array([float(part.double().sum()) for part in added]) - change
+        off = np.array([float(rate.double().sum()) for rate in rates]) * (high - low) - change
         whole = np.maximum(np.abs(self.values[1.0] - self.values[0.0]), 1e-9)
         return bool((np.abs(off) > _COMPLETE * max(high - low, _SHORT) * whole).any())
 

@@ -24,7 +24,7 @@ class Formula(Runs):
     identity = 'formula'
 
     def __init__(self, function, size=3):
-        self.function, self.size, self.passes = function, size, 0
+        self.function, self.size, self.passes, self.graphs = function, size, 0, 0
 
     @property
     def reference(self):
@@ -42,6 +42,7 @@ class Formula(Runs):
         return self._values(altered)
 
     def with_graph(self, altered):
+        self.graphs += len(altered)
         with torch.enable_grad():
             return self.at_input(altered)
 
@@ -129,12 +130,19 @@ def test_an_early_end_gives_the_part_of_the_way_so_far(end):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_steps_are_halved_where_they_are_off_and_no_more_than_asked_for():
+def test_steps_are_divided_where_they_are_off_and_no_more_than_asked_for():
     plain, steep = (job_of(function, steps=40) for function in (torch.tanh, lambda sums: torch.tanh(9 * sums)))
     for job in (plain, steep):
         maps_of(job)
         assert job.done == job.total == job.runs.passes
-    assert 17 <= plain.done < steep.done <= 49
+        assert job.runs.graphs <= 40 and job.done <= 9 + 40 + 32
+    assert 17 <= plain.done < steep.done
+
+
+def test_an_end_while_a_step_is_divided_leaves_it_out():
+    job = job_of(torch.tanh, size=1, baseline='grey', steps=40, progress=lambda done, total: done < 11)
+    assert job.interrupted is False and np.isfinite(maps_of(job)).all()
+    assert job.interrupted and job.done <= 12
 
 
 @pytest.mark.parametrize('options', [dict(steps=0), dict(baseline='black')])
