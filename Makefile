@@ -35,7 +35,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 supported = @case ' $(1) ' in *' $(VERSION) '*) ;; *) echo "The pinned packages need one of Python $(1), and \
 $(or $(PYTHON),python3) is $(or $(VERSION),not there): say which to take, as in make PYTHON=/usr/bin/python3.11." >&2; exit 1 ;; esac
 
-.PHONY: help demo test test-openmmlab docs wheel-check dist has-address memory soak browser lint format clean
+.PHONY: help demo test test-openmmlab docs wheel-check dist has-address benchmark soak browser lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -78,9 +78,8 @@ has-address:
 browser: $(VENV)/.browser-$(VERSION) $(READY)  ## Test reports in a real browser (needs a chromium: apt-get install chromium)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m browser -rs tests/browser
 
-memory: $(READY)  ## Measure whether many boxes or pictures take more memory than few (a quarter of an hour)
-	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_boxes.py
-	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/memory_curve.py
+benchmark: $(READY)  ## Measure what everything costs beside other tools, and write docs/benchmark.md (some twenty minutes)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/benchmark.py --jobs 2 --output docs/benchmark.md $(BENCHMARK)
 
 soak: $(READY)  ## Try everything that can go wrong, and write docs/reliability.md (hours)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/soak.py --output docs/reliability.md

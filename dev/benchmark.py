@@ -1,188 +1,125 @@
-"""Measures box maps side by side: mmlens, pytorch-grad-cam and MMYOLO on the same detectors, against plain inference.
+"""Measures what mmlens costs, beside plain mmdet, pytorch-grad-cam, MMYOLO and a loop over pictures; `make benchmark`.
 
-python dev/benchmark.py [--detectors NAME ...] [--methods NAME ...] [--budget 60] [--out-dir output/benchmark]
+python dev/benchmark.py [--parts start methods ...] [--output docs/benchmark.md] [--quick]
 
-Each method runs on each detector in a process of its own (benchmark_cell.py), alternating with plain inference. The
-results go to benchmark.json after each of them, and at the end to benchmark.md and benchmark.png. Ctrl-C ends the
-benchmark with the results so far.
+Each part leaves its figures in a JSON file beside the page, from which the page is written: parts, and methods and
+detectors, that are not measured this time keep the figures that they had. Ctrl-C ends it with the figures so far.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-from dataclasses import asdict, replace
+import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
+import benchmark_many
+import benchmark_memory
+import benchmark_methods
+import benchmark_start
 from benchmark_detectors import DETECTORS
-from benchmark_rows import Cell, Row, write_rows
-from tables import ask_own_process, in_a_cell, made_with, place, stack, table
+from benchmark_methods import METHODS, OTHERS, SERIES, WINDOWS
+from benchmark_rows import Row, merged
+from tables import made_with, page, stack
 
 from mmlens.cli.arguments import positive
 from mmlens.errors import count
 
-METHODS = ('inference', 'gradcam', 'layercam', 'ablationcam', 'scorecam', 'reciprocam', 'drise')
-OTHERS = (
-    *('vmap:gradcam', 'whole:gradcam', 'grad-cam:GradCAM', 'grad-cam:AblationCAM'),
-    *('mmyolo:gradcam', 'mmyolo:ablationcam'),
-)
-# What grows, and what is measured then: methods, values of a cell's attribute.
-SERIES: Dict[str, Any] = {
-    'boxes': (
-        ('gradcam', 'vmap:gradcam', 'ablationcam', 'scorecam', 'grad-cam:GradCAM', 'grad-cam:AblationCAM'),
-        'boxes',
-        (1, 3, 10),
-    ),
-    'channels': (('ablationcam', 'grad-cam:AblationCAM'), 'ratio', (0.25, 0.5, 1.0)),
-    'side': (('gradcam', 'ablationcam', 'scorecam', 'drise'), 'side', (256, 416, 608)),
-}
-SPARE = 180.0  # seconds beyond the budget for loading, and for a last run or batch that began in time
+QUICK_METHODS, QUICK_DETECTORS = ('gradcam', 'evidencecam', 'grad-cam:AblationCAM'), ('shapes-rtmdet',)
 
 
-def cells(options: argparse.Namespace) -> Iterator[Cell]:
-    """What to measure, detector by detector; then the series, each value with all of its methods."""
-    common = dict(
-        boxes=options.boxes,
-        repeat=options.repeat,
-        budget=options.budget,
-        device=options.device,
-        real=options.real,
-        old_gradcam=options.old_gradcam,
+def measure_cells(name: str, options: argparse.Namespace, note: Callable[[List[Any]], None]) -> List[Dict[str, Any]]:
+    """The parts ``methods`` and ``series``."""
+    chosen = benchmark_methods.method_cells if name == 'methods' else benchmark_methods.series_cells
+    forks = hasattr(os, 'fork') and not on_gpu(options.device)
+    jobs = options.jobs if forks else 1
+    rows = benchmark_methods.measure(
+        list(chosen(options)), jobs, forks, lambda so_far: note([asdict(row) for row in so_far])
     )
-    for detector in options.detectors:
-        for method in options.methods:
-            yield Cell(detector, method, **common)
-    for name in options.series:
-        methods, attribute, values = SERIES[name]
-        for value in values:
-            for method in methods:
-                if method in options.methods:
-                    cell = Cell(options.series_detector or options.detectors[0], method, section=name, **common)
-                    yield replace(cell, **{attribute: value})
+    return [asdict(row) for row in rows]
 
 
-def measure(chosen: Sequence[Cell], note: Callable[[List[Row]], None]) -> List[Row]:
-    """Measure each cell in a new interpreter, with a bar; ended by Ctrl-C, give the rows so far.
-
-    Args:
-        chosen: The cells.
-        note: Told the rows so far after each cell.
-    """
-    from mmlens.cli.progress import progress_bar
-
-    rows: List[Row] = []
-    with progress_bar(len(chosen)) as bar:
-        task = bar.add_task('', total=len(chosen))
-        for cell in chosen:
-            bar.update(task, description=f'{cell.detector} {cell.method}')
-            try:
-                found, remark = ask_own_process('benchmark_cell.py', asdict(cell), 4 * cell.budget + SPARE)
-            except KeyboardInterrupt:
-                print(f'Ended by Ctrl-C after {len(rows)} of {len(chosen)}.', file=sys.stderr)
-                break
-            rows.append(Row(**found) if found else Row(cell.detector, cell.method, cell.ratio, remark=remark))
-            rows[-1].section = cell.section
-            note(rows)
-            bar.advance(task)
-            print(f'{len(rows)}/{len(chosen)} {in_a_line(rows[-1])}', flush=True)
-    return rows
-
-
-# ---------------------------------------------------------------- the table
-
-
-def in_words(seconds: Optional[float]) -> str:
-    """Seconds, in a readable unit."""
-    if seconds is None:
-        return '-'
-    if seconds < 1:
-        return f'{1000 * seconds:.0f} ms'
-    return f'{seconds:.1f} s' if seconds < 100 else f'{seconds / 60:.0f} min'
-
-
-def about(row: Row, text: str) -> str:
-    """A figure, marked if it is an estimate."""
-    return f'≈ {text}' if row.ended_early else text
-
-
-def memory_ratio(row: Row) -> str:
-    """Peak memory in MB, and over that of a plain inference."""
-    if row.memory is None or row.inference_memory is None:
-        return '-'
-    times = f' ({row.memory / row.inference_memory:.1f} ×)' if row.inference_memory >= 1 else ''
-    return f'{row.memory:.0f} MB{times}'
-
-
-def passes(row: Row) -> str:
-    """How many passes were made, out of how many."""
-    if row.passes is None:
-        return '-'
-    return f'{row.passes} of {row.all_passes}' if row.ended_early else str(row.passes)
-
-
-def in_a_line(row: Row) -> str:
-    """A row for the terminal."""
-    if row.remark:
-        return f'{row.detector} {row.method}: {row.remark}'
-    times = f'{in_words(row.whole)}, {row.ratio_to_inference or 0:.2f} inferences'
-    return f'{row.detector} {row.method}: {about(row, times)}, {memory_ratio(row)}'
-
-
-COLUMNS: Dict[str, Callable[[Row], str]] = {
-    'Detector': lambda row: row.detector,
-    'Method': lambda row: f'`{row.method}`',
-    'Boxes': lambda row: str(row.boxes or '-'),
-    'Inference': lambda row: in_words(row.inference),
-    'Picture': lambda row: about(row, in_words(row.whole)),
-    'A map': lambda row: about(row, in_words(row.whole / row.maps)) if row.whole and row.maps else '-',
-    'Times': lambda row: about(row, f'{row.ratio_to_inference:.2f}') if row.ratio_to_inference else '-',
-    'Passes': passes,
-    'Memory': memory_ratio,
-    'Remark': lambda row: in_a_cell(row.remark),
+# Part -> what measures it; those that are told rows so far take a function for them.
+PARTS: Dict[str, Callable[..., List[Dict[str, Any]]]] = {
+    'start': benchmark_start.measure_start,
+    'imports': benchmark_start.measure_imports,
+    'pictures': benchmark_many.measure_pictures,
+    'batches': benchmark_many.measure_batches,
+    'video': benchmark_many.measure_video,
+    'memory': benchmark_memory.measure_memory,
+    'evaluate': benchmark_memory.measure_evaluate,
+    'methods': lambda options, note: measure_cells('methods', options, note),
+    'series': lambda options, note: measure_cells('series', options, note),
 }
-GROWING = {
-    'boxes': ('Boxes', lambda row: str(row.boxes or '-')),
-    'channels': ('Channels', lambda row: f'{row.ratio * row.channels:.0f}'),
-    'side': ('Pixels of a side', lambda row: str(row.side or '-')),
-}
-
-PAGE = """# What box maps cost
-
-{made_with}.
-
-* **Inference**: median time of a plain inference (`inference_detector`), measured in turns with the method.
-* **Picture**: median time of all maps of the best boxes of a picture; **A map**: that over the number of maps, which
-  is one for each box, but for MMYOLO's: it makes one of all boxes.
-* **Times**: how many plain inferences a picture costs.
-* **Passes**: how often the network was run, or in mmlens what follows the layer. Methods with gradients run once, and
-  backwards for each box.
-* `vmap:gradcam` is mmlens's `gradcam` with one batched backward pass for all boxes, `whole:gradcam` that with backward
-  passes that visit every cell of the head.
-* **Memory**: the peak above the loaded detector, and how many times that of a plain inference.
-* **≈**: the method was ended when its {budget:g} s were over; the passes that it had not made are added at the pace of
-  those that it had.
-
-{table}
-{series}"""
+OF_CELLS = ('methods', 'series')
 
 
-def markdown(rows: Sequence[Row], budget: float, device: str, versions: Dict[str, str], ops: str) -> str:
-    """The page: on what was measured, and the tables."""
-    plain = [row for row in rows if not row.section]
-    parts = []
-    for name, (heading, value) in GROWING.items():
-        grown = [row for row in rows if row.section == name]
-        if grown:
-            columns = {heading: value, **{key: COLUMNS[key] for key in COLUMNS if key != 'Boxes'}}
-            parts.append(f'\n## More {heading.lower()}\n\n{table(grown, columns)}\n')
-    return PAGE.format(
-        made_with=made_with(device, versions, ops),
-        budget=budget,
-        table=table(plain, COLUMNS),
-        series=''.join(parts),
-    )
+def run_parts(options: argparse.Namespace) -> Dict[str, Any]:
+    """Measure the parts, each kept as soon as it has ended; those of cells after each of these."""
+    kept = read_figures(options.figures)
+    versions, ops = stack()
+    told = made_with(device_name(options.device), versions, ops)
+    for name in options.parts:
+        begin = time.monotonic()
+        old = kept.get(name, {}).get('rows', [])
+
+        def keep(rows: List[Dict[str, Any]], name: str = name, old: Any = old, begin: float = begin) -> None:
+            if name in OF_CELLS:
+                rows = [asdict(row) for row in merged([Row(**row) for row in old], [Row(**row) for row in rows])]
+            how = dict(repeat=options.repeat, pairs=options.pairs, budget=options.budget, quick=options.quick)
+            if options.autocast:
+                how['autocast'] = options.autocast
+            kept[name] = dict(made_with=told, minutes=round((time.monotonic() - begin) / 60, 1), **how, rows=rows)
+            write_figures(options.figures, kept)
+
+        try:
+            keep(PARTS[name](options, keep) if name in OF_CELLS else PARTS[name](options))
+        except KeyboardInterrupt:
+            print(f'Ended by Ctrl-C in {name}.', file=sys.stderr)
+            break
+        print(f'{name}: {(time.monotonic() - begin) / 60:.1f} minutes', flush=True)
+    return kept
+
+
+def read_figures(path: Path) -> Dict[str, Any]:
+    """The figures of each part that was measured so far."""
+    return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
+
+
+def write_figures(path: Path, figures: Dict[str, Any]) -> None:
+    """Write them, in the order of the parts."""
+    from mmlens.files import write_atomically
+
+    ordered = {name: figures[name] for name in PARTS if name in figures}
+    with write_atomically(path) as temporary:
+        Path(temporary).write_text(json.dumps(ordered, indent=1) + '\n', encoding='utf-8')
+
+
+def rows_of_cells(figures: Dict[str, Any]) -> List[Row]:
+    """The rows of the parts ``methods`` and ``series``."""
+    return [Row(**row) for name in OF_CELLS for row in figures.get(name, {}).get('rows', [])]
+
+
+def on_gpu(device: Optional[str]) -> bool:
+    """Whether it is a GPU that is measured; asked without a use of it, after which no process could be forked."""
+    if device is not None:
+        return device.startswith('cuda')
+    import torch
+
+    return bool(torch.version.cuda) and os.path.exists('/dev/nvidiactl')
+
+
+def device_name(device: Optional[str]) -> str:
+    """The device that was measured on."""
+    import torch
+
+    if on_gpu(device):
+        return torch.cuda.get_device_name(device)
+    return f'the CPU with {count(torch.get_num_threads(), "thread")}'
 
 
 # ---------------------------------------------------------------- the command
@@ -191,72 +128,75 @@ def markdown(rows: Sequence[Row], budget: float, device: str, versions: Dict[str
 def build_parser() -> argparse.ArgumentParser:
     """The arguments."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    names = [name for name in DETECTORS if name != 'yolox-nano']
-    parser.add_argument(
-        '--detectors', nargs='+', choices=list(DETECTORS), metavar='NAME', help=f'of {", ".join(DETECTORS)}; all'
-    )
-    known = (*METHODS, *OTHERS)
-    parser.add_argument(
-        '--methods', nargs='+', choices=known, default=list(known), metavar='NAME', help=f'of {", ".join(known)}; all'
-    )
-    parser.add_argument('--boxes', type=positive, default=3, help='number of best detections to explain; default 3')
-    parser.add_argument('--repeat', type=positive, default=5, help='runs of each method; default 5')
-    parser.add_argument(
-        '--budget', type=float, default=60, metavar='SECONDS', help='seconds for each method; default 60'
-    )
-    parser.add_argument(
-        '--series', nargs='*', choices=list(SERIES), default=list(SERIES), help='what grows, one at a time; all'
-    )
-    parser.add_argument('--series-detector', choices=list(DETECTORS), metavar='NAME', help='default: the first')
-    parser.add_argument('--real', default=os.environ.get('MMLENS_REAL_DATA'), metavar='FOLDER', help='of yolox-nano')
-    parser.add_argument('--old-gradcam', metavar='FOLDER', help='with a grad-cam before 1.5, for MMYOLO')
-    parser.add_argument('--device', help='default: CUDA if there is any')
-    parser.add_argument('--out-dir', type=place, default=Path('output/benchmark'), help='default: output/benchmark')
-    parser.set_defaults(all_detectors=names)
+    add, known = parser.add_argument, (*METHODS, *OTHERS)
+    add('--parts', nargs='+', choices=list(PARTS), default=list(PARTS), metavar='PART', help=f'of {", ".join(PARTS)}')
+    add('--output', type=page, default='output/benchmark/benchmark.md', help='the page; default: %(default)s')
+    add('--quick', action='store_true', help='few of everything, to try whether it runs')
+    add('--detectors', nargs='+', choices=list(DETECTORS), metavar='NAME', help=f'of {", ".join(DETECTORS)}; all')
+    add('--methods', nargs='+', choices=known, default=list(known), metavar='NAME', help=f'of {", ".join(known)}; all')
+    add('--boxes', type=positive, default=3, help='number of best detections to explain; default %(default)s')
+    add('--repeat', type=positive, default=5, help='runs of each command and method; default %(default)s')
+    add('--pairs', type=positive, default=3, help='rounds of many pictures and of the video; default %(default)s')
+    add('--budget', type=float, default=3, metavar='SECONDS', help='for each method; default %(default)s')
+    names = [*SERIES, WINDOWS]
+    add('--series', nargs='*', choices=names, default=names, help='what grows, one at a time; all')
+    add('--series-detector', choices=list(DETECTORS), metavar='NAME', help='default: the first')
+    add('--jobs', type=positive, default=1, help='methods measured at a time, on a CPU; default %(default)s')
+    add('--workers', type=positive, default=2, help='processes of mmlens boxam; default %(default)s')
+    add('--own', nargs=3, metavar=('PICTURE', 'CONFIG', 'CHECKPOINT'), help='a detector of your own, and only that')
+    add('--real', default=os.environ.get('MMLENS_REAL_DATA'), metavar='FOLDER', help='of yolox-nano')
+    add('--old-gradcam', metavar='FOLDER', help='with a grad-cam before 1.5, for MMYOLO')
+    add('--device', help='default: CUDA if there is any')
+    add('--autocast', choices=('bf16', 'fp16'), help="methods and inference in torch's mixed precision")
     return parser
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Measure and write."""
+def read_options(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Read and check the arguments."""
     parser = build_parser()
     options = parser.parse_args(arguments)
-    options.detectors = options.detectors or [*(['yolox-nano'] if options.real else []), *options.all_detectors]
+    if options.own:
+        options.detectors, options.parts, options.series_detector = ['own'], ['methods'], None
+    if options.quick:
+        options.detectors, options.methods = options.detectors or list(QUICK_DETECTORS), list(QUICK_METHODS)
+        options.repeat, options.budget, options.series = 1, min(options.budget, 1.0), ['boxes']
+    every = [name for name in DETECTORS if name != 'yolox-nano' or options.real]
+    options.detectors = options.detectors or every
+    options.series_detector = options.series_detector or next(
+        (name for name in ('shapes-rtmdet',) if name in options.detectors), options.detectors[0]
+    )
     if not options.real and 'yolox-nano' in (*options.detectors, options.series_detector):
         parser.error('yolox-nano needs the folder of its weights and picture: give it by --real')
     for name in ('real', 'old_gradcam'):
         folder = getattr(options, name)
         if folder and not Path(folder).is_dir():
             parser.error(f'there is no folder {folder}')
-    rows = measure(list(cells(options)), lambda so_far: write_rows(options.out_dir / 'benchmark.json', so_far))
-    if rows:
-        write_page(options, rows)
+    options.figures = options.output.with_suffix('.json')
+    return options
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Measure and write."""
+    options = read_options(arguments)
+    write_page(options.output, run_parts(options))
     return 0
 
 
-def write_page(options: argparse.Namespace, rows: Sequence[Row]) -> None:
-    """Write the page and the figure."""
-    from benchmark_figure import cost_figure
+def write_page(place: Path, figures: Dict[str, Any]) -> None:
+    """Write the page, and the figure that it shows."""
+    from benchmark_figure import cost_picture
+    from benchmark_page import written
+    from draw_docs_pictures import write
 
     from mmlens.files import write_atomically
 
-    with write_atomically(options.out_dir / 'benchmark.md') as temporary:
-        text = markdown(rows, options.budget, device_name(options.device), *stack())
-        Path(temporary).write_text(text, encoding='utf-8')
-    with write_atomically(options.out_dir / 'benchmark.png') as temporary:
-        cost_figure(rows).savefig(temporary)
-    print(f'Wrote benchmark.json, benchmark.md and benchmark.png to {options.out_dir}.')
-
-
-def device_name(device: Optional[str]) -> str:
-    """The device that was measured on."""
-    import torch
-
-    from mmlens.models.loading import choose_device
-
-    chosen = choose_device(device)
-    if chosen.type == 'cuda':
-        return torch.cuda.get_device_name(chosen)
-    return f'the CPU with {count(torch.get_num_threads(), "thread")}'
+    rows = [row for row in rows_of_cells(figures) if row.section != WINDOWS]
+    if rows:
+        (place.parent / 'pictures').mkdir(exist_ok=True)
+        write(place.parent / 'pictures' / 'benchmark.jpg', cost_picture(rows))
+    with write_atomically(place) as temporary:
+        Path(temporary).write_text(written(figures), encoding='utf-8')
+    print(f'Wrote {place}.')
 
 
 if __name__ == '__main__':

@@ -1,6 +1,8 @@
 """Measures one method on one detector and prints what it found as a line of JSON; run by benchmark.py.
 
 python dev/benchmark_cell.py '{"detector": "shapes-rtmdet", "method": "gradcam"}'
+
+Without a cell, it imports everything once and measures each cell that it is sent, a line each, in a fork of its own.
 """
 
 from __future__ import annotations
@@ -10,29 +12,31 @@ import ctypes
 import gc
 import json
 import os
+import select
+import signal
 import statistics
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from benchmark_detectors import Subject, load, sizes
 from benchmark_rows import Cell, Row
-from benchmark_runs import NEVER, Run, mmlens_run, plain_inference
+from benchmark_runs import NEVER, Run, mixed, mmlens_run, plain_inference, seconds
 from support_probe import reason
 
 
 def measure(cell: Cell) -> Row:
     """Time a method and plain inference alternately, after a warm-up that counts only if no time is left."""
-    from measure_speed import seconds
-
     subject = load(cell)
     row = Row(cell.detector, cell.method, cell.ratio)
-    memory = Memory(next(subject.detector.model.parameters()).device)
-    inference = plain_inference(subject)
+    device = next(subject.detector.model.parameters()).device
+    memory = Memory(device)
+    inference = mixed(plain_inference(subject), cell.autocast, device.type)
     _, row.inference_memory = memory.peak_of(lambda: inference(NEVER))
-    run = run_of(subject, cell)
+    run = mixed(run_of(subject, cell), cell.autocast, device.type)
     started = time.perf_counter()
     deadline = started + cell.budget
     (warm_up, outcome), row.memory = memory.peak_of(lambda: seconds(run, deadline))
@@ -51,7 +55,18 @@ def measure(cell: Cell) -> Row:
     row.side, row.channels = sizes(subject)
     row.boxes, row.maps = outcome.boxes, outcome.maps
     row.passes, row.all_passes, row.pace = outcome.passes, outcome.all_passes, outcome.pace
+    if not row.ended_early and time.perf_counter() + warm_up < deadline and not cell.method.startswith('vmap:'):
+        note_counts(row, inference, run)
     return row
+
+
+def note_counts(row: Row, inference: Run, run: Run) -> None:
+    """Count multiplications and readings of one more run of each."""
+    from benchmark_counts import count
+
+    plain, own = (count(lambda function=function: function(NEVER))[1] for function in (inference, run))
+    row.multiplications = round(own.multiplications / max(plain.multiplications, 1), 3)
+    row.reads, row.waits = own.reads - plain.reads, own.waits
 
 
 def run_of(subject: Subject, cell: Cell) -> Run:
@@ -129,9 +144,52 @@ def measure_and_print(cell: Cell) -> None:
         try:
             row = measure(cell)
         except Exception as error:  # the table is there to show whatever a method raises
-            row = Row(cell.detector, cell.method, cell.ratio, remark=reason(error))
-    print(json.dumps(asdict(row)))
+            asked = dict(boxes=cell.boxes, side=cell.side or 0)
+            row = Row(cell.detector, cell.method, cell.ratio, **asked, remark=reason(error))
+    print(json.dumps(asdict(row)), flush=True)
+
+
+# ---------------------------------------------------------------- many cells, imports made once
+
+
+def serve() -> None:
+    """Measure each cell that comes as a line, with the seconds that it may take; print a row, or a remark."""
+    from mmlens import compat
+
+    compat.prepare()
+    import mmdet.apis
+    import mmdet.models
+    import mmdet.visualization  # noqa: F401
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        found, remark = forked(partial(measure_and_print, Cell(**asked['cell'])), asked['limit'])
+        print(json.dumps([found, remark]), flush=True)
+
+
+def forked(work: Callable[[], None], limit: float) -> Tuple[Dict[str, Any], str]:
+    """Let a fork of this process do some work; what it printed last as JSON, or why there is nothing."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        sys.stdout = os.fdopen(writer, 'w')
+        try:
+            work()
+        finally:
+            os._exit(0)
+    os.close(writer)
+    lines: List[str] = []
+    with open(reader, encoding='utf-8') as answer:
+        late = not select.select([answer], [], [], limit)[0]
+        if late:
+            os.kill(child, signal.SIGKILL)
+        else:
+            lines = answer.read().splitlines()
+    _, status = os.waitpid(child, 0)
+    if lines:
+        return json.loads(lines[-1]), ''
+    return {}, f'No result within {limit:g} s.' if late else f'The process ended with status {status}.'
 
 
 if __name__ == '__main__':
-    measure_and_print(Cell(**json.loads(sys.argv[1])))
+    serve() if len(sys.argv) == 1 else measure_and_print(Cell(**json.loads(sys.argv[1])))

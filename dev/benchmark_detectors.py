@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from benchmark_rows import Cell
 from support_probe import Entry, dicts_in, enliven, scale_pictures, shrink
@@ -54,7 +54,7 @@ def load(cell: Cell) -> Subject:
     from mmlens.models.loading import read_config
 
     torch.manual_seed(0)  # weights without an init_cfg are drawn when modules are built
-    config, checkpoint, picture = DETECTORS[cell.detector]
+    config, checkpoint, picture = DETECTORS[cell.detector] if cell.own is None else own_detector(cell.own)
     if checkpoint is None:
         cfg = shrink(Entry(cell.detector, config))
         scale_pictures(cfg, cell.side or SIDE)
@@ -66,7 +66,15 @@ def load(cell: Cell) -> Subject:
     if cell.side:
         scale_pictures(cfg, cell.side)
     folder = Path(cell.real or '')  # an absolute path stays as it is
-    return Subject(mmlens.load_detector(cfg, folder / checkpoint, device=cell.device), str(folder / picture))
+    weights = checkpoint if '://' in checkpoint else folder / checkpoint
+    return Subject(mmlens.load_detector(cfg, weights, device=cell.device), str(folder / picture))
+
+
+def own_detector(words: Sequence[str]) -> Tuple[str, str, str]:
+    """The entry of a user's own detector, from picture, config and checkpoint."""
+    picture, config, checkpoint = words
+    known = checkpoint if '://' in checkpoint else str(Path(checkpoint).absolute())
+    return config, known, str(Path(picture).absolute())
 
 
 def keep_the_best(detector: Any, picture: Any) -> None:

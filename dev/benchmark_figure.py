@@ -51,6 +51,14 @@ def cost_figure(rows: Sequence[Row]) -> Figure:
     return figure
 
 
+def cost_picture(rows: Sequence[Row]) -> Any:
+    """:func:`cost_figure` as a picture (H, W, 3), uint8, BGR."""
+    import numpy as np
+
+    canvas: Any = cost_figure(rows).canvas
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
+
+
 def draw_costs(axes: Any, rows: Sequence[Row], methods: Sequence[str]) -> None:
     """A line for each method, a marker for each detector; hollow where the time is an estimate."""
     for number, detector in enumerate(dict.fromkeys(row.detector for row in rows)):

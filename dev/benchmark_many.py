@@ -1,6 +1,4 @@
-"""Measures many pictures and videos: mmlens against plain inference of the same, in turns in one run.
-
-python dev/benchmark_many.py [--pictures FOLDER] [--video FILE] [--config CONFIG --checkpoint FILE] [--pairs 3]
+"""Many pictures and videos, in turns beside plain inference and one picture after the other: parts of benchmark.py.
 
 Plain inference is: the picture put through pipeline and detector without gradients, its boxes drawn, the drawing
 written. Each side runs in processes of its own, alternately, once on everything and once on a single picture or frame,
@@ -10,7 +8,6 @@ which is taken off: what is left is the time of the others. Only ratios are to b
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import statistics
 import subprocess
@@ -18,15 +15,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+
+from tables import table
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPES = ROOT / 'projects' / 'shapes'
+MODEL = [str(SHAPES / 'configs' / 'shapes_rtmdet.py'), str(SHAPES / 'checkpoints' / 'shapes_rtmdet.pth')]
 
 PLAIN = """
 import sys
 from pathlib import Path
-import cv2
 import torch
 from mmlens import load_detector
 from mmlens.files import write_picture
@@ -34,7 +33,7 @@ from mmlens.rendering.colours import label_colours
 from mmlens.rendering.marks import Mark, draw_marks
 from mmlens.cli.video import VideoReader, VideoWriter
 
-source, config, checkpoint, out, most = sys.argv[1:]
+source, config, checkpoint, out = sys.argv[1:]
 detector = load_detector(config, checkpoint, device='cpu')
 
 def drawn(picture):
@@ -49,15 +48,34 @@ def drawn(picture):
 
 detector.model.eval()
 if Path(source).is_dir():
-    for path in sorted(Path(source).iterdir())[: int(most)]:
+    for path in sorted(Path(source).iterdir()):
         write_picture(Path(out) / path.name, drawn(path))
 else:
     reader = VideoReader(Path(source))
     with VideoWriter(str(Path(out) / 'plain.mp4'), reader.rate, reader.size) as writer:
-        for number, frame in enumerate(reader):
-            if number < int(most):
-                writer.write(drawn(frame))
+        for frame in reader:
+            writer.write(drawn(frame))
 """
+# What boxam did before it read ahead and shared pictures out among processes, and what a loop of one's own does.
+IN_ORDER = """
+import sys
+from pathlib import Path
+from mmlens import explain_boxes, load_detector
+from mmlens.files import write_picture
+
+source, config, checkpoint, out = sys.argv[1:]
+detector = load_detector(config, checkpoint, device='cpu')
+for path in sorted(Path(source).iterdir()):
+    write_picture(Path(out) / path.name, explain_boxes(detector, path).draw())
+"""
+
+# How many pictures or frames -> the words of a Python process that works on so many.
+Side = Callable[[int], List[str]]
+Figures = Dict[str, List[Dict[str, float]]]
+PLAIN_SIDE = 'plain inference'
+
+
+# ---------------------------------------------------------------- sides in turns
 
 
 def seconds(words: Sequence[str]) -> Tuple[float, float]:
@@ -69,85 +87,164 @@ def seconds(words: Sequence[str]) -> Tuple[float, float]:
     return time.perf_counter() - begin, used
 
 
-def net(words_of: Any, number: int) -> Dict[str, float]:
+def net(words_of: Side, number: int) -> Dict[str, float]:
     """Pictures a second, and processor seconds a picture, without the start and the first picture."""
     (whole, used), (first, used_first) = seconds(words_of(number)), seconds(words_of(1))
     return {'rate': (number - 1) / max(whole - first, 1e-9), 'cpu': (used - used_first) / (number - 1)}
 
 
-def compare(sides: Dict[str, Any], number: int, pairs: int) -> Dict[str, List[Dict[str, float]]]:
+def compare(sides: Dict[str, Side], number: int, pairs: int) -> Figures:
     """Figures of each side, alternately; whoever goes first in one round goes last in the next."""
-    found: Dict[str, List[Dict[str, float]]] = {name: [] for name in sides}
+    found: Figures = {name: [] for name in sides}
     for turn in range(pairs):
         for name in list(sides) if turn % 2 == 0 else reversed(list(sides)):
             found[name].append(net(sides[name], number))
-            print(name, {key: round(value, 4) for key, value in found[name][-1].items()}, flush=True)
+            figures = {key: round(value, 4) for key, value in found[name][-1].items()}
+            print(f'{turn + 1}/{pairs} {name}: {figures}', file=sys.stderr)
     return found
 
 
-def ratio(found: Dict[str, List[Dict[str, float]]], name: str, key: str = 'rate') -> float:
+def ratio(found: Figures, name: str, key: str = 'rate') -> float:
     """Median over the pairs of a side's figure over that of plain inference."""
-    return statistics.median(own[key] / plain[key] for own, plain in zip(found[name], found['plain']))
+    return statistics.median(own[key] / plain[key] for own, plain in zip(found[name], found[PLAIN_SIDE]))
 
 
-def sides_of(source: Path, folder: Path, options: argparse.Namespace, number: int) -> Dict[str, Any]:
-    """The command lines of plain inference and of mmlens, by how many pictures or frames they work on."""
-    part = folder / f'one{source.suffix}'
-    if source.is_dir():
-        part.mkdir()
-        first = sorted(source.iterdir())[0]
-        (part / first.name).write_bytes(first.read_bytes())
-    else:
-        _first_frame(source, part)
-    model = [str(options.config), str(options.checkpoint)]
-
-    def plain(most: int) -> List[str]:
-        return ['-c', PLAIN, str(source), *model, str(folder), str(most)]
-
-    def ours(*more: str) -> Any:
-        words = ['-m', 'mmlens', 'boxam', '{}', *model, '--device', 'cpu', '--out-dir', str(folder / 'out'), *more]
-        return lambda most: [word.format(part if most == 1 else source) if word == '{}' else word for word in words]
-
-    gradcam = ('--method', 'gradcam', '--target-layers', 'neck')
-    several = ours(*gradcam, '--workers', str(options.workers))
-    return {'plain': plain, 'gradcam': several, 'gradcam, one process': ours(*gradcam, '--workers', '1')}
+def rows_of(found: Figures, number: int) -> List[Dict[str, Any]]:
+    """A row for each side."""
+    rows = []
+    for name in found:
+        rates = statistics.median(each['rate'] for each in found[name])
+        shares = dict(ratio=round(ratio(found, name), 3), cpu=round(ratio(found, name, 'cpu'), 3))
+        rows.append(dict(name=name, number=number, pairs=len(found[name]), rate=round(rates, 2), **shares))
+    return rows
 
 
-def _first_frame(video: Path, place: Path) -> None:
-    from mmlens.cli.video import VideoReader, VideoWriter
-
-    reader = VideoReader(video)
-    with VideoWriter(str(place), reader.rate) as writer:
-        writer.write(reader.first)
-
-
-def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Measure, print, and write what was measured."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('--pictures', type=Path, help='a folder of nothing but pictures')
-    parser.add_argument('--video', type=Path)
-    parser.add_argument('--config', default=str(SHAPES / 'configs' / 'shapes_rtmdet.py'))
-    parser.add_argument('--checkpoint', default=str(SHAPES / 'checkpoints' / 'shapes_rtmdet.pth'))
-    parser.add_argument('--workers', type=int, default=2, help='processes of mmlens; default 2')
-    parser.add_argument('--pairs', type=int, default=3)
-    parser.add_argument('--out-file', type=Path, default=Path('output/benchmark_many.json'))
-    options = parser.parse_args(arguments)
-    result: Dict[str, Any] = {}
-    for source in filter(None, (options.pictures, options.video)):
-        from mmlens.cli.video import VideoReader
-
-        number = len(list(source.iterdir() if source.is_dir() else VideoReader(source)))
-        with tempfile.TemporaryDirectory() as folder:
-            found = compare(sides_of(source, Path(folder), options, number), number, options.pairs)
-        for name in found:
-            print(f'{source.name}, {number}: {name}: {ratio(found, name):.2f} times plain inference', flush=True)
-        result[source.name] = found
-    if not result:
-        parser.error('give --pictures or --video')
-    options.out_file.parent.mkdir(parents=True, exist_ok=True)
-    options.out_file.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    return 0
+def many_table(rows: Sequence[Dict[str, Any]]) -> str:
+    """The rates of all sides, beside plain inference's."""
+    columns = {
+        '': lambda row: row['name'],
+        'a second': lambda row: f'{row["rate"]:.1f}',
+        'times plain inference': lambda row: f'{row["ratio"]:.2f}',
+        "the processors' seconds, times plain inference": lambda row: f'{row["cpu"]:.2f}',
+    }
+    return table(rows, columns)
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+# ---------------------------------------------------------------- what they work on
+
+
+def pictures_in(folder: Path, number: int) -> Path:
+    """So many pictures of the shapes, written into a new folder."""
+    import cv2
+
+    folder.mkdir()
+    for index, picture in zip(range(number), _scenes()):
+        cv2.imwrite(str(folder / f'{index:04d}.png'), picture)
+    return folder
+
+
+def video_in(path: Path, number: int) -> Path:
+    """A video of 1280 x 720 pixels: so many pictures of the shapes, each shown for ten frames."""
+    import cv2
+
+    from mmlens.cli.video import VideoWriter
+
+    with VideoWriter(str(path), 25.0) as writer:
+        for index, picture in zip(range((number + 9) // 10), _scenes()):
+            frame = cv2.resize(picture, (1280, 720), interpolation=cv2.INTER_CUBIC)
+            for _ in range(min(10, number - 10 * index)):
+                writer.write(frame)
+    return path
+
+
+def _scenes() -> Iterator[Any]:
+    sys.path.insert(0, str(ROOT))
+    from projects.shapes.scenes import draw_scene
+
+    index = 0
+    while True:
+        yield draw_scene(1, index).picture
+        index += 1
+
+
+def _sides(whole: Path, first: Path, out: Path, **codes: Any) -> Dict[str, Side]:
+    """Sides by name: the code of a script, or the options of ``mmlens boxam``."""
+
+    def side(code: Any) -> Side:
+        def words(number: int) -> List[str]:
+            source = str(first if number == 1 else whole)
+            if isinstance(code, str):
+                return ['-c', code, source, *MODEL, str(out)]
+            return ['-m', 'mmlens', 'boxam', source, *MODEL, '--device', 'cpu', '--out-dir', str(out), *code]
+
+        return words
+
+    return {name.replace('_', ' '): side(code) for name, code in codes.items()}
+
+
+GRADCAM = ('--method', 'gradcam', '--target-layers', 'neck')
+
+
+def measure_pictures(options: argparse.Namespace) -> List[Dict[str, Any]]:
+    """The part ``pictures``: a folder of them."""
+    number = 8 if options.quick else 120
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / 'out').mkdir()
+        whole, first = pictures_in(folder / 'whole', number), pictures_in(folder / 'first', 1)
+        workers = ('--workers', str(options.workers))
+        codes: Dict[str, Any] = {PLAIN_SIDE: PLAIN, 'evidencecam, one picture after the other': IN_ORDER}
+        codes.update({'evidencecam, mmlens boxam': workers, 'gradcam, mmlens boxam': (*GRADCAM, *workers)})
+        found = compare(_sides(whole, first, folder / 'out', **codes), number, 1 if options.quick else options.pairs)
+    return rows_of(found, number)
+
+
+def measure_video(options: argparse.Namespace) -> List[Dict[str, Any]]:
+    """The part ``video``."""
+    number = 10 if options.quick else 60
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / 'out').mkdir()
+        whole, first = video_in(folder / 'whole.mp4', number), video_in(folder / 'first.mp4', 1)
+        codes: Dict[str, Any] = {
+            PLAIN_SIDE: PLAIN,
+            'gradcam, mmlens boxam': (*GRADCAM, '--workers', str(options.workers)),
+        }
+        codes['gradcam, mmlens boxam, one process'] = (*GRADCAM, '--workers', '1')
+        found = compare(_sides(whole, first, folder / 'out', **codes), number, 1 if options.quick else options.pairs)
+    return rows_of(found, number)
+
+
+# ---------------------------------------------------------------- through the network together
+
+
+def measure_batches(options: argparse.Namespace) -> List[Dict[str, Any]]:
+    """The part ``batches``: pictures of one size alone, and four at a time, in turns in this process."""
+    import mmlens
+
+    number, repeat = (4, 1) if options.quick else (16, options.repeat)
+    detector = mmlens.load_detector(*MODEL, device=options.device)
+    with tempfile.TemporaryDirectory() as name:
+        paths = sorted(pictures_in(Path(name) / 'pictures', number).iterdir())
+        rows = []
+        for method in ('gradcam', 'evidencecam'):
+            taken: Dict[int, List[float]] = {1: [], 4: []}
+            for turn in range(repeat + 1):
+                for size in sorted(taken, reverse=bool(turn % 2)):
+                    begin = time.perf_counter()
+                    boxes = sum(len(found) for found in mmlens.explain_boxes(detector, paths, method=method, batch_size=size))
+                    taken[size].append(time.perf_counter() - begin)
+            ratios = [alone / together for alone, together in zip(taken[1][1:], taken[4][1:])]
+            rows.append(dict(method=method, pictures=number, boxes=boxes, ratio=round(statistics.median(ratios), 3)))
+    return rows
+
+
+def batches_table(rows: Sequence[Dict[str, Any]]) -> str:
+    """How many times as long pictures take alone."""
+    columns = {
+        'method': lambda row: f'`{row["method"]}`',
+        'pictures': lambda row: str(row['pictures']),
+        'boxes': lambda row: str(row['boxes']),
+        'alone, times four at a time': lambda row: f'{row["ratio"]:.2f}',
+    }
+    return table(rows, columns)

@@ -70,11 +70,11 @@ class AsTorchvision(nn.Module):
         }
 
 
-def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
+def gradcam_run(subject: Subject, cell: Cell, name: str, kept: Optional[List[Any]] = None) -> Run:
     """A method of pytorch-grad-cam on each box: its target adds score and IoU of the best match of the class.
 
     GradCAM takes tensors, not tuples of them, so it looks at the modules that make the neck's levels; AblationCAM
-    looks at the neck, whose levels are enlarged to one size and joined.
+    looks at the neck, whose levels are enlarged to one size and joined. Maps go into ``kept``.
     """
     import pytorch_grad_cam
 
@@ -102,7 +102,10 @@ def gradcam_run(subject: Subject, cell: Cell, name: str) -> Run:
         with borrowed(detector.model), contextlib.suppress(OutOfTime), cam_class(wrapped, layers, **options) as cam:
             clock = wrapped.clock = Clock(deadline)
             for number in best:
-                cam(input_tensor=inputs, targets=[partial(best_match, found['boxes'][number], found['labels'][number])])
+                target = partial(best_match, found['boxes'][number], found['labels'][number])
+                maps = cam(input_tensor=inputs, targets=[target])
+                if kept is not None:
+                    kept.extend(maps)
         return Outcome(len(best), len(best), clock.passes, each * len(best), clock.pace)
 
     return run

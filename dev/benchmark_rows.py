@@ -1,11 +1,9 @@
-"""What goes into benchmark.py and comes out: cells, rows, and the file of rows."""
+"""What goes into the parts ``methods`` and ``series`` of benchmark.py, and comes out: cells and rows."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import List, Optional, Sequence
+from dataclasses import dataclass
+from typing import Any, List, Optional
 
 
 @dataclass
@@ -13,7 +11,7 @@ class Cell:
     """What to measure.
 
     Attributes:
-        detector: A key of benchmark_detectors.DETECTORS.
+        detector: A key of benchmark_detectors.DETECTORS, or ``own``.
         method: ``inference``, a method of mmlens, ``grad-cam:NAME``, ``mmyolo:NAME``, or a method of mmlens with
             the gradients of all boxes at once (``vmap:NAME``), or by whole backward passes (``whole:NAME``).
         boxes: How many detections to explain, the best ones.
@@ -25,6 +23,8 @@ class Cell:
         real: Folder of the trained detector and the photograph.
         old_gradcam: Folder with a grad-cam before 1.5, for MMYOLO.
         section: See :class:`Row`.
+        own: Picture, config and checkpoint of the detector ``own``.
+        autocast: ``bf16`` or ``fp16``: run all in torch's mixed precision.
     """
 
     detector: str
@@ -38,6 +38,8 @@ class Cell:
     real: Optional[str] = None
     old_gradcam: Optional[str] = None
     section: str = ''
+    own: Optional[List[str]] = None
+    autocast: Optional[str] = None
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Row:
 
     Attributes:
         detector, method, ratio: As in :class:`Cell`.
-        section: What grows, if this is part of a series: ``boxes``, ``channels`` or ``side``.
+        section: What grows, if this is part of a series: ``boxes``, ``channels`` or ``side``; or ``windows``.
         boxes: How many detections were explained.
         maps: How many maps that made: MMYOLO makes one of all boxes.
         side: Pixels of the input's longer side.
@@ -58,6 +60,9 @@ class Row:
         pace: Seconds that such a pass took, after the first ones.
         memory: MB above the loaded detector, at the method's peak.
         inference_memory: The same of a plain inference.
+        multiplications: How many times those of a plain inference the method makes; ``None`` if it was ended early.
+        reads: How often it reads a value from a tensor, beyond what a plain inference reads; each waits on a GPU.
+        waits: How often it waits for the GPU, by torch's own count; ``None`` without one.
         remark: Why there are no figures.
     """
 
@@ -76,6 +81,9 @@ class Row:
     pace: Optional[float] = None
     memory: Optional[float] = None
     inference_memory: Optional[float] = None
+    multiplications: Optional[float] = None
+    reads: Optional[int] = None
+    waits: Optional[int] = None
     remark: str = ''
 
     @property
@@ -96,14 +104,11 @@ class Row:
         return None if self.whole is None or not self.inference else self.whole / self.inference
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write the figures as JSON."""
-    from mmlens.files import write_atomically
+def merged(old: List[Any], new: List[Any]) -> List[Any]:
+    """Rows of several runs: those measured now take the places of older ones of the same kind, further ones follow."""
 
-    with write_atomically(path) as temporary:
-        Path(temporary).write_text(json.dumps([asdict(row) for row in rows], indent=1) + '\n', encoding='utf-8')
+    def kind(row: Any) -> Any:
+        return row.section, row.detector, row.method, row.ratio, row.section and (row.boxes, row.side)
 
-
-def read_rows(path: Path) -> List[Row]:
-    """What :func:`write_rows` wrote."""
-    return [Row(**row) for row in json.loads(path.read_text(encoding='utf-8'))]
+    now = {kind(row): row for row in new}
+    return [now.pop(kind(row), row) for row in old] + list(now.values())

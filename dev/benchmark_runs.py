@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from benchmark_detectors import Subject
 from benchmark_rows import Cell
@@ -59,6 +59,38 @@ NEVER = float('inf')
 
 # Runs until the time that it is given.
 Run = Callable[[float], Outcome]
+
+
+def seconds(function: Callable[..., Any], *args: Any) -> Tuple[float, Any]:
+    """Seconds of a call, and what it returned; on a GPU between two events, when all that was queued has ended."""
+    import torch
+
+    if not torch.cuda.is_initialized():
+        begin = time.perf_counter()
+        result = function(*args)
+        return time.perf_counter() - begin, result
+    begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    begun.record()
+    result = function(*args)
+    ended.record()
+    ended.synchronize()
+    return begun.elapsed_time(ended) / 1000, result
+
+
+def mixed(run: Run, autocast: Optional[str], device: str) -> Run:
+    """A run in torch's mixed precision: ``bf16`` or ``fp16``; ``None`` leaves it as it is."""
+    if autocast is None:
+        return run
+    import torch
+
+    kind = {'bf16': torch.bfloat16, 'fp16': torch.float16}[autocast]
+
+    def within(deadline: float) -> Outcome:
+        with torch.autocast(device, kind):
+            return run(deadline)
+
+    return within
 
 
 def plain_inference(subject: Subject) -> Run:

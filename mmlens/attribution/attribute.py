@@ -12,7 +12,7 @@ from .fusion import Fusion, LevelMap, Size, add_levels
 from .graph import depends_on
 from .methods import OnePassMethod
 from .tap import Level, finite
-from .windows import any_nonzero
+from .windows import any_nonzero, which_nonzero
 
 
 @dataclass
@@ -45,7 +45,7 @@ def is_flat(raw: Tensor) -> bool:
     if not raw.numel():
         return False
     low, high = raw.aminmax()
-    return bool(high > 0) and bool(high - low <= _ROUNDING * high)
+    return bool((high > 0) & (high - low <= _ROUNDING * high))
 
 
 def blank_if_flat(found: Attribution) -> Attribution:
@@ -86,7 +86,7 @@ def attribute(
     at_tensors = known
     if at_tensors is None:
         at_tensors = _gradients(target, levels, keep_graph) if method.uses_gradients else [None] * len(levels)
-    gradients = [_at_cells(level, gradient) for level, gradient in zip(levels, at_tensors)]
+    gradients = _at_cells(levels, at_tensors)
 
     with torch.no_grad():
         used = [
@@ -119,7 +119,7 @@ def gradients_at(target: Tensor, levels: Sequence[Level], keep_graph: bool = Fal
         levels: See :func:`attribute`.
         keep_graph: See :func:`attribute`.
     """
-    return [_at_cells(level, gradient) for level, gradient in zip(levels, _gradients(target, levels, keep_graph))]
+    return _at_cells(levels, _gradients(target, levels, keep_graph))
 
 
 def _gradients(target: Tensor, levels: Sequence[Level], keep_graph: bool) -> List[Optional[Tensor]]:
@@ -133,10 +133,10 @@ def _gradients(target: Tensor, levels: Sequence[Level], keep_graph: bool) -> Lis
     return [by_tensor[id(level.tensor)] for level in levels]
 
 
-def _at_cells(level: Level, gradient: Optional[Tensor]) -> Optional[Tensor]:
-    """The gradient as (1, C, h, w); ``None`` where it is zero at every cell."""
-    laid = None if gradient is None else level.layout(gradient)
-    return None if laid is None or not any_nonzero(laid) else laid
+def _at_cells(levels: Sequence[Level], gradients: Sequence[Optional[Tensor]]) -> List[Optional[Tensor]]:
+    """The gradient of each level as (1, C, h, w); ``None`` where it is zero at every cell."""
+    laid = [None if gradient is None else level.layout(gradient) for level, gradient in zip(levels, gradients)]
+    return [gradient if seen else None for gradient, seen in zip(laid, which_nonzero(laid))]
 
 
 def _why_blank(

@@ -130,7 +130,7 @@ class ClassScores:
         for axis in self._axes(gradient):
             by_class = gradient.movedim(axis, -1)
             own = by_class[..., label]
-            if not bool(own.any()) or bool((by_class.abs().sum(-1) != own.abs()).any()):
+            if not bool(own.any() & (by_class.abs().sum(-1) == own.abs()).all()):
                 continue  # another axis, or a score that several classes share
             places = own.nonzero()
             weights = own[tuple(places.T)]

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import MethodError
-from .windows import any_nonzero
+from .windows import any_nonzero, reads_at_once, which_nonzero
 
 Size = Tuple[int, int]
 
@@ -119,7 +119,7 @@ def add_levels(maps: Sequence[LevelMap], size: Size) -> Tensor:
     """Add the raw maps: gradients carry the scale, so the box's own level wins by itself."""
     total = _blank(maps, size)
     for level in maps:
-        if any_nonzero(level.values):  # most boxes depend on one level
+        if not reads_at_once(level.values) or any_nonzero(level.values):  # most boxes depend on one level
             total += on_grid(level.values, size)
     return total
 
@@ -150,8 +150,8 @@ def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
     pixels without taking energy.
     """
     layers: Dict[str, List[Tensor]] = {}
-    for level in maps:
-        if any_nonzero(level.values):
+    for level, seen in zip(maps, which_nonzero([level.values for level in maps])):
+        if seen:
             layers.setdefault(level.layer, []).append(level.values)
     if not layers:
         return _blank(maps, size)

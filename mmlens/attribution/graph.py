@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
 from .class_scores import ClassScores
 from .functions import functions_of
-from .windows import WINDOWED, any_nonzero
+from .windows import WINDOWED, which_nonzero
 
 _DETACH = functions_of('detach') | {Tensor.detach_, Tensor.data.__get__}  # type: ignore[attr-defined]
 _VIEWS = functions_of('unbind', 'split', 'split_with_sizes', 'chunk', 'tensor_split')
@@ -85,7 +85,7 @@ class live_graph(TorchFunctionMode):
 
 
 def _drop_zeros(grad_inputs: Tuple[Optional[Tensor], ...], grad_outputs: Tuple[Any, ...]) -> Tuple:
-    return tuple(g if g is None or any_nonzero(g) else None for g in grad_inputs)
+    return tuple(g if reached else None for g, reached in zip(grad_inputs, which_nonzero(grad_inputs)))
 
 
 def _none_from_none(grad_inputs: Tuple[Optional[Tensor], ...], grad_outputs: Tuple[Any, ...]) -> Tuple:

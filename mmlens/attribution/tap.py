@@ -14,6 +14,7 @@ from ..errors import LayerError
 from .restore import evaluating, parameters_of, swapped_forwards
 from .tokens import Layout, layouts_of, why_no_map
 from .trees import map_tensors
+from .windows import reads_at_once
 
 
 @dataclass
@@ -49,7 +50,7 @@ def finite(values: Tensor) -> Tensor:
     Half precision overflows in places; one such value must not ruin the whole map.
     """
     values = values.float()
-    if not values.numel() or all(extreme.isfinite() for extreme in values.aminmax()):
+    if not values.numel() or (reads_at_once(values) and all(extreme.isfinite() for extreme in values.aminmax())):
         return values
     return torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 

@@ -7,7 +7,7 @@ at the window's cost. Layers that mix all cells, such as group norms, end the wi
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +15,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_input
 
-# Multiplications below which torch's own backward pass is faster than looking for the window.
+# Multiplications below which torch's own backward pass is faster than looking for the window; and where looking means
+# to wait for the device, which nobody has measured.
 WORTH_IT = 5e7
+WORTH_WAITING = 5e9
 # The same for the transposed convolution of 1 x 1 weights, which needs no window to be faster.
 POINTWISE_WORTH_IT = 1e6
 
@@ -35,12 +37,13 @@ def conv2d(
 ) -> Tensor:
     """``torch.conv2d`` of frozen weights; backwards it visits the window where its output's gradient is not zero."""
     work = input.numel() * weight[:, 0].numel() // groups
-    least = min(WORTH_IT, POINTWISE_WORTH_IT)
+    windowed = _worth_it(input)
+    least = min(windowed, POINTWISE_WORTH_IT)
     if work < least or input.ndim != 4 or isinstance(padding, str) or not _frozen(input, weight, bias):
         return original(input, weight, bias, stride, padding, dilation, groups)
     how = (_pair(stride), _pair(padding), _pair(dilation), groups)
     # Cells that see padding alone are left to torch.
-    if work >= WORTH_IT and all(p <= d * (k - 1) for p, d, k in zip(how[1], how[2], weight.shape[2:])):
+    if work >= windowed and all(p <= d * (k - 1) for p, d, k in zip(how[1], how[2], weight.shape[2:])):
         return _Convolution.apply(input, weight, bias, *how)
     if work >= POINTWISE_WORTH_IT and weight.shape[2:] == (1, 1) and how == ((1, 1), (0, 0), (1, 1), 1):
         return _Pointwise.apply(input, weight, bias)
@@ -49,9 +52,14 @@ def conv2d(
 
 def linear(original: Callable[..., Tensor], input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
     """``torch.nn.functional.linear`` of frozen weights; backwards it visits the rows whose gradient is not zero."""
-    if input.numel() * len(weight) < WORTH_IT or input.ndim < 2 or not _frozen(input, weight, bias):
+    if input.numel() * len(weight) < _worth_it(input) or input.ndim < 2 or not _frozen(input, weight, bias):
         return original(input, weight, bias)
     return _Linear.apply(input, weight, bias)
+
+
+def reads_at_once(values: Tensor) -> bool:
+    """Whether a value of a tensor can be read without waiting: elsewhere all that was queued has to end first."""
+    return values.device.type == 'cpu'
 
 
 def any_nonzero(values: Tensor) -> bool:
@@ -59,6 +67,19 @@ def any_nonzero(values: Tensor) -> bool:
     if values.dtype != torch.float32 or not values.numel():
         return bool(values.any())
     return any(extreme != 0 for extreme in torch.stack(values.aminmax()).tolist())
+
+
+def which_nonzero(several: Sequence[Optional[Tensor]]) -> List[bool]:
+    """:func:`any_nonzero` of each tensor, by one reading; ``None`` has none."""
+    there = [values for values in several if values is not None]
+    if all(map(reads_at_once, there)):
+        return [values is not None and any_nonzero(values) for values in several]
+    found = iter(torch.stack([values.any() for values in there]).tolist())
+    return [values is not None and next(found) for values in several]
+
+
+def _worth_it(values: Tensor) -> float:
+    return WORTH_IT if reads_at_once(values) else WORTH_WAITING
 
 
 def _frozen(input: Tensor, *parameters: Optional[Tensor]) -> bool:
@@ -109,7 +130,8 @@ def _sent_back(
 ) -> Optional[Tensor]:
     """Gradient of a convolution's input (B, C, H, W), or ``None`` for zero."""
     cells = gradient.any(1).any(0)
-    rows, columns = (cells.any(axis).nonzero()[:, 0].tolist() for axis in (1, 0))
+    seen = torch.cat([cells.any(1), cells.any(0)]).tolist()
+    rows, columns = ([n for n, any_ in enumerate(side) if any_] for side in (seen[: len(cells)], seen[len(cells) :]))
     if not rows:
         return None
     weight = weight.to(gradient.dtype)
@@ -141,12 +163,13 @@ class _Linear(torch.autograd.Function):
             return None, None, None
         (weight,) = ctx.saved_tensors
         weight = weight.to(gradient.dtype)
-        rows = gradient.any(-1)
-        if 2 * int(rows.sum()) > rows.numel():
+        by_row = gradient.reshape(-1, gradient.shape[-1])
+        rows = by_row.any(-1).nonzero()[:, 0]
+        if 2 * len(rows) > len(by_row):
             return gradient @ weight, None, None
-        sent = gradient.new_zeros(*gradient.shape[:-1], weight.shape[1])
-        sent[rows] = gradient[rows] @ weight
-        return sent, None, None
+        sent = gradient.new_zeros(len(by_row), weight.shape[1])
+        sent[rows] = by_row[rows] @ weight
+        return sent.reshape(*gradient.shape[:-1], weight.shape[1]), None, None
 
 
 WINDOWED: Dict[Callable, Callable[..., Tensor]] = {torch.conv2d: conv2d, F.linear: linear}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import List, NamedTuple, Optional
 
 import numpy as np
 
@@ -34,8 +34,8 @@ def box_explanation(
     detector, given = targets.network, isinstance(targets, GivenTargets)
     names = detector.names_of(targets.prepared, targets.found)
     maps = [
-        _box_map(targets, position, names[targets.ranks[position]], one, norm_in_bbox)
-        for position, one in enumerate(explained.maps)
+        _box_map(targets, position, chosen, names[chosen.rank], one, norm_in_bbox)
+        for position, (chosen, one) in enumerate(zip(_chosen(targets), explained.maps))
     ]
     result = BoxExplanation(
         targets.prepared.picture,
@@ -72,10 +72,28 @@ def _of_given(targets: GivenTargets, maps: List[BoxMap]) -> List[BoxMap]:
     return found
 
 
-def _box_map(targets: BoxTargets, position: int, name: str, attribution: Attribution, norm_in_bbox: bool) -> BoxMap:
-    found, rank = targets.found, targets.ranks[position]
-    box = found.boxes[rank].detach().float().cpu().numpy()
-    label = int(found.labels[rank])
+class _Chosen(NamedTuple):
+    """An explained detection."""
+
+    rank: int
+    box: np.ndarray
+    label: int
+    score: float
+
+
+def _chosen(targets: BoxTargets) -> List[_Chosen]:
+    """The explained detections, read from the device at once."""
+    found = targets.found.subset(targets.ranks)
+    boxes = [box.copy() for box in found.boxes.float().cpu().numpy()]
+    return [
+        _Chosen(*each) for each in zip(targets.ranks, boxes, map(int, found.labels.tolist()), found.scores.tolist())
+    ]
+
+
+def _box_map(
+    targets: BoxTargets, position: int, chosen: _Chosen, name: str, attribution: Attribution, norm_in_bbox: bool
+) -> BoxMap:
+    masks, box = targets.found.masks, chosen.box
 
     # On the picture's grid maps are made when they are looked at: of many boxes on a large picture they take gigabytes.
     geometry, within = targets.prepared.geometry, box if norm_in_bbox else None
@@ -84,17 +102,17 @@ def _box_map(targets: BoxTargets, position: int, name: str, attribution: Attribu
     shows = attribution.blank is None and bool(normalised.array().any())
     counter = attribution.counter
     return BoxMap(
-        index=rank,
+        index=chosen.rank,
         box=box,
-        label=label,
+        label=chosen.label,
         class_name=name,
-        score=float(found.scores[rank].detach()),
+        score=chosen.score,
         raw=raw,
         normalised=normalised,
         blank=attribution.blank if attribution.blank or shows else _why_nothing_shows(raw.array()),
         against=targets.name_against(position),
         counter=None if counter is None else later(_normalised, geometry, counter.float().cpu().numpy(), within),
-        mask=None if found.masks is None else found.masks[rank].detach().cpu().numpy().astype(bool),
+        mask=None if masks is None else masks[chosen.rank].detach().cpu().numpy().astype(bool),
     )
 
 

@@ -89,6 +89,24 @@ def test_any_element_that_is_not_zero_counts(dtype):
         assert windows.any_nonzero(values)
 
 
+@pytest.mark.parametrize('at_once', [True, False])
+def test_many_tensors_are_looked_at_together(at_once, monkeypatch):
+    monkeypatch.setattr(windows, 'reads_at_once', lambda values: at_once)
+    zeros, nan = torch.zeros(2, 3), torch.tensor([0.0, float('nan')])
+    several = [zeros, None, zeros + 1e-9, nan, zeros[:0], torch.zeros(4, dtype=torch.int64)]
+    assert windows.which_nonzero(several) == [False, False, True, True, False, False]
+    assert windows.which_nonzero([]) == [] and windows.which_nonzero([None]) == [False]
+
+
+def test_windows_are_looked_for_where_waiting_pays(monkeypatch):
+    start, weight = torch.randn(1, 2, 8, 8, requires_grad=True), torch.ones(2, 2, 3, 3)
+    monkeypatch.setattr(windows, 'WORTH_IT', 0)
+    monkeypatch.setattr(windows, 'POINTWISE_WORTH_IT', 0)
+    for at_once, name in ((True, '_Convolution'), (False, 'ConvolutionBackward')):
+        monkeypatch.setattr(windows, 'reads_at_once', lambda values, at_once=at_once: at_once)
+        assert name in windows.conv2d(torch.conv2d, start, weight).grad_fn.name()
+
+
 def test_padding_wider_than_the_kernel_is_left_to_torch():
     start, weight = torch.randn(1, 2, 6, 6, dtype=torch.float64), torch.ones(2, 2, 1, 1, dtype=torch.float64)
     place = (0, slice(None), 0, 0)

@@ -1,239 +1,42 @@
-"""The benchmark: what it measures, how it wraps other packages' methods, what it writes, and that nothing ends it."""
+"""The benchmark's command: what it measures, what it writes, and that nothing ends it."""
 
-import copy
-import inspect
 import json
-import mmap
-import sys
-import time
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import torch
-
-from mmlens import compat
 
 
 @pytest.fixture(scope='module')
 def tools(tool):
     """The files of the benchmark."""
-    tool('measure_speed')  # imported when it is needed
-    parts = {name: tool(f'benchmark_{name}') for name in ('cell', 'detectors', 'figure', 'others', 'rows', 'runs')}
+    parts = {name: tool(f'benchmark_{name}') for name in ('figure', 'methods', 'page', 'rows')}
+    tool('draw_docs_pictures')  # imported when it is needed
     return SimpleNamespace(main=tool('benchmark'), **parts)
 
 
-@pytest.fixture
-def subject(tools, yolox, picture):
-    return tools.detectors.Subject(yolox, picture)
+def options(tools, tmp_path, *words):
+    return tools.main.read_options([*words, '--output', str(tmp_path / 'page.md')])
 
 
-# ---------------------------------------------------------------- what is measured
-
-
-@pytest.mark.parametrize(('method', 'passes'), [('gradcam', None), ('ablationcam', 144)])
-def test_a_cell_is_measured(tools, method, passes):
-    row = tools.cell.measure(tools.rows.Cell('shapes-rtmdet', method, boxes=2, side=64, repeat=1, device='cpu'))
-    assert row.remark == '' and not row.ended_early
-    assert (row.side, row.channels) == (64, 144)
-    assert (row.boxes, row.maps) == (2, 2)
-    assert row.passes is None if passes is None else 0 < row.passes <= passes
-    assert row.inference > 0 and row.seconds > 0 and row.whole == row.seconds
-    assert row.ratio_to_inference == row.seconds / row.inference
-    assert row.memory is not None and row.inference_memory is not None
-
-
-def test_what_an_ended_method_has_not_done_is_added_by_hand(tools):
-    row = tools.rows.Row('a', 'b', inference=2.0, seconds=5.0, passes=20, all_passes=60, pace=0.25)
-    assert row.ended_early and row.whole == 15.0 and row.ratio_to_inference == 7.5  # 5 + 40 * 0.25
-    row.pace = None
-    assert row.ended_early and row.whole is None and row.ratio_to_inference is None
-    row.passes = 60
-    assert not row.ended_early and row.whole == 5.0
-    assert tools.rows.Row('a', 'b').ratio_to_inference is None
-
-
-def test_the_pace_leaves_out_what_comes_before_the_first_passes(tools, monkeypatch):
-    times = iter([10.0, 12.0, 13.0])
-    monkeypatch.setattr(tools.runs.time, 'perf_counter', lambda: next(times))
-    clock = tools.runs.Clock(deadline=11.0)
-    assert clock.passes == 0 and clock.pace is None
-    assert clock.see(8) and clock.pace is None
-    assert not clock.see(16)  # two batches at least, or there would be no pace
-    assert clock.see(20) is False and clock.passes == 20 and clock.pace == 0.25
-
-
-@pytest.mark.parametrize('method', ['drise', 'grad-cam:AblationCAM'])
-def test_a_method_of_many_passes_ends_with_its_budget(tools, subject, method):
-    model = subject.detector.model
-    neck = model.neck
-    run = tools.cell.run_of(subject, tools.rows.Cell('tiny', method, boxes=6))
-    outcome = run(0.0)
-    assert outcome.boxes == 6 and outcome.passes < outcome.all_passes and outcome.pace > 0
-    assert model.neck is neck and not any(module._forward_hooks for module in model.modules())
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
-def test_the_best_stay_the_best_under_a_threshold(tools, yolox, picture):
-    from mmlens import explain_boxes
-
-    detector = copy.deepcopy(yolox)
-    detector.model.bbox_head.test_cfg.score_thr = 0.0
-
-    def count():
-        with torch.no_grad():
-            return len(detector.predict(detector.prepare(picture)))
-
-    before, many = explain_boxes(detector, picture, score_thr=0.0, topk=3).arrays(), count()
-    tools.detectors.keep_the_best(detector, picture)
-    after = explain_boxes(detector, picture, score_thr=0.0, topk=3).arrays()
-    np.testing.assert_array_equal(before['boxes'], after['boxes'])
-    np.testing.assert_array_equal(before['scores'], after['scores'])
-    assert count() == tools.detectors.CANDIDATES < many
-
-
-def test_random_weights_are_the_same_in_each_process(tools, yolox_config, picture, tmp_path, monkeypatch):
-    yolox_config.dump(tmp_path / 'config.py')
-    monkeypatch.setitem(tools.detectors.DETECTORS, 'tiny', (str(tmp_path / 'config.py'), None, picture))
-    first, second = (tools.detectors.load(tools.rows.Cell('tiny', 'gradcam', side=64, device='cpu')) for _ in range(2))
-    for one, other in zip(first.detector.model.parameters(), second.detector.model.parameters()):
-        assert torch.equal(one, other)
-
-
-@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='elsewhere the peak of a process is never forgotten')
-def test_memory_is_that_of_the_peak(tools):
-    memory = tools.cell.Memory(torch.device('cpu'))
-
-    def fill():
-        # Pages of our own: malloc may put a tensor into what it kept of earlier tests, and keep it again.
-        with mmap.mmap(-1, 200_000_000) as pages:
-            return sum(pages.write(b'1' * 1_000_000) for _ in range(200))
-
-    written, first = memory.peak_of(fill)
-    assert written == 200_000_000 and 190 < first < 260
-    # The kernel may count what was given back a little late.
-    assert min(memory.peak_of(lambda: time.sleep(0.1))[1] for _ in range(5)) < 100
-
-
-# ---------------------------------------------------------------- other packages' methods
-
-
-def test_a_wrapped_detector_finds_the_same_for_every_picture_of_a_batch(tools, yolox, picture):
-    prepared = yolox.prepare(picture)
-    wrapped = tools.others.AsTorchvision(yolox, prepared.batch['data_samples'])
-    wrapped.clock = tools.runs.Clock(deadline=0.0)
-    with torch.no_grad():
-        expected = yolox.predict(prepared)
-        both = wrapped(prepared.batch['inputs'].expand(2, -1, -1, -1))
-    assert wrapped.clock.passes == len(both) == 2
-    for found in both:
-        order = found['scores'].argsort(descending=True)
-        torch.testing.assert_close(found['boxes'][order], expected.boxes)
-        torch.testing.assert_close(found['scores'][order], expected.scores)
-    with pytest.raises(tools.others.OutOfTime):
-        wrapped(prepared.batch['inputs'])
-
-
-def test_gradcam_of_the_package_makes_a_map_for_each_box_and_fails_where_the_graph_is_cut(tools, subject):
-    run = tools.cell.run_of(subject, tools.rows.Cell('tiny', 'grad-cam:GradCAM', boxes=2))
-    outcome = run(float('inf'))
-    assert (outcome.boxes, outcome.maps, outcome.passes, outcome.all_passes) == (2, 2, 2, 2)
-    assert all(parameter.grad is None for parameter in subject.detector.model.parameters())
-    cut = tools.detectors.load(tools.rows.Cell('shapes-rtmdet', 'grad-cam:GradCAM', side=64, device='cpu'))
-    with pytest.raises(RuntimeError, match='does not require grad'):
-        tools.cell.run_of(cut, tools.rows.Cell('shapes-rtmdet', 'grad-cam:GradCAM'))(float('inf'))
-
-
-def test_the_best_match_is_that_of_the_class_by_hand(tools):
-    boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 3.0], [9.0, 9.0, 12.0, 12.0]])
-    found = dict(boxes=boxes, labels=torch.tensor([1, 0, 1, 2]), scores=torch.tensor([0.5, 0.25, 0.125, 0.75]))
-    asked = [(boxes[0], 0, 1.25), (boxes[0], 1, 1.5), (boxes[2], 1, 1.125), (boxes[0], 2, 0.0), (boxes[0], 3, 0.0)]
-    for box, label, expected in asked:
-        assert float(tools.others.best_match(box, torch.tensor(label), found)) == expected
-
-
-def test_the_modules_that_make_the_levels_are_found(tools, subject, faster_rcnn, picture):
-    assert tools.others.level_modules(subject) == list(subject.detector.model.neck.out_convs)
-    found = tools.others.level_modules(tools.detectors.Subject(faster_rcnn, picture))
-    # The fifth level of an FPN is pooled from the fourth by a function.
-    assert found == [*faster_rcnn.model.neck.fpn_convs, None]
-
-
-def test_gradients_of_all_boxes_at_once_are_those_of_each(tools, subject, monkeypatch):
-    from mmlens import explain_boxes
-
-    sums = []
-    fuse = tools.others.add_levels
-    monkeypatch.setattr(tools.others, 'add_levels', lambda *args: sums.append(fuse(*args)) or sums[-1])
-    run = tools.cell.run_of(subject, tools.rows.Cell('tiny', 'vmap:gradcam', boxes=6))
-    assert run(float('inf')) == tools.runs.Outcome(boxes=6, maps=6)
-    expected = explain_boxes(subject.detector, subject.picture, method='gradcam', score_thr=0.0, topk=6)
-    geometry = subject.detector.prepare(subject.picture).geometry
-    for total, box in zip(sums, expected):
-        found = geometry.map_to_picture(total.detach().numpy())
-        np.testing.assert_allclose(found, box.raw, rtol=1e-4, atol=1e-5 * box.raw.max())
-
-
-def test_whole_backward_passes_visit_no_window(tools, subject, monkeypatch):
-    from mmlens.attribution import windows
-
-    monkeypatch.setattr(windows, 'WORTH_IT', 0)
-    visited, apply = [], windows._Convolution.apply
-    monkeypatch.setattr(windows._Convolution, 'apply', lambda *args: visited.append(1) or apply(*args))
-    for method, looks_for_windows in (('whole:gradcam', False), ('gradcam', True)):
-        run = tools.cell.run_of(subject, tools.rows.Cell('tiny', method, boxes=2))
-        assert run(float('inf')) == tools.runs.Outcome(boxes=2, maps=2)
-        assert bool(visited) == looks_for_windows
-
-
-def test_one_channel_of_one_level_is_ablated_in_each_picture_of_a_batch(tools):
-    levels = (torch.ones(1, 2, 4, 4), torch.ones(1, 3, 2, 2))
-    layer = tools.others.neck_ablation()
-    layer.indices = [1, 3]
-    layer.set_next_batch(input_batch_index=0, activations=levels, num_channels_to_ablate=2)
-    first, second = layer(None)
-    assert first[0].sum((1, 2)).tolist() == [16, 0] and second[0].sum((1, 2)).tolist() == [4, 4, 4]
-    assert first[1].sum((1, 2)).tolist() == [16, 16] and second[1].sum((1, 2)).tolist() == [4, 0, 4]
-    assert tools.others.join_levels(levels).shape == (1, 5, 4, 4)
-
-
-def test_mmyolo_says_what_it_misses(tools, capsys):
-    compat.prepare('mmyolo')  # before the first import, which fails without under a newer mmcv
-    pytest.importorskip('mmyolo')
-    from pytorch_grad_cam.base_cam import BaseCAM
-
-    if 'use_cuda' in inspect.signature(BaseCAM).parameters:
-        pytest.skip('the installed grad-cam is one that MMYOLO can use')
-    tools.cell.measure_and_print(tools.rows.Cell('shapes-yolov5', 'mmyolo:gradcam', side=64, device='cpu'))
-    row = tools.rows.Row(**json.loads(capsys.readouterr().out.splitlines()[-1]))
-    assert 'grad-cam before 1.5' in row.remark and row.seconds is None
-
-
-# ---------------------------------------------------------------- the command
-
-
-def options(tools, *words):
-    parsed = tools.main.build_parser().parse_args(words)
-    parsed.detectors = parsed.detectors or ['dino']
-    return parsed
-
-
-def test_cells_are_each_method_on_each_detector_and_the_series(tools):
-    chosen = list(
-        tools.main.cells(
-            options(
-                tools,
-                *('--detectors', 'dino', 'yolov5-s', '--methods', 'gradcam', 'ablationcam', '--boxes', '2'),
-                *('--series', 'boxes', 'channels', '--series-detector', 'shapes-rtmdet'),
-            )
-        )
-    )
-    plain = [(cell.detector, cell.method) for cell in chosen if not cell.section]
-    assert plain == [(d, m) for d in ('dino', 'yolov5-s') for m in ('gradcam', 'ablationcam')]
-    assert all(cell.detector == 'shapes-rtmdet' for cell in chosen if cell.section)
-    assert [cell.boxes for cell in chosen if cell.section == 'boxes'] == [1, 1, 3, 3, 10, 10]
-    channels = [(cell.method, cell.ratio, cell.boxes) for cell in chosen if cell.section == 'channels']
+def test_cells_are_each_method_on_each_detector_and_the_series(tools, tmp_path):
+    words = ['--detectors', 'dino', 'yolov5-s', '--methods', 'gradcam', 'ablationcam', 'whole:gradcam', '--boxes', '2']
+    words += ['--series', 'boxes', 'channels', 'windows', '--series-detector', 'shapes-rtmdet']
+    chosen = options(tools, tmp_path, *words)
+    every = [(cell.detector, cell.method) for cell in tools.methods.method_cells(chosen)]
+    assert every == [(d, m) for d in ('dino', 'yolov5-s') for m in ('gradcam', 'ablationcam', 'whole:gradcam')]
+    cells = list(tools.methods.series_cells(chosen))
+    assert all(cell.detector == 'shapes-rtmdet' for cell in cells if cell.section != 'windows')
+    assert [cell.boxes for cell in cells if cell.section == 'boxes'] == [1, 1, 3, 3, 10, 10]
+    channels = [(cell.method, cell.ratio, cell.boxes) for cell in cells if cell.section == 'channels']
     assert channels == [('ablationcam', ratio, 2) for ratio in (0.25, 0.5, 1.0)]
+    windows = [(cell.detector, cell.method, cell.boxes) for cell in cells if cell.section == 'windows']
+    assert windows == [('yolov5-s', 'gradcam', 10), ('yolov5-s', 'whole:gradcam', 10)]
+
+
+def test_a_detector_of_ones_own_is_measured_alone(tools, tmp_path):
+    chosen = options(tools, tmp_path, '--own', 'a.jpg', 'b.py', 'c.pth', '--methods', 'gradcam')
+    (cell,) = tools.methods.method_cells(chosen)
+    assert chosen.parts == ['methods'] and (cell.detector, cell.own) == ('own', ['a.jpg', 'b.py', 'c.pth'])
 
 
 @pytest.mark.parametrize(
@@ -243,9 +46,10 @@ def test_cells_are_each_method_on_each_detector_and_the_series(tools):
         (['--real', 'nowhere'], 'there is no folder nowhere'),
         (['--old-gradcam', 'nowhere'], 'there is no folder nowhere'),
         (['--detectors', 'nothing'], "invalid choice: 'nothing'"),
+        (['--parts', 'nothing'], "invalid choice: 'nothing'"),
         (['--boxes', '0'], "'0' is not a whole number above 0"),
         (['--repeat', '-1'], "'-1' is not a whole number above 0"),
-        (['--out-dir', f'{__file__}/results'], f'Cannot write to {__file__}/results'),
+        (['--output', f'{__file__}/page.md'], f'Cannot write to {__file__}'),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_measured(tools, words, message, monkeypatch, capsys):
@@ -255,30 +59,67 @@ def test_what_cannot_be_is_refused_before_anything_is_measured(tools, words, mes
     assert ended.value.code == 2 and message in capsys.readouterr().err
 
 
+class Asker:
+    """Answers instead of processes."""
+
+    answers = ()
+
+    def __init__(self, forks):
+        self.left = list(self.answers)
+
+    def ask(self, cell):
+        return self.left.pop(0)
+
+    def close(self):
+        pass
+
+
+MEASURED = dict(detector='dino', method='gradcam', boxes=3, maps=3, inference=0.1, seconds=0.25, memory=30.0)
+
+
 def test_the_command_writes_what_was_measured_before_ctrl_c(tools, tmp_path, monkeypatch, capsys):
-    answers = [
-        (dict(detector='dino', method='gradcam', boxes=3, maps=3, inference=0.1, seconds=0.25, memory=30.0), ''),
-        ({}, 'No result within 9 s.'),
-        KeyboardInterrupt,
-    ]
+    Asker.answers = [(MEASURED, ''), ({}, 'No result within 9 s.')]
+    monkeypatch.setattr(tools.methods, 'Asker', Asker)
+    line = tools.methods.in_a_line
+    told = []
 
-    def ask(script, question, timeout):
-        answer = answers.pop(0)
-        if answer is KeyboardInterrupt:
+    def in_a_line(row):
+        told.append(row)
+        if len(told) == 3:
             raise KeyboardInterrupt
-        return answer
+        return line(row)
 
-    monkeypatch.setattr(tools.main, 'ask_own_process', ask)
-    words = ['--detectors', 'dino', '--methods', 'gradcam', 'ablationcam', 'drise', '--device', 'cpu']
-    assert tools.main.main([*words, '--out-dir', str(tmp_path)]) == 0
+    monkeypatch.setattr(tools.methods, 'in_a_line', in_a_line)
+    Asker.answers += [(dict(MEASURED, method='drise'), ''), ({}, 'too late')]
+    words = ['--detectors', 'dino', '--methods', 'gradcam', 'ablationcam', 'drise', 'scorecam', '--device', 'cpu']
+    assert tools.main.main([*words, '--parts', 'methods', '--output', str(tmp_path / 'page.md')]) == 0
     printed = capsys.readouterr()
-    assert '1/21 dino gradcam: 250 ms, 2.50 inferences' in printed.out
-    assert '2/21 dino ablationcam: No result within 9 s.' in printed.out
-    assert 'Ended by Ctrl-C after 2 of 21.' in printed.err
-    rows = tools.rows.read_rows(tmp_path / 'benchmark.json')
-    assert [row.method for row in rows] == ['gradcam', 'ablationcam'] and rows[0].seconds == 0.25
-    assert '| dino | `gradcam` | 3 | 100 ms | 250 ms | 83 ms | 2.50 |' in (tmp_path / 'benchmark.md').read_text()
-    assert (tmp_path / 'benchmark.png').stat().st_size > 5000
+    assert '1/4 dino gradcam: 250 ms, 2.50 inferences' in printed.out
+    assert '2/4 dino ablationcam: No result within 9 s.' in printed.out
+    assert 'Ended by Ctrl-C after 3 of 4.' in printed.err
+    figures = tools.main.read_figures(tmp_path / 'page.json')
+    rows = tools.main.rows_of_cells(figures)
+    assert [row.method for row in rows] == ['gradcam', 'ablationcam', 'drise'] and rows[0].seconds == 0.25
+    assert '| dino | `gradcam` | 3 | 100 ms | 250 ms | 83 ms | 2.50 |' in (tmp_path / 'page.md').read_text()
+    assert (tmp_path / 'pictures' / 'benchmark.jpg').stat().st_size > 5000
+
+
+def test_parts_and_rows_that_are_not_measured_keep_their_figures(tools, tmp_path, monkeypatch):
+    page = tmp_path / 'page.md'
+    monkeypatch.setattr(tools.methods, 'Asker', Asker)
+    monkeypatch.setitem(tools.main.PARTS, 'start', lambda options: [dict(name='plain mmdet', seconds=[2.0])])
+    words = ['--device', 'cpu', '--output', str(page), '--detectors', 'dino', '--methods']
+    Asker.answers = [(MEASURED, ''), (dict(MEASURED, method='drise'), '')]
+    assert tools.main.main([*words, 'gradcam', 'drise', '--parts', 'start', 'methods']) == 0
+    Asker.answers = [(dict(MEASURED, method='drise', seconds=0.5), '')]
+    assert tools.main.main([*words, 'drise', '--parts', 'methods']) == 0
+    figures = json.loads(page.with_suffix('.json').read_text())
+    assert list(figures) == ['start', 'methods']
+    assert [(row['method'], row['seconds']) for row in figures['methods']['rows']] == [
+        ('gradcam', 0.25),
+        ('drise', 0.5),
+    ]
+    assert '| plain mmdet | 2.00 | 1.00 |' in page.read_text() and '5.00 |' in page.read_text()
 
 
 def test_the_page_marks_estimates_and_shows_what_grows(tools):
@@ -286,16 +127,26 @@ def test_the_page_marks_estimates_and_shows_what_grows(tools):
     rows = [
         tools.rows.Row('a', 'drise', seconds=5.1, passes=100, all_passes=1000, pace=0.05, **row),
         tools.rows.Row('a', 'mmyolo:gradcam', remark='RuntimeError: a | <b>'),
-        tools.rows.Row(
-            'a', 'ablationcam', ratio=0.25, section='channels', seconds=2.0, passes=48, all_passes=48, **row
-        ),
+        tools.rows.Row('a', 'gradcam', seconds=0.2, multiplications=1.5, reads=30, waits=40, **row),
     ]
-    page = tools.main.markdown(rows, 7, 'a toaster', {'torch': '2.1.2'}, ', compiled')
-    assert 'torch 2.1.2, on a toaster, compiled.' in page and 'when its 7 s were over' in page
-    assert '| a | `drise` | 3 | 100 ms | ≈ 50.1 s | ≈ 16.7 s | ≈ 501.00 | 100 of 1000 | 60 MB (1.5 ×) |  |' in page
-    assert '| a | `mmyolo:gradcam` | - | - | - | - | - | - | - | RuntimeError: a \\| &lt;b> |' in page
-    assert '## More channels' in page and '| 48 | a | `ablationcam` | 100 ms | 2.0 s | 667 ms | 20.00 | 48 |' in page
-    assert '## More boxes' not in page
+    grown = [tools.rows.Row('a', 'ablationcam', 0.25, 'channels', seconds=2.0, passes=48, all_passes=48, **row)]
+    part = dict(made_with='on a toaster', minutes=2.0, quick=False)
+    page = tools.page.written(
+        {
+            'methods': dict(part, rows=[vars(each) for each in rows]),
+            'series': dict(part, rows=[vars(each) for each in grown], autocast='bf16', quick=True),
+        }
+    )
+    assert '*on a toaster; 2 minutes.*' in page and '*on a toaster, autocast to bf16; 2 minutes.* **Tried with' in page
+    assert (
+        '| a | `drise` | 3 | 100 ms | ≈ 50.1 s | ≈ 16.7 s | ≈ 501.00 | - | 100 of 1000 | - | 60 MB (1.5 ×) |  |' in page
+    )
+    assert '| a | `gradcam` | 3 | 100 ms | 200 ms | 67 ms | 2.00 | 1.50 × | - | 10 (40 waits a picture) |' in page
+    assert '| a | `mmyolo:gradcam` | - | - | - | - | - | - | - | - | - | RuntimeError: a \\| &lt;b> |' in page
+    assert (
+        '### More channels' in page and '| 48 | a | `ablationcam` | 100 ms | 2.0 s | 667 ms | 20.00 | - | 48 |' in page
+    )
+    assert '### More boxes' not in page and '## A video' not in page
 
 
 def test_the_figure_has_a_line_for_each_method_and_a_part_for_each_series(tools):

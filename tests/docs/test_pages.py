@@ -150,8 +150,8 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         | options_of(sanity)
         | options_of(info)
     )
-    # torchrun's, pip's, and those of dev/support_table.py and dev/benchmark_many.py
-    of_others = {'--nproc_per_node', '--no-cache-dir', '--no-deps', '--target', '--filter', '--output', '--video'}
+    # torchrun's, pip's, and those of dev/support_table.py
+    of_others = {'--nproc_per_node', '--no-cache-dir', '--no-deps', '--target', '--filter', '--output'}
     of_others |= options_of(benchmark)
     named = {option for page in OURS for option in re.findall(r'(?<![\w-])--[a-z][\w-]+', text_of(page))}
     assert named - of_others <= known
@@ -185,14 +185,14 @@ def test_what_only_one_command_has_is_on_its_page(page, module):
 
 
 def test_the_benchmark_and_its_page_agree(benchmark):
-    from benchmark_rows import read_rows
+    from benchmark_page import TABLES, written
 
-    page = text_of(DOCS / 'benchmark.md')
+    figures = benchmark.read_figures(DOCS / 'benchmark.json')
+    assert text_of(DOCS / 'benchmark.md') == written(figures)
+    assert list(TABLES) == list(benchmark.PARTS) and list(figures) == [name for name in TABLES if name in figures]
     listed = {option for cell in first_cells(DOCS / 'benchmark.md', 'option') for option in cell}
     assert listed == options_of(benchmark) - {'--help'}
-    rows = read_rows(DOCS / 'benchmark.json')
-    assert benchmark.table([row for row in rows if not row.section], benchmark.COLUMNS) in page
-    assert {row.detector for row in rows} == set(benchmark.DETECTORS)
+    assert {row['detector'] for row in figures['methods']['rows']} == set(benchmark.DETECTORS)
 
 
 # ---------------------------------------------------------------- tables
