@@ -232,7 +232,9 @@ def measure_batches(options: argparse.Namespace) -> List[Dict[str, Any]]:
             for turn in range(repeat + 1):
                 for size in sorted(taken, reverse=bool(turn % 2)):
                     begin = time.perf_counter()
-                    boxes = sum(len(found) for found in mmlens.explain_boxes(detector, paths, method=method, batch_size=size))
+                    boxes = sum(
+                        len(found) for found in mmlens.explain_boxes(detector, paths, method=method, batch_size=size)
+                    )
                     taken[size].append(time.perf_counter() - begin)
             ratios = [alone / together for alone, together in zip(taken[1][1:], taken[4][1:])]
             rows.append(dict(method=method, pictures=number, boxes=boxes, ratio=round(statistics.median(ratios), 3)))

@@ -49,7 +49,10 @@ def test_a_cell_is_measured(tools, method, passes):
 
 
 def test_a_detector_of_ones_own_is_measured_in_mixed_precision(tools):
-    own = ['projects/shapes/pictures/000005.jpg', *(f'projects/shapes/{folder}/shapes_rtmdet.{kind}' for folder, kind in KINDS)]
+    own = [
+        'projects/shapes/pictures/000005.jpg',
+        *(f'projects/shapes/{folder}/shapes_rtmdet.{kind}' for folder, kind in KINDS),
+    ]
     row = tools.cell.measure(tools.rows.Cell('own', 'gradcam', own=own, autocast='bf16', repeat=1, device='cpu'))
     assert row.detector == 'own' and row.side == 192 and row.boxes > 0 and row.seconds > 0
 
