@@ -22,6 +22,7 @@ from . import verbosity
 from .wording import in_options, of_a_command
 
 DONE, SOME_FAILED, FAILED, CRASHED, INTERRUPTED, TERMINATED = 0, 1, 2, 70, 130, 143
+_LATER = 0.05  # seconds
 
 Command = Callable[[Optional[List[str]]], int]
 
@@ -172,13 +173,16 @@ def _interrupted(came: Sequence[int], done: str = '') -> int:
 def _signals_as_interrupts() -> Iterator[List[int]]:
     """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does; the list holds those that came."""
     came: List[int] = []
+    again: List[threading.Timer] = []
 
     def interrupt(number: int, frame: Any) -> None:
         came.append(number)
-        if _is_being_imported('torch'):
-            # Its C++ calls Python back, and aborts on an exception. No command writes anything before torch is there.
-            os._exit(_interrupted(came))
-        raise KeyboardInterrupt
+        if not _is_being_imported('torch'):
+            raise KeyboardInterrupt
+        # Torch's C++ calls Python back while it is imported, and aborts on an exception: try again a little later.
+        again.append(threading.Timer(_LATER, os.kill, (os.getpid(), number)))
+        again[-1].daemon = True
+        again[-1].start()
 
     # Only the main thread may set handlers; one that the caller set is the caller's choice.
     changed: Dict[signal.Signals, Any] = {}
@@ -190,6 +194,8 @@ def _signals_as_interrupts() -> Iterator[List[int]]:
     try:
         yield came
     finally:
+        for timer in again:
+            timer.cancel()
         for each, before in changed.items():
             signal.signal(each, before)
 

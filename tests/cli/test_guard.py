@@ -225,12 +225,12 @@ def test_a_terminated_command_removes_its_temporary_files_and_tells(tmp_path):
 def test_no_exception_reaches_torch_while_it_is_imported(number, status, word, tmp_path):
     """What its C++ calls must not raise: the process would abort."""
     (tmp_path / 'torch.py').write_text(
-        'import os, signal, time\ntry:\n    os.kill(os.getpid(), signal.' + number + ')\n    time.sleep(60)\n'
-        'except BaseException:\n    os.abort()\n'
+        'import os, signal, time\ntry:\n    os.kill(os.getpid(), signal.' + number + ')\n    time.sleep(0.3)\n'
+        'except BaseException:\n    os.abort()\nprint("whole", flush=True)\n'
     )
-    process = run_apart(f'sys.path.insert(0, {str(tmp_path)!r}); sys.modules.pop("torch", None); import torch')
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (status, f'mmlens: {word}: nothing was written.\n')
+    process = run_apart(f'sys.path.insert(0, {str(tmp_path)!r}); import torch; time.sleep(60)', stdout=subprocess.PIPE)
+    printed, errors = process.communicate(timeout=60)
+    assert (process.returncode, printed, errors) == (status, 'whole\n', f'mmlens: {word}: nothing was written.\n')
 
 
 def test_handlers_of_the_caller_are_left_alone():
