@@ -6,19 +6,29 @@ import contextlib
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
 
+from ..compat.mmcv_attention import attend
 from .class_scores import ClassScores
+from .deformable import attention
 from .functions import functions_of
+from .self_attention import multi_head_attention
 from .windows import WINDOWED, which_nonzero
+
+_OTHERWISE: Dict[Callable, Callable[..., Any]] = {
+    **WINDOWED,
+    attend: attention,
+    F.multi_head_attention_forward: multi_head_attention,
+}
 
 _DETACH = functions_of('detach') | {Tensor.detach_, Tensor.data.__get__}  # type: ignore[attr-defined]
 _VIEWS = functions_of('unbind', 'split', 'split_with_sizes', 'chunk', 'tensor_split')
 _LEAVE_TORCH = {Tensor.numpy, Tensor.__array__, Tensor.tolist, Tensor.item, Tensor.__float__, Tensor.__int__}
 _JOINS = {torch.cat, torch.concat, torch.concatenate, torch.stack}
 _ROOTS = functions_of('sqrt', 'pow') | {Tensor.sqrt_, Tensor.pow_, Tensor.__pow__, Tensor.__ipow__}
-_HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS | _ROOTS | {Tensor.__deepcopy__} | set(WINDOWED)
+_HANDLED = _DETACH | _VIEWS | _LEAVE_TORCH | _JOINS | _ROOTS | {Tensor.__deepcopy__} | set(_OTHERWISE)
 
 
 class live_graph(TorchFunctionMode):
@@ -65,8 +75,8 @@ class live_graph(TorchFunctionMode):
             return self._scores.call(function, args, kwargs)
         if function not in _HANDLED:
             return function(*args, **kwargs)
-        if function in WINDOWED:
-            return WINDOWED[function](function, *args, **kwargs)
+        if function in _OTHERWISE:
+            return _OTHERWISE[function](function, *args, **kwargs)
         if function in _DETACH:
             tensor = args[0] if args else kwargs['input']
             return tensor if tensor.requires_grad else function(*args, **kwargs)

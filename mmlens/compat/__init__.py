@@ -7,6 +7,7 @@ mmlens, and no torch until something of it is used.
 from __future__ import annotations
 
 from mmlens.compat import (
+    mmcv_attention,
     mmcv_ops,
     mmcv_soft_nms,
     mmcv_version,
@@ -46,6 +47,7 @@ def prepare(*names: str) -> None:
     """
     silence.install()
     mmcv_ops.install()
+    mmcv_attention.install()
     mmcv_soft_nms.install()
     mmcv_version.install()
     mmdet_ssd.install()

@@ -18,6 +18,9 @@ WARNINGS = (
     ('torch.meshgrid: in an upcoming release', UserWarning, 'torch.functional'),
     # mmengine 0.10 asks it for the places of packages.
     ('pkg_resources is deprecated as an API', UserWarning, 'mmengine.utils.package_utils'),
+    # Of a sparse matrix that is right by construction.
+    ('Sparse CSR tensor support is in beta state', UserWarning, 'mmlens.attribution.deformable'),
+    ('Sparse invariant checks are implicitly disabled', UserWarning, 'mmlens.attribution.deformable'),
 )
 # Modules of onedl-* that print, while they are imported, that a service of their makers is not installed.
 PRINTING = ('mmdet.datasets', 'mmdet.datasets.transforms', 'mmpretrain.datasets', 'mmseg.datasets',

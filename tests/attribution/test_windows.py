@@ -159,3 +159,28 @@ def test_no_gradient_sends_none():
         joined = torch.cat([torch.conv2d(start, weight).flatten(), start.flatten()])
     (sent,) = torch.autograd.grad(joined[-1], start)
     assert sent.sum() == 1
+
+
+@pytest.mark.parametrize(('nonzero', 'expected'), [(set(), []), ({(1, 99)}, [1]), ({(0, 0), (3, 50)}, [0, 3])])
+def test_few_rows_are_told_wherever_they_are_not_zero(nonzero, expected):
+    values = torch.zeros(4, 100)
+    for place in nonzero:
+        values[place] = float('nan') if place == (3, 50) else -1
+    assert windows.nonzero_rows(values).tolist() == expected
+
+
+@pytest.mark.parametrize('column', [0, 99])
+def test_of_more_than_half_of_the_rows_nothing_is_told(column):
+    values = torch.zeros(4, 100)
+    values[:3, column] = 1
+    assert windows.nonzero_rows(values) is None
+
+
+def test_a_layer_that_works_in_place_may_change_rows_of_three_axes():
+    start, weight = torch.randn(2, 5, 6, requires_grad=True), torch.randn(3, 6)
+    with live_graph():
+        end = F.relu(F.linear(start * 1, weight), inplace=True)
+    assert torch.equal(end, F.relu(F.linear(start, weight)))
+    torch.testing.assert_close(
+        *(torch.autograd.grad(y.sum(), start)[0] for y in (end, F.relu(F.linear(start, weight))))
+    )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from mmlens import explain_boxes
+from mmlens.attribution import deformable, graph, self_attention, windows
 from mmlens.attribution.attribute import attribute
 from mmlens.attribution.fusion import LevelMap, add_levels
 from mmlens.attribution.methods import get_method
@@ -267,3 +271,38 @@ def test_contrasts_that_cannot_be_had_are_refused(yolox, picture):
         explain_boxes(yolox, picture, method='drise', against='auto')
     with pytest.raises(MethodError, match="^Method 'eigencam' shows only what speaks for a target: leave out `signed`"):
         explain_boxes(yolox, picture, method='eigencam', signed=True)
+
+
+@pytest.mark.parametrize('kind', ['detr', 'dino'])
+def test_attention_by_other_ways_makes_the_same_maps(kind, picture, monkeypatch, request):
+    detector = copy.deepcopy(request.getfixturevalue(kind))
+    detector.model.double()  # in which nothing but the way differs
+    monkeypatch.setattr(windows, 'WORTH_IT', 0)
+    ran = set()
+    for function in (deformable._bags, self_attention._in_parts):
+        monkeypatch.setattr(*_noted(function, ran))
+
+    def maps():
+        return explain_boxes(detector, picture, method='gradcam', score_thr=0, topk=2)
+
+    found = maps()
+    assert ran == ({'_bags', '_in_parts'} if kind == 'dino' else {'_in_parts'})
+    ran.clear()
+    for function in (graph.attend, torch.nn.functional.multi_head_attention_forward):
+        monkeypatch.delitem(graph._OTHERWISE, function)
+    expected = maps()
+    assert not ran and len(found) == len(expected) == 2
+    for ours, theirs in zip(found, expected):
+        np.testing.assert_allclose(ours.box, theirs.box, rtol=1e-6)
+        np.testing.assert_allclose(ours.raw, theirs.raw, rtol=1e-5, atol=1e-6 * theirs.raw.max())
+        assert theirs.raw.max() > 0
+
+
+def _noted(function, ran):
+    """What to set, so that ``ran`` tells whether a function of a module was called."""
+
+    def noted(*args):
+        ran.add(function.__name__)
+        return function(*args)
+
+    return sys.modules[function.__module__], function.__name__, noted
