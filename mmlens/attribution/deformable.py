@@ -92,7 +92,8 @@ class _Corners:
     def part(self, receiving: Tensor) -> _Corners:
         """Those of some of the R."""
         each = (self.rows, self.shares, self.inside, self.right, self.below)
-        return _Corners(*(values[receiving] for values in each), self.scales)
+        rows, shares, inside, right, below = (values[receiving] for values in each)
+        return _Corners(rows, shares, inside, right, below, self.scales)
 
 
 def _by_point(sizes: Sequence[Tuple[int, int]], points: int, like: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
