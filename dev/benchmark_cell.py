@@ -55,7 +55,7 @@ def measure(cell: Cell) -> Row:
     row.side, row.channels = sizes(subject)
     row.boxes, row.maps = outcome.boxes, outcome.maps
     row.passes, row.all_passes, row.pace = outcome.passes, outcome.all_passes, outcome.pace
-    if not row.ended_early and time.perf_counter() + warm_up < deadline and not cell.method.startswith('vmap:'):
+    if not row.ended_early and warm_up < cell.budget and not cell.method.startswith('vmap:'):
         note_counts(row, inference, run)
     return row
 
@@ -106,14 +106,14 @@ class Memory:
             import torch
 
             return torch.cuda.memory_allocated(self._cuda) / 1e6
-        return _of_process('VmRSS')
+        return of_process('VmRSS')
 
     def _peak(self) -> float:
         if self._cuda:
             import torch
 
             return torch.cuda.max_memory_allocated(self._cuda) / 1e6
-        return _of_process('VmHWM')
+        return of_process('VmHWM')
 
     def _forget_peak(self) -> None:
         if self._cuda:
@@ -124,7 +124,7 @@ class Memory:
             Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
 
 
-def _of_process(name: str) -> float:
+def of_process(name: str) -> float:
     """A memory figure of this process in MB: on Linux the one named, elsewhere the peak."""
     status = Path('/proc/self/status')
     if status.is_file():

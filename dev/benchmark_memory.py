@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -18,11 +17,11 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import cv2
+from benchmark_cell import of_process
 from tables import ask_own_process, table
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPES = ROOT / 'projects' / 'shapes'
-MB = 1 << 20
 # Lets boxes through that score next to nothing, and those that lie on each other. A threshold of 0 cuts YOLOv5's graph.
 ALL = {'model.test_cfg.score_thr': 1e-9, 'model.test_cfg.nms.iou_threshold': 0.95, 'model.test_cfg.max_per_img': 300}
 # Ways of explaining boxes: by mmlens as it is; with every map laid over the picture and kept; by pytorch-grad-cam.
@@ -32,9 +31,9 @@ PEERS_DETECTOR = 'shapes_yolov5'  # the post-processing of the other one cuts th
 DISTINCT = 50  # pictures, which repeat
 
 
-def peak() -> float:
-    """Most memory that this process has had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024) / MB
+def peak() -> int:
+    """Most memory that this process has had, in MB; what it was started by does not count."""
+    return round(of_process('VmHWM'))
 
 
 def _load(name: str) -> Any:
@@ -71,7 +70,7 @@ def explain_boxes(number: int, megapixels: float, way: str) -> Dict[str, Any]:
     draw(explained)
     ended = time.process_time()
     found = dict(way=way, boxes=len(explained), explaining=round(between - begin, 3))
-    return dict(found, drawing=round(ended - between, 3), peak=round(peak()))
+    return dict(found, drawing=round(ended - between, 3), peak=peak())
 
 
 def _ours(detector: Any, picture: Any, number: int, way: str) -> Tuple[Callable[[], Any], Callable[[Any], Any]]:
@@ -166,7 +165,7 @@ def evaluate(number: int, method: str) -> Dict[str, Any]:
         found.write_boxes(folder / 'boxes.csv')
         evaluation.write_pairs(evaluation.pairs_of(found), folder / 'pairs.csv')
         (folder / 'tables.md').write_text(evaluation.report(found, means), encoding='utf-8')
-    return dict(pictures=number, boxes=len(found), after_some=round(peaks[len(peaks) // 10]), peak=round(peak()))
+    return dict(pictures=number, boxes=len(found), after_some=peaks[len(peaks) // 10], peak=peak())
 
 
 def measure_evaluate(options: argparse.Namespace) -> List[Dict[str, Any]]:

@@ -54,7 +54,8 @@ QUICK = ('plain mmdet', 'mmlens boxam', 'mmlens boxam --help')
 IMPORTING = ('plain mmdet', 'mmlens boxam', 'mmlens lr', 'mmlens history', 'mmlens boxam --help')
 HEAVY = (
     *('torch', 'torch._dynamo', 'sympy', 'torchvision', 'torchvision.models', 'mmengine', 'mmcv', 'mmdet'),
-    *('mmdet.models', 'mmdet.datasets', 'numpy', 'cv2', 'scipy', 'sklearn', 'matplotlib', 'pandas', 'pycocotools'),
+    *('mmdet.models', 'mmdet.datasets', 'numpy', 'cv2', 'scipy', 'sklearn', 'numba', 'imgaug'),
+    *('matplotlib', 'pandas', 'pycocotools'),
 )
 
 
@@ -113,10 +114,10 @@ def start_table(rows: Sequence[Dict[str, Any]]) -> str:
 
 
 class Import(NamedTuple):
-    """A module that was imported: its name, that of the module that asked for it, and its own seconds."""
+    """A module that was imported: its name, those that asked for it, nearest first, and its own seconds."""
 
     name: str
-    asked_by: str
+    asked_by: List[str]
     seconds: float
 
 
@@ -128,7 +129,7 @@ def imports_in(told: str) -> Iterator[Import]:
         if match:
             depth = len(match[2]) // 2
             del parents[depth:]
-            yield Import(match[3], parents[-1] if parents else '', int(match[1]) / 1e6)
+            yield Import(match[3], parents[::-1], int(match[1]) / 1e6)
             parents += [match[3]] * (depth + 1 - len(parents))
 
 
@@ -140,7 +141,8 @@ def imports_of(name: str) -> Dict[str, Any]:
     for package in HEAVY:
         own = [each for each in found if _within(each.name, package)]
         if own:
-            asked_by = next((each.asked_by for each in own if each.name == package), '')
+            first = next((each.asked_by for each in own if each.name == package), [])
+            asked_by = next((name for name in first if not _within(name, package)), '')
             seconds = round(sum(each.seconds for each in own), 3)
             packages[package] = dict(modules=len(own), seconds=seconds, asked_by=asked_by)
     return dict(name=name, modules=len(found), seconds=round(sum(each.seconds for each in found), 3), packages=packages)

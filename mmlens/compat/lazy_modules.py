@@ -1,7 +1,8 @@
 """Modules that run when something is asked of them, not when they are imported.
 
-Reason: torchvision imports torch's compiler and all of its models, and mmdet a library that corrupts pictures, on the
-way to a prediction that needs none of them; each takes a second or more. Delete what has become quick to import.
+Reason: torchvision imports torch's compiler and all of its models, and mmdet libraries that corrupt and augment
+pictures, with them numba and scipy, on the way to a prediction that needs none of them; each takes a second or more.
+Delete what has become quick to import.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ UNUSED: Dict[str, Dict[str, Optional[Callable[..., Any]]]] = {
     'torch._dynamo.utils': {'is_compile_supported': None},
     'torchvision.models': {},
     'imagecorruptions': {'corrupt': None},
+    'imgaug': {},
+    'imgaug.augmenters': {},
+    'imgaug.augmentables': {},
+    'imgaug.augmentables.lines': {'LineString': None, 'LineStringsOnImage': None},
+    'imgaug.augmentables.segmaps': {'SegmentationMapsOnImage': None},
+    'scipy.interpolate': {'InterpolatedUnivariateSpline': None},
 }
 
 
@@ -47,7 +54,7 @@ class Deferred(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name in UNUSED[self.__name__] and '_mmlens_run' in self.__dict__:
             return UNUSED[self.__name__][name] or self._when_called(name)
-        if not (name.startswith('__') and name.endswith('__')):
+        if name == '__all__' or not (name.startswith('__') and name.endswith('__')):  # `import *` asks for `__all__`
             self.run()
             if name in self.__dict__:
                 return self.__dict__[name]

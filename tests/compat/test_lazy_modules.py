@@ -38,6 +38,7 @@ def heavy(tmp_path):
         ('import heavy.parts; print(heavy.parts.VALUE)', ['heavy runs', 'parts run', '2']),
         ('import heavy.other', ['heavy runs', 'other runs']),
         ('import heavy; print(hasattr(heavy, "__no__"))', ['False']),
+        ('from heavy import *; print(VALUE)', ['heavy runs', '1']),
         ('import heavy; print(hasattr(heavy, "no"))', ['heavy runs', 'False']),
     ],
 )  # fmt: skip

@@ -86,6 +86,26 @@ print(sorted(loaded & {'sklearn', 'scipy', 'imgaug', 'numba', 'torchvision.model
     assert int(modules) < 40 and heavy == '[]', done.stderr
 
 
+def test_augmentations_are_imported_when_they_are_built(fresh):
+    code = """
+from mmdet.registry import TRANSFORMS
+TRANSFORMS.build(dict(type='mmdet.Resize', scale=(8, 8)))
+print('numba' in sys.modules, 'scipy.interpolate._fitpack2' in sys.modules)
+resize = dict(name='Resize', parameters=dict(size=dict(height=4, width=8)), p=1.0)
+if TRANSFORMS.get('ImageAug') is None:
+    sys.exit('mmdet augments nothing before 3.5')
+augment = TRANSFORMS.build(dict(type='ImageAug', pipeline=[resize]))
+print('numba' in sys.modules, type(augment.pipeline).__name__)
+from mmdet.datasets.transforms import generate_line
+print(generate_line.InterpolatedUnivariateSpline([0, 1, 2, 3], [0, 1, 4, 9])(2.0))
+print(generate_line.LineString([(0, 0), (1, 1)]).length)
+"""
+    done = fresh(SETUP.format(lazy=True) + code)
+    if 'augments nothing' in done.stderr:
+        pytest.skip(done.stderr.splitlines()[-1])
+    assert done.stdout.splitlines()[-4:] == ['False False', 'True Sequential', '4.0', '1.4142135'], done.stderr
+
+
 def test_what_is_nowhere_is_looked_for_everywhere_and_not_found(fresh):
     code = "from mmdet.registry import MODELS\nprint(MODELS.get('NoSuchThing'), 'FasterRCNN' in MODELS.module_dict)"
     done = fresh(SETUP.format(lazy=True) + code)
