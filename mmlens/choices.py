@@ -12,6 +12,6 @@ RANKS = ('confidence', 'cost')  # which errors come first
 FRAMES = ('picture', 'input')  # what class maps are laid over
 MODES = ('original', 'transformed', 'concat', 'pipeline')  # which steps of a sample are drawn
 REDUCTIONS = ('squeeze_mean', 'select_max')  # of a feature map's channels
-PHASES = ('train', 'val', 'test')  # whose dataset samples are taken from
+PHASES = ('train', 'val', 'test', 'tta')  # whose dataset samples are taken from; tta: the test set, augmented
 PARAMS = ('lr', 'momentum', 'weight_decay')  # what a schedule is drawn of
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')  # what starts several processes

@@ -62,7 +62,7 @@ def drawing_of_steps(
     key = Key.of(sample, [step for section in sections for _, step in section.steps])
     # Pictures that were mixed in are not shown larger than what they were mixed into.
     limits = list(accumulate(map(_limit, sections), min))
-    columns = 2 if mode == 'concat' else None
+    columns = 2 if mode == 'concat' and len(sample.transformed.views) == 1 else None
     sheets = [compose(_panels(*each, edges, key), columns) for each in zip(sections, limits)]
     width = max(sheet.image.shape[1] for sheet in sheets)
     parts = [_strip('heading', _heading(*_words(sample), width))]
@@ -152,8 +152,9 @@ def _without_repeats(branch: Branch) -> List[Step]:
             kept[-1] = replace(last, views=step.views, notes=notes)
         else:
             kept.append(step)
-    if kept and branch.path:
-        kept[0] = replace(kept[0], notes=(os.path.basename(branch.path), *kept[0].notes))
+    words = [word for word in (branch.name, os.path.basename(branch.path)) if word]
+    if kept and words:
+        kept[0] = replace(kept[0], notes=(*words, *kept[0].notes))
     return kept
 
 
@@ -176,10 +177,12 @@ def _panels(section: _Section, limit: int, edges: Optional[Tuple[int, int]], key
     views = [(number, step, n) for number, step in section.steps for n in range(len(step.views))]
     panels = []
     for number, step, n in views:
-        view, title = step.views[n], f'{number} {step.name}'.strip()
+        view, title = step.views[n], f'{number} {step.name}' if number else step.views[n].name or step.name
         drawn, note = _drawn(view, _size(view, limit, edges), key), _note(step, n, key)
+        note = f'{view.name}; {note}' if number and view.name else note
         panels.append(Panel(drawn, title, note=note, kind='picture', item=number or step.name))
-    return _with_whole_names(panels, [step.name for _, step, _ in views])
+    names = [step.name if number else step.views[n].name or step.name for number, step, n in views]
+    return _with_whole_names(panels, names)
 
 
 def _with_whole_names(panels: Sequence[Panel], names: Sequence[str]) -> List[Panel]:

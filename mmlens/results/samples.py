@@ -34,6 +34,7 @@ class View(Record):
         hidden: Shape (h, w), bool: the cells that masked image modelling hides; ``None`` without.
         classes: Class indexes of the whole picture.
         notes: How the array became a picture, where it is not obvious.
+        name: What was done to it and not to the other pictures of the step: ``'640 × 640, flipped horizontally'``.
     """
 
     picture: np.ndarray
@@ -47,6 +48,7 @@ class View(Record):
     hidden: Optional[np.ndarray] = None
     classes: Tuple[int, ...] = ()
     notes: Tuple[str, ...] = ()
+    name: str = ''
 
     def __repr__(self) -> str:
         return f'<View {self.shape} {self.dtype}, {len(self.boxes)} boxes>'
@@ -83,10 +85,12 @@ class Branch(Record):
     Attributes:
         path: File of the picture; empty if it is not known.
         steps: What its transforms left, in order.
+        name: What was done to it and not in the step's other branches, if the step keeps all of them as its views.
     """
 
     path: str
     steps: Tuple[Step, ...]
+    name: str = ''
 
     def __repr__(self) -> str:
         return f'<Branch {self.path or "(no file)"}: {_names(self.steps)}>'
@@ -140,7 +144,7 @@ class SampleSteps(Shown, Tabular):
 
         Returns:
             A row for each picture that a transform left: ``step``, ``within``, ``changed``, ``height``, ``width``,
-            ``dtype``, ``boxes`` (how many).
+            ``dtype``, ``boxes`` (how many), ``view`` (its name).
         """
         views = [(step, view) for step in self.steps for view in step.views]
         return {
@@ -151,6 +155,7 @@ class SampleSteps(Shown, Tabular):
             'width': [view.picture.shape[1] for _, view in views],
             'dtype': [view.dtype for _, view in views],
             'boxes': [len(view.boxes) for _, view in views],
+            'view': [view.name for _, view in views],
         }
 
     def drawing(self, mode: str = 'concat', edges: Optional[Tuple[int, int]] = None, bgr2rgb: bool = False) -> Drawing:

@@ -13,6 +13,7 @@ from .. import compat
 from ..choices import PHASES
 from ..errors import ModelError, missing_file, why
 from ..models.inputs import default_scope
+from ..pipelines import unwrap_dataset
 
 # Wrappers hold datasets under these keys; anything else with a type is a transform.
 _DATASET_KEYS = ('dataset', 'datasets')
@@ -23,13 +24,14 @@ def build_dataset(cfg: Config, phase: str, skip_types: Sequence[str] = ()) -> An
 
     Args:
         cfg: A whole config. It is not changed.
-        phase: ``'train'``, ``'val'`` or ``'test'``.
+        phase: ``'train'``, ``'val'``, ``'test'`` or ``'tta'``.
         skip_types: Names of transforms to leave out of every pipeline.
 
     Raises:
         ModelError: If the config has no such phase, the dataset cannot be built, or it is empty.
     """
     dataset_cfg = without(phase_config(cfg, phase), set(skip_types))
+    phase = _whose(cfg, phase)  # sentences are on the set itself
     compat.prepare(cfg.get('default_scope') or 'mmdet')
     with default_scope(cfg):
         try:
@@ -49,17 +51,19 @@ def build_dataset(cfg: Config, phase: str, skip_types: Sequence[str] = ()) -> An
 
 
 def phase_config(cfg: Config, phase: str) -> Dict[str, Any]:
-    """Copy the dataset config of a phase.
+    """Copy the dataset config of a phase; of ``'tta'``, that of the test set with ``tta_pipeline`` for its own.
 
     Raises:
         ModelError: If there is none; the message names the phases that do exist.
     """
     if phase not in PHASES:
         raise ModelError(f"There is no phase '{phase}': choose from {', '.join(PHASES)}.")
-    dataset = (cfg.get(f'{phase}_dataloader') or {}).get('dataset')
+    if phase == 'tta':
+        return _augmented(cfg)
+    dataset = _dataset_of(cfg, phase)
     if dataset:
         return copy.deepcopy(dataset)
-    known = [name for name in PHASES if (cfg.get(f'{name}_dataloader') or {}).get('dataset')]
+    known = [name for name in PHASES if _dataset_of(cfg, name)]
     name = cfg.filename or 'The config'
     if known:
         raise ModelError(f'{name} has no {phase}_dataloader; it has {" and ".join(known)}: choose one with `phase`.')
@@ -69,6 +73,39 @@ def phase_config(cfg: Config, phase: str) -> Dict[str, Any]:
             'config for mmpretrain, mmdet 3 or mmyolo.'
         )
     raise ModelError(f'{name} has no {phase}_dataloader: give the config that a model was trained with.')
+
+
+def _dataset_of(cfg: Config, phase: str) -> Any:
+    return (cfg.get(f'{phase}_dataloader') or {}).get('dataset')
+
+
+def _whose(cfg: Config, phase: str) -> str:
+    """The phase whose set a phase looks at: test-time augmentation has none of its own."""
+    if phase != 'tta':
+        return phase
+    return 'val' if _dataset_of(cfg, 'val') and not _dataset_of(cfg, 'test') else 'test'
+
+
+def _augmented(cfg: Config) -> Dict[str, Any]:
+    """The test set with ``tta_pipeline`` for its own, put together as the packages' ``tools/test.py --tta`` does."""
+    name = cfg.filename or 'The config'
+    pipeline = cfg.get('tta_pipeline')
+    if not pipeline:
+        raise ModelError(
+            f'{name} has no tta_pipeline: base it on a config that has one, such as mmdet::rtmdet/rtmdet_tta.py, or '
+            "look at `phase='test'`."
+        )
+    dataset = copy.deepcopy(_dataset_of(cfg, _whose(cfg, 'tta')))
+    if not dataset:
+        raise ModelError(
+            f'{name} has a tta_pipeline and no test_dataloader, so there are no pictures for it: give the config of a '
+            'model that is based on it.'
+        )
+    for leaf in unwrap_dataset(dataset):
+        leaf['pipeline'] = copy.deepcopy(pipeline)
+        if 'batch_shapes_cfg' in leaf:  # it would choose the size of the views
+            leaf['batch_shapes_cfg'] = None
+    return dataset
 
 
 def without(config: Any, kinds: Set[str]) -> Any:
@@ -86,6 +123,8 @@ def without(config: Any, kinds: Set[str]) -> Any:
 def _cleaned(owner: Dict[str, Any], key: Any, kinds: Set[str]) -> Any:
     """What ``without`` leaves of one value."""
     value = owner[key]
+    if key == 'transforms' and kind_of(owner) == 'TestTimeAug':  # every list is a choice, and an empty one leaves none
+        return [each for each in without(value, kinds) if each]
     are_candidates = key == 'transforms' and kind_of(owner) == 'RandomChoice'
     if isinstance(value, (list, tuple)) and (are_candidates or key in _DATASET_KEYS):
         empty = kinds if are_candidates else set()

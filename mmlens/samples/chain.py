@@ -7,7 +7,9 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..models.pixels import Window
 from ..results.samples import Branch, Step, View
+from .naming import names_of_views
 from .pictures import Colours
 from .recording import Call
 from .states import State, same
@@ -41,13 +43,14 @@ class Way:
         return str(found[0]) if found else ''
 
 
-def way_of_sample(call: Call) -> Way:
+def way_of_sample(call: Call, window: Optional[Window] = None) -> Way:
     """Follow a sample through the transforms of its dataset and the wrappers around it.
 
     Args:
         call: The outermost dataset's call for the sample.
+        window: See :func:`~mmlens.models.pixels.as_bytes`.
     """
-    way = _new_way(leaf_of(call))
+    way = _new_way(leaf_of(call), window)
     _follow_dataset(call, way)
     return way
 
@@ -58,8 +61,8 @@ def leaf_of(call: Call) -> Any:
     return leaf_of(parts[0]) if parts else call.subject
 
 
-def _new_way(dataset: Any) -> Way:
-    return Way([], [], Colours(), Frame(original=bool(getattr(dataset, 'test_mode', False))), [])
+def _new_way(dataset: Any, window: Optional[Window]) -> Way:
+    return Way([], [], Colours(window=window), Frame(original=bool(getattr(dataset, 'test_mode', False))), [])
 
 
 def _follow_dataset(call: Call, way: Way) -> None:
@@ -103,13 +106,17 @@ def _chains(calls: Sequence[Call]) -> List[List[Call]]:
 def _follow(call: Call, way: Way, within: Within, mixed: Sequence[Call] = ()) -> None:
     """Append what a transform left, after what the transforms it called left of the same picture."""
     own: List[Call] = []
+    apart: List[List[Call]] = []
     # The last ones requested are mixed in: a wrapper asks again if one is rejected.
-    branches = [_branch_of_dataset(each) for each in mixed[len(mixed) - call.mixed :]]
+    branches = [_branch_of_dataset(each, way.colours.window) for each in mixed[len(mixed) - call.mixed :]]
     for chain in _chains(call.calls):
         if chain[0].given is call.given and not own:
             own = chain
         elif chain[-1].returned is not None:
-            branches.append(_branch_of_calls(chain, way))
+            apart.append(chain)
+    names = names_of_views(apart, way.states) if call.left and len(call.left.items) == len(apart) > 1 else []
+    for n, chain in enumerate(apart):
+        branches.append(_branch_of_calls(chain, way, names[n] if names else ''))
     if not branches:  # otherwise its own transforms have processed them further
         branches = [_branch_of_cache(state, way) for state in call.cached]
     before = len(way.steps)
@@ -124,6 +131,7 @@ def _follow(call: Call, way: Way, within: Within, mixed: Sequence[Call] = ()) ->
 
 
 def _append(way: Way, name: str, within: Within, state: State, branches: Tuple[Branch, ...] = ()) -> None:
+    way.colours = way.colours.of(state.items[0].image)
     way.frame = way.frame.after(state, way.states)
     views = _joined(views_of(state, way.colours, way.frame), branches)
     changed = not way.states or not same(state, way.states[-1])
@@ -133,25 +141,27 @@ def _append(way: Way, name: str, within: Within, state: State, branches: Tuple[B
 
 def _joined(views: Tuple[View, ...], branches: Tuple[Branch, ...]) -> Tuple[View, ...]:
     """The views of a step that collects branches as several pictures: each as its branch left it."""
-    ends = [branch.steps[-1].views[0] for branch in branches]
-    if len(views) < 2 or len(ends) != len(views):
+    if len(views) < 2 or len(branches) != len(views):
         return views
+    ends = [branch.steps[-1].views[0] for branch in branches]
     return tuple(
-        end if end.shape == view.shape and np.array_equal(end.picture, view.picture) else view
-        for view, end in zip(views, ends)
+        replace(
+            end if end.shape == view.shape and np.array_equal(end.picture, view.picture) else view, name=branch.name
+        )
+        for view, end, branch in zip(views, ends, branches)
     )
 
 
-def _branch_of_dataset(call: Call) -> Branch:
-    way = way_of_sample(call)
+def _branch_of_dataset(call: Call, window: Optional[Window]) -> Branch:
+    way = way_of_sample(call, window)
     return Branch(way.path, tuple(way.steps))
 
 
-def _branch_of_calls(chain: Sequence[Call], parent: Way) -> Branch:
+def _branch_of_calls(chain: Sequence[Call], parent: Way, name: str) -> Branch:
     way = replace(parent, steps=[], states=[], rejected=[])
     for call in chain:
         _follow(call, way, ())
-    return Branch(way.path, tuple(way.steps))
+    return Branch(way.path, tuple(way.steps), name)
 
 
 def _branch_of_cache(state: State, parent: Way) -> Branch:

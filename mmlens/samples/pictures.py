@@ -22,13 +22,26 @@ class Colours:
         rgb: Whether channels are in RGB order; mmcv loads BGR.
         mean: What a Normalize step subtracted, per channel; ``None`` before one.
         std: What it divided by, likewise.
-        window: Which values become black and white; see :func:`~mmlens.models.pixels.as_bytes`.
+        window: Which values of the file become black and white; see :func:`~mmlens.models.pixels.as_bytes`.
+        loaded: Type of the array that was loaded from the file.
     """
 
     rgb: bool = False
     mean: Optional[np.ndarray] = None
     std: Optional[np.ndarray] = None
     window: Optional[Window] = None
+    loaded: Optional[np.dtype] = None
+
+    def of(self, image: np.ndarray) -> Colours:
+        """How to read the values of a picture, which is the first one or one that was made of it."""
+        return self if self.loaded is not None else replace(self, loaded=image.dtype)
+
+    def window_of(self, image: np.ndarray) -> Optional[Window]:
+        """The window, unless a transform has turned the file's values into bytes or shares."""
+        if self.loaded in (None, image.dtype):
+            return self.window
+        rescaled = image.dtype == np.uint8 or (image.dtype.kind == 'f' and image.size and float(image.max()) <= 1)
+        return None if rescaled else self.window
 
     def after(self, transform: Any) -> Colours:
         """How to read the output of a transform of mmcv, mmpretrain or torchvision."""
@@ -60,7 +73,7 @@ def to_picture(array: np.ndarray, channels_first: bool, colours: Colours) -> Tup
     if colours.mean is not None and image.dtype.kind == 'f' and image.shape[2] == colours.mean.size:
         image = image * colours.std + colours.mean
         notes.append('normalised, undone here')
-    image, note = as_bytes(image, colours.window)
+    image, note = as_bytes(image, colours.window_of(image))
     notes += [note] if note else []
     channels = image.shape[2]
     if channels in (1, 2):

@@ -12,6 +12,7 @@ import torch
 from ..errors import ModelError, PictureError, missing_file, reason, why
 from ..models.inputs import default_scope
 from ..models.loading import ConfigLike, read_config
+from ..models.pixels import Window
 from ..results.samples import SampleSteps
 from .building import build_dataset, kinds_in, phase_config
 from .chain import leaf_of, rejections, way_of_sample
@@ -29,10 +30,12 @@ class Samples:
     Args:
         config: A file, a name inside an installed package
             (``mmdet::yolox/yolox_nano_8xb8-300e_coco.py``), or an mmengine ``Config``.
-        phase: ``'train'``, ``'val'`` or ``'test'``.
+        phase: ``'train'``, ``'val'``, ``'test'``, or ``'tta'``: the test set through the config's ``tta_pipeline``.
         cfg_options: Values to override in the config, by dotted keys.
         skip_types: Names of transforms to leave out of the pipelines.
         seed: Seeds everything random. The same seed gives the same samples.
+        window: The values of pictures of more than 8 bits that are drawn black and white, or percentiles such as
+            ``('1%', '99%')``. Defaults to the range of the picture. What the transforms see stays as it is.
 
     Attributes:
         dataset: The dataset as the config builds it, with its wrappers.
@@ -57,12 +60,14 @@ class Samples:
         cfg_options: Optional[Dict[str, Any]] = None,
         skip_types: Sequence[str] = (),
         seed: int = 0,
+        window: Optional[Window] = None,
     ) -> None:
         self.cfg = read_config(config, cfg_options)
         kinds = kinds_in(phase_config(self.cfg, phase))
         skip_types = [name.split('.')[-1] for name in skip_types]
         self.unknown_types = [name for name in skip_types if name not in kinds]
         self.seed = seed
+        self._window = window
         self._caches_filled = False
         with _seeded(seed):
             self.dataset = build_dataset(self.cfg, phase, skip_types)
@@ -108,7 +113,7 @@ class Samples:
             except Exception as error:  # transforms run arbitrary user code
                 raise PictureError(_why_not(index, error, record)) from error
         call = record.root.calls[0]
-        way = way_of_sample(call)
+        way = way_of_sample(call, self._window)
         if not way.steps:
             raise ModelError('The pipeline of the dataset loads no picture, so there is nothing to show.')
         notes = [note for note in (rejections(way), filled) if note]

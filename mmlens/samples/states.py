@@ -38,6 +38,11 @@ class Item:
     classes: Tuple[int, ...] = ()
 
     @property
+    def size(self) -> Tuple[int, ...]:
+        """Height and width in pixels."""
+        return self.image.shape[-2:] if self.channels_first else self.image.shape[:2]
+
+    @property
     def annotated(self) -> bool:
         """Whether annotations with a place in the picture have been loaded."""
         return self.boxes is not None or self.masks is not None or self.seg_map is not None

@@ -48,8 +48,8 @@ class Frame:
             return self
         if not self.original:
             return replace(self, since=len(before))
-        matrix = _matrix(before[-1])
-        return replace(self, since=len(before), matrix=matrix, known=matrix is not None)
+        matrix = _matrix(before)
+        return replace(self, since=len(before), matrix=None if matrix is None else matrix[:2], known=matrix is not None)
 
     def notes_of(self, number: int) -> Tuple[str, ...]:
         """Notes to show at a step."""
@@ -137,32 +137,39 @@ def _moved(states: Sequence[State]) -> bool:
     first, last = states[0], states[-1]
     scale, padding = last.meta.get('scale_factor'), last.meta.get('pad_param')
     return (
-        _size(first) != _size(last)
+        first.items[0].size != last.items[0].size
         or bool(last.meta.get('flip'))
         or (scale is not None and not np.allclose(scale, 1))
         or (padding is not None and bool(np.any(padding)))
     )
 
 
-def _matrix(state: State) -> Optional[np.ndarray]:
+def _matrix(states: Sequence[State]) -> Optional[np.ndarray]:
     """Map positions in the file to positions in the picture, from what Resize, LetterResize and RandomFlip note."""
+    last = states[-1]
+    if not last.meta.get('flip'):
+        return None if last.meta.get('scale_factor') is None else _scaled_and_padded(last)
+    at_flip = next(state for state in states if state.meta.get('flip'))
+    height, width = at_flip.items[0].size
+    direction = last.meta.get('flip_direction')
+    flip = np.eye(3)
+    if direction in ('horizontal', 'diagonal'):
+        flip[0] = [-1, 0, width]
+    if direction in ('vertical', 'diagonal'):
+        flip[1] = [0, -1, height]
+    before, after = _scaled_and_padded(at_flip), _scaled_and_padded(last)
+    if at_flip.meta.get('pad_param') is None:  # what was scaled and padded afterwards was the flipped picture
+        since = after @ np.linalg.inv(before)
+    elif np.array_equal(after, before):
+        since = np.eye(3)
+    else:
+        return None
+    return since @ flip @ before
+
+
+def _scaled_and_padded(state: State) -> np.ndarray:
+    """Shape (3, 3): from the file to a picture that was not flipped."""
     scale, padding = state.meta.get('scale_factor'), state.meta.get('pad_param')
-    flipped = state.meta.get('flip_direction') if state.meta.get('flip') else ''
-    if flipped and padding is not None:  # their order is not recorded
-        return None
-    if scale is None and not flipped:
-        return None
     top, left = (0.0, 0.0) if padding is None else (float(padding[0]), float(padding[2]))
     x, y = (1.0, 1.0) if scale is None else (float(scale[0]), float(scale[1]))
-    matrix = np.array([[x, 0, left], [0, y, top]])
-    height, width = _size(state)
-    if flipped in ('horizontal', 'diagonal'):
-        matrix[0] = [-x, 0, width]
-    if flipped in ('vertical', 'diagonal'):
-        matrix[1] = [0, -y, height]
-    return matrix
-
-
-def _size(state: State) -> Tuple[int, ...]:
-    item = state.items[0]
-    return item.image.shape[-2:] if item.channels_first else item.image.shape[:2]
+    return np.array([[x, 0, left], [0, y, top], [0, 0, 1]])

@@ -6,6 +6,7 @@ import pytest
 
 from mmlens.cli.commands import boxam, cam, featmap, layers
 from mmlens.cli.reading import reading
+from mmlens.errors import MmlensError
 
 COMMANDS = {'boxam': boxam, 'cam': cam, 'featmap': featmap}
 
@@ -17,6 +18,14 @@ def test_values_and_percentiles(command):
     assert reading(args) == dict(window=(-1000.0, '99.5%'), max_pixels=10**9)
     assert reading(parser.parse_args(['a.png', 'c.py'])) == dict(window=None, max_pixels=None)
     assert layers.build_parser().parse_args(['c.py', '--max-pixels', '7']).max_pixels == 7
+
+
+@pytest.mark.parametrize('window', [('9', '9'), ('99%', '1%'), ('5', '-5')])
+def test_a_window_that_ends_where_it_begins(window):
+    args = boxam.build_parser().parse_args(['a.png', 'c.py', '--window', *window])
+    with pytest.raises(MmlensError) as error:
+        reading(args)
+    assert str(error.value) == f'--window must begin below its end, not at {window[0]} and {window[1]}.'
 
 
 @pytest.mark.parametrize(

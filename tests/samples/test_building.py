@@ -24,7 +24,7 @@ def test_lazy_datasets_are_filled(detection):
 @pytest.mark.parametrize(
     ('cfg', 'phase', 'sentence'),
     [
-        ({'a_dataloader': {}}, 'trian', "There is no phase 'trian': choose from train, val, test."),
+        ({'a_dataloader': {}}, 'trian', "There is no phase 'trian': choose from train, val, test, tta."),
         ({}, 'train', 'The config has no train_dataloader: give the config that a model was trained with.'),
         (
             {'val_dataloader': None, 'train_dataloader': {'dataset': {'type': 'A'}}},
@@ -37,12 +37,55 @@ def test_lazy_datasets_are_filled(detection):
             'The config has data.train and no train_dataloader: it was written for mmcls 0.x or mmdet 2.x; '
             'use a config for mmpretrain, mmdet 3 or mmyolo.',
         ),
+        (
+            {'test_dataloader': {'dataset': {'type': 'A'}}},
+            'tta',
+            'The config has no tta_pipeline: base it on a config that has one, such as mmdet::rtmdet/rtmdet_tta.py, or '
+            "look at `phase='test'`.",
+        ),
+        (
+            {'tta_pipeline': [{'type': 'TestTimeAug'}]},
+            'tta',
+            'The config has a tta_pipeline and no test_dataloader, so there are no pictures for it: give the config of '
+            'a model that is based on it.',
+        ),
     ],
 )
 def test_a_phase_that_is_not_there(cfg, phase, sentence):
     with pytest.raises(ModelError) as error:
         phase_config(Config(cfg), phase)
     assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize('phase', ['test', 'val'])
+def test_test_time_augmentation_takes_the_pictures_of_the_test_set(phase):
+    leaf = dict(type='YOLOv5CocoDataset', ann_file='a.json', pipeline=[dict(type='A')], batch_shapes_cfg=dict(size=32))
+    cfg = Config(
+        {
+            'tta_pipeline': [dict(type='TestTimeAug', transforms=[])],
+            f'{phase}_dataloader': dict(dataset=dict(type='ConcatDataset', datasets=[leaf, dict(leaf, ann_file='b')])),
+        }
+    )
+    before = cfg.to_dict()
+    found = phase_config(cfg, 'tta')
+    assert [each['ann_file'] for each in found['datasets']] == ['a.json', 'b']
+    assert [each['pipeline'] for each in found['datasets']] == [cfg.tta_pipeline] * 2
+    assert [each['batch_shapes_cfg'] for each in found['datasets']] == [None, None]
+    assert cfg.to_dict() == before
+
+
+def test_sentences_on_test_time_augmentation_name_the_set(detection):
+    cfg = detection(LOAD, ann_file='none.json', phase='test')
+    cfg.tta_pipeline = LOAD
+    with pytest.raises(ModelError, match='^The test dataset .*`cfg_options={.test_dataloader.dataset.data_root'):
+        build_dataset(cfg, 'tta')
+
+
+def test_choices_of_test_time_augmentation_that_are_skipped():
+    flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+    config = dict(type='TestTimeAug', transforms=[flips, [dict(type='Resize')], [dict(type='Pack')]])
+    assert without(config, {'RandomFlip'})['transforms'] == [[dict(type='Resize')], [dict(type='Pack')]]
+    assert without(config, {'RandomFlip', 'Resize', 'Pack'})['transforms'] == []
 
 
 def test_an_empty_dataset(detection):

@@ -108,3 +108,19 @@ def test_the_colour_that_a_transform_fills_with_is_none_of_the_pictures():
     expand = Expand(mean=mean, to_rgb=True)
     crop = RandomCenterCropPad((511, 511), mean=mean, std=std, to_rgb=True, test_pad_mode=None)
     assert Colours().after(expand).after(crop) == Colours()
+
+
+SIXTEEN = np.array([[0, 1000, 3000, 5000]], np.uint16)
+
+
+def test_a_window_of_values():
+    colours = Colours(window=(1000, 5000)).of(SIXTEEN)
+    expected = [[[0] * 3, [0] * 3, [128] * 3, [255] * 3]]
+    assert drawn(SIXTEEN, colours=colours) == (expected, ['values 1000 to 5000, stretched here'])
+    assert drawn(SIXTEEN.astype(np.float32), colours=colours)[0] == expected  # a transform has changed the type
+
+
+def test_what_transforms_made_bytes_or_shares_of_has_left_the_window():
+    colours = Colours(window=(1000, 5000)).of(SIXTEEN)
+    for made in ((SIXTEEN // 20).astype(np.uint8), SIXTEEN / 5000):
+        assert drawn(made, colours=colours) == drawn(made)

@@ -107,6 +107,33 @@ LATE = {
         dict(type='LoadAnnotations', with_bbox=True, _scope_='mmdet'),
         PACK,
     ],
+    'letterbox, then flipped': [
+        LOAD[0],
+        dict(type='YOLOv5KeepRatioResize', scale=(96, 96)),
+        dict(type='LetterResize', scale=(128, 112), allow_scale_up=False, pad_val=dict(img=114)),
+        dict(type='mmdet.RandomFlip', prob=1.0, direction='diagonal'),
+        dict(type='LoadAnnotations', with_bbox=True, _scope_='mmdet'),
+    ],
+    'flipped, then letterbox': [
+        LOAD[0],
+        dict(type='mmdet.RandomFlip', prob=1.0, direction='horizontal'),
+        dict(type='YOLOv5KeepRatioResize', scale=(96, 96)),
+        dict(type='LetterResize', scale=(128, 112), allow_scale_up=False, pad_val=dict(img=114)),
+        dict(type='LoadAnnotations', with_bbox=True, _scope_='mmdet'),
+    ],
+    'flipped, then padded': [
+        LOAD[0],
+        dict(type='Resize', scale=(90, 120), keep_ratio=True),
+        dict(type='RandomFlip', prob=1.0, direction='diagonal'),
+        dict(type='Pad', size=(160, 200)),
+        LOAD[1],
+    ],
+    'flipped, then resized': [
+        LOAD[0],
+        dict(type='RandomFlip', prob=1.0, direction='vertical'),
+        dict(type='Resize', scale=(150, 120), keep_ratio=False),
+        LOAD[1],
+    ],
     'flipped': [
         LOAD[0],
         dict(type='Resize', scale=(90, 120), keep_ratio=False),
@@ -116,8 +143,9 @@ LATE = {
 }
 
 
-@pytest.mark.parametrize(('kind', 'scope'), [('mmdet', 'mmdet'), ('letterbox', 'mmyolo'), ('flipped', 'mmdet')])
-def test_in_a_test_pipeline_they_are_drawn_where_they_lie(detection, kind, scope):
+@pytest.mark.parametrize('kind', LATE)
+def test_in_a_test_pipeline_they_are_drawn_where_they_lie(detection, kind):
+    scope = 'mmyolo' if 'letterbox' in kind else 'mmdet'
     samples = Samples(detection(LATE[kind], phase='val', scope=scope), 'val')
     for index in range(6):
         sample = samples.record(index)

@@ -17,6 +17,7 @@ from ..guard import DONE, guarded, quiet, report_failures, say, tell
 from ..index import Index
 from ..outputs import DEFAULT_FOLDER, Inputs, check_writable, result_ending
 from ..progress import progress_bar
+from ..reading import add_window, window_of
 from ..window import check_display, show_picture
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _LONGEST_EDGE = 4096
 EXAMPLES = (
     ('mmlens pipeline config.py --number 8 --mode pipeline', 'eight training samples, a picture a transform'),
     ('mmlens pipeline config.py --phase val --shuffle --number 8', 'eight validation samples, drawn at random'),
+    ('mmlens pipeline config.py --phase tta --number 1', 'all views of a sample that test-time augmentation makes'),
 )
 
 
@@ -56,7 +58,13 @@ def build_parser() -> Parser:
 
 def _add_samples(parser: Parser) -> None:
     group = parser.add_argument_group('samples')
-    group.add_argument('--phase', '-p', choices=PHASES, default='train', help='which dataset (default: train)')
+    group.add_argument(
+        '--phase',
+        '-p',
+        choices=PHASES,
+        default='train',
+        help='which dataset; tta: the test set through tta_pipeline (default: train)',
+    )
     group.add_argument(
         '--number', '--show-number', '-n', type=positive, metavar='N', help='number of samples (default: all)'
     )
@@ -91,6 +99,7 @@ def _add_drawing(parser: Parser) -> None:
     group.add_argument(
         '--max-edge-length', type=_edge_length, default=1000, metavar='PIXELS', help='with --adaptive (default: 1000)'
     )
+    add_window(group, 'what the transforms see stays as it is')
     group.add_argument('--bgr2rgb', action='store_true', help='swap the red and blue channels of what is drawn')
 
 
@@ -154,6 +163,7 @@ def _load(args: argparse.Namespace, seed: int) -> Samples:
             cfg_options=read_cfg_options(args.cfg_options),
             skip_types=args.skip_type,
             seed=seed,
+            window=window_of(args),
         )
     if samples.unknown_types:
         say('warning', f'--skip-type: the {args.phase} pipeline has no {" or ".join(samples.unknown_types)}.')
@@ -229,7 +239,16 @@ class _Browser:
 
 def _summary(sample: SampleSteps) -> str:
     views = sample.transformed.views
-    boxes = sum(len(view.boxes) for view in views)
-    size = ' x '.join(map(str, views[0].shape))
-    parts = [count(len(sample.steps), 'step'), size, *([count(boxes, 'box')] if boxes else [])]
+    sizes = ' and '.join(dict.fromkeys(' x '.join(map(str, view.shape)) for view in views))
+    shape = f'{count(len(views), "view")} of {sizes}' if len(views) > 1 else sizes
+    parts = [count(len(sample.steps), 'step'), shape, *_boxes([len(view.boxes) for view in views])]
     return ', '.join([*parts, *(sample.name_of(label) for label in views[0].classes)])
+
+
+def _boxes(numbers: List[int]) -> List[str]:
+    """How many boxes there are: in each view, if all have the same."""
+    if not any(numbers):
+        return []
+    if len(numbers) > 1 and len(set(numbers)) == 1:
+        return [f'{count(numbers[0], "box")} each']
+    return [count(sum(numbers), 'box')]

@@ -161,6 +161,45 @@ def test_types_to_skip(workplace, capsys):
     assert err == 'mmlens: warning: --skip-type: the train pipeline has no ToTensor.\n'
 
 
+TTA = """
+_base_ = './detection.py'
+val_dataloader = dict(dataset=dict(pipeline=None))
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='TestTimeAug', transforms=[
+        [dict(type='Resize', scale=(40, 40), keep_ratio=True), dict(type='Resize', scale=(80, 80), keep_ratio=True)],
+        [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)],
+        [dict(type='LoadAnnotations', with_bbox=True)],
+        [dict(type='PackDetInputs', meta_keys=('img_path', 'flip', 'flip_direction', 'scale_factor'))]])]
+"""
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_views_of_test_time_augmentation(workplace, capsys, mode):
+    Path('tta.py').write_text(TTA)
+    assert run('tta.py', '--phase', 'tta', '-n', '1', '--seed', '1', '--mode', mode) == 0
+    assert files_in('output') == ['0.png']
+    sizes = '3 x 30 x 40 and 3 x 60 x 80'
+    assert f'2 steps, 4 views of {sizes}, 1 box each -> ' in capsys.readouterr().out
+
+
+def test_a_window_draws_what_boxam_draws(workplace, capsys):
+    from mmlens.models.pixels import visible
+
+    picture = (np.arange(60 * 80).reshape(60, 80, 1) + np.array([500, 1000, 1500])).astype(np.uint16)
+    cv2.imwrite('data/pictures/0.png', picture)
+    plain = [dict(type='LoadImageFromFile', imdecode_backend='cv2', color_type='unchanged')]
+    Path('deep.py').write_text(f"_base_ = './detection.py'\nval_dataloader = dict(dataset=dict(pipeline={plain}))\n")
+    for number, window in enumerate([None, ('1000', '4000'), ('5%', '60%')]):
+        words = ['--window', *window] if window else []
+        assert run('deep.py', '-p', 'val', '-n', '1', '--mode', 'original', '-o', f'out{number}', *words) == 0
+        bounds = window and tuple(each if each.endswith('%') else float(each) for each in window)
+        sheet = cv2.imread(f'out{number}/0.png')
+        wanted = visible(picture, bounds)[0]
+        found = [sheet[y : y + 60, x : x + 80] for y in range(len(sheet) - 59) for x in range(sheet.shape[1] - 79)]
+        assert any(np.array_equal(part, wanted) for part in found)
+
+
 @pytest.mark.filterwarnings('ignore:.*non-interactive')
 def test_shown_only(workplace, monkeypatch):
     from matplotlib import pyplot
@@ -192,6 +231,12 @@ def test_edges_that_cannot_be_drawn(workplace, capsys, length):
             ['detection.py', '--phase', 'test'],
             'detection.py has no test_dataloader; it has train and val: choose one with --phase.',
         ),
+        (
+            ['detection.py', '--phase', 'tta'],
+            'detection.py has no tta_pipeline: base it on a config that has one, such as mmdet::rtmdet/rtmdet_tta.py, '
+            'or look at --phase test.',
+        ),
+        (['detection.py', '-p', 'val', '--window', '9', '9'], '--window must begin below its end, not at 9 and 9.'),
         (
             ['detection.py', '-p', 'val', '--cfg-options', 'val_dataloader.dataset.ann_file=no.json'],
             'The val dataset of the config cannot be built: there is no data/no.json. Put the data there, or say where '
