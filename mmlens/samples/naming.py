@@ -56,7 +56,7 @@ def _last_notes(states: Sequence[State]) -> Dict[str, Any]:
 
 
 def _transforms(chains: Sequence[Sequence[Call]]) -> List[Words]:
-    """The transforms of each picture; those of the same name with what they were set to otherwise."""
+    """The transforms of each picture but for flips, which are noted; those of the same name with what differs."""
     settings: Dict[str, List[Dict[str, Any]]] = {}
     for chain in chains:
         for call in chain:
@@ -65,7 +65,9 @@ def _transforms(chains: Sequence[Sequence[Call]]) -> List[Words]:
         name: [key for key in each[0] if any(other.get(key) != each[0][key] for other in each)]
         for name, each in settings.items()
     }
-    return [[_with_settings(call, differing[call.name]) for call in chain] for chain in chains]
+    return [
+        [_with_settings(call, differing[call.name]) for call in chain if 'Flip' not in call.name] for chain in chains
+    ]
 
 
 def _with_settings(call: Call, keys: Sequence[str]) -> str:

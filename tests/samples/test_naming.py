@@ -70,5 +70,5 @@ def test_they_are_drawn(detection, mode):
     assert table['view'] == ['', 'flipped horizontally', 'not flipped']
     drawing = sample.drawing(mode)
     pictures = [place for place in drawing.places if place.kind == 'picture']
-    assert len(pictures) == dict(transformed=2, concat=3, pipeline=5)[mode]
+    assert len(pictures) == dict(transformed=2, concat=3, pipeline=7)[mode]
     assert np.ptp(drawing.image) > 100
