@@ -78,7 +78,7 @@ has-address:
 browser: $(VENV)/.browser-$(VERSION) $(READY)  ## Test reports in a real browser (needs a chromium: apt-get install chromium)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m browser -rs tests/browser
 
-benchmark: $(READY)  ## Measure what everything costs beside other tools, and write docs/benchmark.md (some twenty minutes)
+benchmark: $(READY)  ## Measure what everything costs beside other tools, and write docs/benchmark.md (half an hour)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python dev/benchmark.py --jobs 2 --output docs/benchmark.md $(BENCHMARK)
 
 soak: $(READY)  ## Try everything that can go wrong, and write docs/reliability.md (hours)

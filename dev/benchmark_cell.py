@@ -27,6 +27,8 @@ from benchmark_rows import Cell, Row
 from benchmark_runs import NEVER, Run, mixed, mmlens_run, plain_inference, seconds
 from support_probe import reason
 
+FEWEST = 3  # inferences, even when the budget is over
+
 
 def measure(cell: Cell) -> Row:
     """Time a method and plain inference alternately, after a warm-up that counts only if no time is left."""
@@ -42,7 +44,7 @@ def measure(cell: Cell) -> Row:
     (warm_up, outcome), row.memory = memory.peak_of(lambda: seconds(run, deadline))
     inferences: List[float] = []
     runs: List[float] = []
-    while len(inferences) < cell.repeat:
+    while len(inferences) < cell.repeat and (len(inferences) < FEWEST or time.perf_counter() < deadline):
         # Whatever goes first in one round goes last in the next.
         order = (inference, run) if len(inferences) % 2 else (run, inference)
         too_late = time.perf_counter() + warm_up > deadline

@@ -187,7 +187,7 @@ GRADCAM = ('--method', 'gradcam', '--target-layers', 'neck')
 
 def measure_pictures(options: argparse.Namespace) -> List[Dict[str, Any]]:
     """The part ``pictures``: a folder of them."""
-    number = 8 if options.quick else 120
+    number = 8 if options.quick else 100
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / 'out').mkdir()

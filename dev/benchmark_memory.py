@@ -171,7 +171,7 @@ def evaluate(number: int, method: str) -> Dict[str, Any]:
 def measure_evaluate(options: argparse.Namespace) -> List[Dict[str, Any]]:
     """The part ``evaluate``: few pictures and many."""
     rows = []
-    for number in (10, 20) if options.quick else (200, 1000):
+    for number in (10, 20) if options.quick else (150, 600):
         asked = dict(what='evaluate', number=number, way='gradcam')
         found, remark = ask_own_process('benchmark_memory.py', asked, 1800)
         rows.append(found or dict(pictures=number, remark=remark))

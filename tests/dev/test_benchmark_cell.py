@@ -57,6 +57,30 @@ def test_a_detector_of_ones_own_is_measured_in_mixed_precision(tools):
     assert row.detector == 'own' and row.side == 192 and row.boxes > 0 and row.seconds > 0
 
 
+def test_seconds_on_a_gpu_are_those_between_two_events(tools, monkeypatch):
+    """Here torch's part is played."""
+    order = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            order.append('record')
+
+        def synchronize(self):
+            order.append('wait')
+
+        def elapsed_time(self, ended):
+            return 1500.0 if ended is not self else 0.0
+
+    monkeypatch.setattr(torch.cuda, 'is_initialized', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'Event', Event)
+    monkeypatch.setattr(torch.cuda, 'synchronize', lambda: order.append('empty'))
+    assert tools.runs.seconds(lambda word: order.append(word) or 3, 'run') == (1.5, 3)
+    assert order == ['empty', 'record', 'run', 'record', 'wait']
+
+
 def test_cells_are_measured_in_forks(tools, monkeypatch, capfd):
     def measure(cell):
         if cell.method == 'drise':

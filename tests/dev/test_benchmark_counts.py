@@ -1,5 +1,7 @@
 """What is counted, by hand; and bars on counted quantities, which no other work on the machine changes."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,23 @@ def test_multiplications_by_hand(counts):
 )
 def test_readings_by_hand(counts, read, expected):
     assert counts.count(lambda: read(torch.arange(3.0)))[1].reads == expected
+
+
+def test_waits_are_those_that_torch_tells_of(counts, monkeypatch):
+    """On a GPU; here torch's part is played."""
+    modes = []
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'set_sync_debug_mode', modes.append)
+
+    def wait_twice():
+        warnings.warn('another', stacklevel=2)
+        for _ in range(2):
+            warnings.warn('called a synchronizing CUDA operation (Triggered internally)', stacklevel=2)
+
+    assert counts.count(wait_twice)[1].waits == 2 and modes == ['warn', 'default']
+    with pytest.raises(ZeroDivisionError):
+        counts.count(lambda: 1 / 0)
+    assert modes == ['warn', 'default'] * 2
 
 
 def test_what_many_boxes_share_counts_once(counts):
