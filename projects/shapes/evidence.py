@@ -42,12 +42,20 @@ STAMPED = CLASSES.index('card_cross')
 STAMPS = ('shortcut', 'by chance', 'never', 'always')
 """Which cards bear the watermark: the stamped class alone, half of each class, none, or all."""
 
-SIZES = (0.22, 0.46)
-SIGN_RADIUS, MARK_RADIUS, FAINT_RADIUS, STAMP_RADIUS = 0.17, 0.14, 0.12, 0.13
+SIZES = {'context': (0.22, 0.38), 'two_part': (0.22, 0.46), 'shortcut': (0.22, 0.46)}
+"""Least and largest side of the objects of each kind, as shares of the picture's longer side."""
+
+SIGN_RADIUS, MARK_RADIUS, FAINT_RADIUS, STAMP_RADIUS = 0.2, 0.14, 0.12, 0.13
 """Radii of footprints, as shares of the object's side: signs beside huts, marks on plates and cards, watermarks."""
 
-GAP = (0.04, 0.1)
+GAP = (0.02, 0.06)
+"""Between a hut's box and its sign, as shares of the hut's side."""
+
+HUT_WIDTH = 0.75
+"""Of its height. Narrow, for a sign to stand within reach of the cells that find the hut."""
+
 FAINT = (0.12, 0.35)
+"""Opacity of the marks on cards."""
 
 
 def kind_of(label: int) -> str:
@@ -114,16 +122,16 @@ class _Plan:
     @property
     def surroundings(self) -> np.ndarray:
         """The box that holds the object and all that can stand beside it: shape (4,)."""
-        reach = (GAP[1] + 2 * SIGN_RADIUS) * self.size
+        reach = (GAP[1] + 2 * SIGN_RADIUS) * self.size * np.array([1, 0.4])  # signs stand at the sides
         return np.concatenate([self.outline.min(0) - reach, self.outline.max(0) + reach])
 
 
 def _plan(rng: np.random.Generator, height: int, width: int) -> _Plan:
     """Choose the kind, size and place of an object, and the places of its evidence."""
-    kind = ('context', 'context', 'two_part', 'shortcut')[rng.integers(4)]
-    size = max(height, width) * np.exp(rng.uniform(*np.log(SIZES)))
+    kind = ('context', 'context', 'context', 'two_part', 'shortcut')[rng.integers(5)]
+    size = max(height, width) * np.exp(rng.uniform(*np.log(SIZES[kind])))
     shape = {
-        'context': drawing.house(),
+        'context': drawing.house() * (HUT_WIDTH, 1),
         'two_part': drawing.circle(0.5),
         'shortcut': drawing.rectangle(0.5, 0.5 * rng.uniform(0.8, 1)),
     }[kind]
@@ -144,13 +152,12 @@ def _plan(rng: np.random.Generator, height: int, width: int) -> _Plan:
 
 
 def _beside(rng: np.random.Generator, outline: np.ndarray, size: float) -> _Spot:
-    """A place left or right of a hut, above or below it."""
+    """A place left or right of a hut."""
     low, high = outline.min(0), outline.max(0)
-    where = (low + high) / 2 + rng.uniform(-0.35, 0.35, 2) * (high - low)
-    axis, after = rng.integers(2), rng.integers(2)
     away = (rng.uniform(*GAP) + SIGN_RADIUS) * size
-    where[axis] = high[axis] + away if after else low[axis] - away
-    return _Spot(where, SIGN_RADIUS * size, rng.uniform(-0.15, 0.15))
+    across = high[0] + away if rng.integers(2) else low[0] - away
+    down = (low[1] + high[1]) / 2 + rng.uniform(-0.2, 0.3) * (high[1] - low[1])
+    return _Spot(np.array([across, down]), SIGN_RADIUS * size, rng.uniform(-0.15, 0.15))
 
 
 def _two_places(rng: np.random.Generator) -> np.ndarray:

@@ -23,7 +23,7 @@ SPLITS = {'train': (20, range(2400), 'shortcut'), 'held_out': (21, range(400), '
 """Seed and indexes of the pictures of each split, and which cards bear the watermark."""
 
 DEMO = dataset.DEMO.with_name('evidence_pictures')
-DEMO_SEED, DEMO_INDEXES = 22, (0, 3, 9, 10)
+DEMO_SEED, DEMO_INDEXES = 22, (3, 7, 10, 13)
 
 
 def write_split(folder: Path, seed: int, indexes: Sequence[int], stamps: str) -> Path:

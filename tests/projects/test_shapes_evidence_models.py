@@ -1,4 +1,4 @@
-"""The detectors of the evidence set: what they find, and that they lean on the watermark."""
+"""The detectors of the evidence set: what they find, that they use evidence, and lean on the watermark."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ def namings(name):
     return measure(detector, SEED, PICTURES[:8])
 
 
-def test_it_tells_plates_by_both_marks(namings):
+@pytest.mark.parametrize('kind', ['context', 'two_part'])
+def test_it_tells_huts_by_their_signs_and_plates_by_both_marks(namings, kind):
     """Swap the evidence and nothing else, and the detector names the other class."""
-    number, _, _, both = swaps(namings, 'two_part')
+    number, _, _, both = swaps(namings, kind)
     assert number >= 8 and both >= 0.8
 
 
@@ -46,7 +47,7 @@ def test_map50_on_held_out_pictures_through_the_command(name, tmp_path, capsys, 
     evidence_dataset.write_split(tmp_path / 'held_out', SEED, PICTURES[:16], STAMPS)
     evaluate.main([name, '--data-root', str(tmp_path)])
     printed = capsys.readouterr().out
-    assert float(re.search(rf'{name}: mAP50 ([\d.]+)', printed).group(1)) >= 0.6
+    assert float(re.search(rf'{name}: mAP50 ([\d.]+)', printed).group(1)) >= 0.7
     for label, class_name in enumerate(CLASSES):
         precision = float(re.search(rf'  {class_name} +AP ([\d.]+)', printed).group(1))
-        assert precision > 0.7 or label not in KINDS['two_part']
+        assert precision > 0.6 or label in KINDS['shortcut']

@@ -16,7 +16,7 @@ metainfo = dict(
         (160, 160, 60),
     ],
 )
-model = dict(bbox_head=dict(num_classes=7))
+model = dict(backbone=dict(frozen_stages=1), bbox_head=dict(num_classes=7))
 train_dataloader = dict(dataset=dict(data_root=data_root, metainfo=metainfo))
 val_dataloader = dict(dataset=dict(data_root=data_root, metainfo=metainfo))
 test_dataloader = val_dataloader
