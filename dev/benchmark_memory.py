@@ -26,7 +26,7 @@ SHAPES = ROOT / 'projects' / 'shapes'
 ALL = {'model.test_cfg.score_thr': 1e-9, 'model.test_cfg.nms.iou_threshold': 0.95, 'model.test_cfg.max_per_img': 300}
 # Ways of explaining boxes: by mmlens as it is; with every map laid over the picture and kept; by pytorch-grad-cam.
 LAID_OUT, PEER = 'evidencecam, maps laid out', 'grad-cam:GradCAM'
-WAYS = ('evidencecam', LAID_OUT, PEER)
+WAYS = {'evidencecam': (1, 10, 100), LAID_OUT: (1, 10), PEER: (1, 10)}  # 100 take 10 GB, or five minutes
 PEERS_DETECTOR = 'shapes_yolov5'  # the post-processing of the other one cuts the graph, which GradCAM needs
 DISTINCT = 50  # pictures, which repeat
 
@@ -110,8 +110,8 @@ def _peer(detector: Any, picture: Any, number: int) -> Tuple[Callable[[], Any], 
 def measure_memory(options: argparse.Namespace) -> List[Dict[str, Any]]:
     """The part ``memory``: the boxes of a large picture, each number in each way in a process of its own."""
     rows = []
-    for way in WAYS[:1] if options.quick else WAYS:
-        for number in (1, 5) if options.quick else (1, 10, 100):
+    for way, numbers in WAYS.items():
+        for number in (1, 2) if options.quick else numbers:
             asked = dict(what='boxes', number=number, way=way, megapixels=1 if options.quick else 12)
             found, remark = ask_own_process('benchmark_memory.py', asked, 600)
             rows.append(found or dict(way=way, boxes=number, remark=remark))

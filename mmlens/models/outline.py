@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import torch
 from mmengine.config import Config
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from .. import compat
 from ..errors import ModelError, reason
 from .inputs import default_scope
+
+# What fills a tensor with random numbers.
+_DRAWING = {Tensor.normal_, Tensor.uniform_, Tensor.bernoulli_, Tensor.log_normal_, Tensor.exponential_}
 
 
 def build_outline(cfg: Config) -> nn.Module:
@@ -59,9 +63,21 @@ def parameters_on_meta() -> Iterator[None]:
 
     hook = register_module_parameter_registration_hook(move)
     try:
-        yield
+        with _NothingDrawn():
+            yield
     finally:
         hook.remove()
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """No random numbers for tensors without memory: torch imports sympy to draw none, which takes a second."""
+
+    def __torch_function__(
+        self, function: Callable, types: Iterable, args: Tuple = (), kwargs: Optional[Dict[str, Any]] = None
+    ) -> Any:
+        if function in _DRAWING and args[0].is_meta:
+            return args[0]
+        return function(*args, **(kwargs or {}))
 
 
 def count_parameters(parameters: Any) -> int:

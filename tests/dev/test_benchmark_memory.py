@@ -32,6 +32,7 @@ def test_the_tables_compare_with_the_fewest(memory, monkeypatch):
         ]
     )
     monkeypatch.setattr(memory, 'ask_own_process', lambda *asked: next(answers))
+    monkeypatch.setattr(memory, 'WAYS', {'evidencecam': (1, 5)})
     lines = memory.memory_table(memory.measure_memory(argparse.Namespace(quick=True))).splitlines()
     assert lines[2:] == [
         '| evidencecam | 1 | 0.5 | 1.00 |  | 1000 | 0 |',

@@ -15,6 +15,7 @@ def test_boxam_imports_less_than_plain_mmdet_and_nothing_that_it_does_not_need(s
     plain, boxam = (start.imports_of(name) for name in ('plain mmdet', 'mmlens boxam'))
     assert boxam['modules'] < 0.5 * plain['modules']
     assert not {'sympy', 'sklearn', 'numba', 'matplotlib', 'pandas'} & set(boxam['packages'])
+    assert not {'sympy', 'sklearn', 'numba', 'pandas'} & set(start.imports_of('mmlens lr')['packages'])
 
 
 TOLD = """import time: self [us] | cumulative | imported package

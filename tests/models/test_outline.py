@@ -57,6 +57,17 @@ def test_parameters_have_names_and_shapes_but_no_memory():
     assert count_parameters(model.parameters()) == 12 + 4 + 4 + 5 + 8
 
 
+def test_nothing_is_drawn_for_what_has_no_memory():
+    with parameters_on_meta():
+        weight = nn.Linear(3, 2).weight
+        for draw in (nn.init.kaiming_normal_, nn.init.xavier_uniform_, nn.init.trunc_normal_, nn.init.zeros_):
+            assert draw(weight) is weight and weight.is_meta and weight.shape == (2, 3)
+        torch.manual_seed(0)
+        drawn = nn.init.normal_(torch.empty(3))
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.empty(3).normal_())
+
+
 def test_nothing_is_downloaded():
     build_outline(config(pretrained=True, parts=[dict(pretrained=True)]))
     with pytest.raises(ModelError, match='without the checkpoint that it begins with, http://unreachable/a.pth: size'):
