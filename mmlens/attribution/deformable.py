@@ -10,7 +10,8 @@ zero. Values and gradients equal those of ``grid_sample`` up to rounding.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Optional, Sequence, Tuple
+from itertools import accumulate
+from typing import Any, Callable, List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,8 @@ from torch.autograd.function import once_differentiable
 
 from .windows import nonzero_rows
 
+# Cells of zeros around each level: a point may stand anywhere, and its four cells are always there.
+_BORDER = 2
 # Before 2.1 torch multiplied all rows by all rows, to keep a few of the products.
 _SPARSE = torch.__version__ >= '2.1'
 
@@ -44,9 +47,44 @@ def deformable_attention(value: Tensor, shapes: Any, locations: Tensor, weights:
 
     Source: Zhu et al. 2021, eq. 3; https://arxiv.org/abs/2010.04159.
     """
-    sizes = [(int(height), int(width)) for height, width in shapes]
-    result: Tensor = _Attention.apply(value, sizes, locations, weights)
+    levels = _Levels(tuple((int(height), int(width)) for height, width in shapes))
+    result: Tensor = _Attention.apply(value, levels, locations, weights)
     return result
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """How the cells of all levels lie one after the other, each level with a border of zeros.
+
+    Attributes:
+        sizes: Height and width of each, without the border.
+    """
+
+    sizes: Tuple[Tuple[int, int], ...]
+
+    @property
+    def areas(self) -> List[Tuple[int, int]]:
+        """Height and width of each level with its border."""
+        return [(height + 2 * _BORDER, width + 2 * _BORDER) for height, width in self.sizes]
+
+    @property
+    def starts(self) -> List[int]:
+        """The number of the first cell of each level with its border, and after the last level that of all cells."""
+        return [0, *accumulate(height * width for height, width in self.areas)]
+
+    def with_border(self, value: Tensor) -> Tensor:
+        """Values (B, keys, heads, channels) as rows (B * cells * heads, channels)."""
+        parts = value.flatten(2).split([height * width for height, width in self.sizes], 1)
+        border = (0, 0, *[_BORDER] * 4)
+        padded = [F.pad(part.unflatten(1, size), border).flatten(1, 2) for part, size in zip(parts, self.sizes)]
+        return torch.cat(padded, 1).view(-1, value.shape[-1])
+
+    def without_border(self, cells: Tensor) -> Tensor:
+        """Cells (B, cells, n) as (B, keys, n)."""
+        parts = cells.split([height * width for height, width in self.areas], 1)
+        inside = slice(_BORDER, -_BORDER)
+        cropped = [part.unflatten(1, area)[:, inside, inside].flatten(1, 2) for part, area in zip(parts, self.areas)]
+        return torch.cat(cropped, 1)
 
 
 @dataclass(frozen=True)
@@ -54,54 +92,41 @@ class _Corners:
     """The four cells around each point: upper left, upper right, lower left, lower right.
 
     Attributes:
-        rows: Shape (R, T, 4), int: which row of the values, in the layout (B * keys * heads, channels); of any cell for
-            those outside a level. R is B * queries * heads, T levels * points.
-        shares: Shape (R, T, 4): how much of the cell a point sees; 0 of those outside a level.
-        inside: Shape (R, T, 4): whether the cell is in its level.
-        right, below: Shape (R, T): how far a point is from the cells on its left, and above it.
+        rows: Shape (R, T, 4), int32: which row of :meth:`_Levels.with_border` each is. R is B * queries * heads, T
+            levels * points.
+        shares: Shape (R, T, 4): how much of it the point sees.
+        right, below: Shape (R, T): how far the point is from the cells on its left, and above it.
         scales: Shape (T, 2): width and height of each point's level.
     """
 
     rows: Tensor
     shares: Tensor
-    inside: Tensor
     right: Tensor
     below: Tensor
     scales: Tensor
 
     @classmethod
-    def of(cls, sizes: Sequence[Tuple[int, int]], locations: Tensor, keys: int) -> _Corners:
+    def of(cls, levels: _Levels, locations: Tensor) -> _Corners:
         """The cells around points (B, queries, heads, levels, points, 2)."""
-        batch, queries, heads, levels, points, _ = locations.shape
-        places = locations.reshape(batch * queries * heads, levels * points, 2)
-        heights, widths, starts = _by_point(sizes, points, places)
-        x, right = _cells(places[..., 0], widths)
-        y, below = _cells(places[..., 1], heights)
-        across = [_in_range(x + step, widths) for step in (0, 1)]
-        down = [_in_range(y + step, heights) for step in (0, 1)]
-        image = torch.arange(batch, device=places.device).repeat_interleave(queries * heads)[:, None]
-        head = torch.arange(heads, device=places.device).repeat(batch * queries)[:, None]
-        first = (image * keys + starts).mul_(heads).add_(head).to(torch.int32)
-        line = [(row * (widths * heads)).to(torch.int32) + first for row, _ in down]
-        column = [(cell * heads).to(torch.int32) for cell, _ in across]
-        rows = torch.stack([above + aside for above in line for aside in column], -1)
-        inside = torch.stack([a & b for _, a in down for _, b in across], -1)
-        shares = torch.stack([v * h for v in (1 - below, below) for h in (1 - right, right)], -1).mul_(inside)
-        return cls(rows, shares, inside, right, below, torch.stack([widths, heights], -1))
+        batch, queries, heads, _, points, _ = locations.shape
+        places = locations.reshape(batch * queries * heads, -1, 2)
+        scales = places.new_tensor(levels.sizes).flip(-1).repeat_interleave(points, 0)
+        x, right = _cells(places[..., 0], scales[:, 0])
+        y, below = _cells(places[..., 1], scales[:, 1])
+        pitch = (scales[:, 0] + 2 * _BORDER).to(torch.int32)
+        first = torch.tensor(levels.starts[:-1], dtype=torch.int32).repeat_interleave(points) + _BORDER * (pitch + 1)
+        image = torch.arange(batch, dtype=torch.int32).repeat_interleave(queries * heads) * levels.starts[-1]
+        head = torch.arange(heads, dtype=torch.int32).repeat(batch * queries)
+        upper_left = torch.addcmul(x, y, pitch.to(x.dtype)).to(torch.int32).add_(first).mul_(heads)
+        upper_left += (image * heads + head)[:, None]
+        steps = torch.stack([torch.zeros_like(pitch), torch.ones_like(pitch), pitch, pitch + 1], -1) * heads
+        shares = torch.stack([v * h for v in (1 - below, below) for h in (1 - right, right)], -1)
+        return cls(upper_left[..., None] + steps, shares, right, below, scales)
 
     def part(self, receiving: Tensor) -> _Corners:
         """Those of some of the R."""
-        each = (self.rows, self.shares, self.inside, self.right, self.below)
-        rows, shares, inside, right, below = (values[receiving] for values in each)
-        return _Corners(rows, shares, inside, right, below, self.scales)
-
-
-def _by_point(sizes: Sequence[Tuple[int, int]], points: int, like: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
-    """Height and width of the level of each point, in the type of ``like``, and the number of its first cell."""
-    starts = [sum(height * width for height, width in sizes[:level]) for level in range(len(sizes))]
-    heights, widths = (like.new_tensor([size[axis] for size in sizes]) for axis in (0, 1))
-    first = torch.tensor(starts, device=like.device)
-    return tuple(each.repeat_interleave(points) for each in (heights, widths, first))  # type: ignore[return-value]
+        rows, shares, right, below = (each[receiving] for each in (self.rows, self.shares, self.right, self.below))
+        return _Corners(rows, shares, right, below, self.scales)
 
 
 def _cells(places: Tensor, sizes: Tensor) -> Tuple[Tensor, Tensor]:
@@ -112,28 +137,22 @@ def _cells(places: Tensor, sizes: Tensor) -> Tuple[Tensor, Tensor]:
     """
     position = torch.addcmul(places.new_tensor(-0.5), 2 * places - 1 + 1, sizes / 2)
     cells = position.floor()
-    return cells, position.sub_(cells)
-
-
-def _in_range(cells: Tensor, sizes: Tensor) -> Tuple[Tensor, Tensor]:
-    """Cells that are brought into their level, and whether they were in it."""
-    inside = (cells >= 0) & (cells < sizes)
-    return torch.where(inside, cells, 0), inside
+    behind = position.sub_(cells)
+    # Farther away there are only zeros too.
+    return cells.nan_to_num_(-_BORDER).clamp_(min=-_BORDER).minimum(sizes), behind
 
 
 class _Attention(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, value: Tensor, sizes: Sequence[Tuple[int, int]], locations: Tensor, weights: Tensor
-    ) -> Tensor:
-        batch, keys, heads, channels = value.shape
+    def forward(ctx: Any, value: Tensor, levels: _Levels, locations: Tensor, weights: Tensor) -> Tensor:  # type: ignore[override]
+        batch, _, heads, channels = value.shape
         locations, weights = locations.to(value.dtype), weights.to(value.dtype)
-        corners = _Corners.of(sizes, locations, keys)
+        corners = _Corners.of(levels, locations)
         weights = weights.reshape(len(corners.rows), -1)
-        cells = value.reshape(-1, channels)
+        cells = levels.with_border(value)
         received = _bags(corners.rows.flatten(1), (corners.shares * weights[..., None]).flatten(1), cells)
         ctx.save_for_backward(cells, weights)
-        ctx.corners, ctx.shapes, ctx.by_cell = corners, (value.shape, locations.shape), None
+        ctx.corners, ctx.levels, ctx.shapes, ctx.by_cell = corners, levels, (value.shape, locations.shape), None
         ctx.set_materialize_grads(False)
         return received.view(batch, -1, heads * channels)
 
@@ -149,9 +168,9 @@ class _Attention(torch.autograd.Function):
             corners, weights, sent, by_cell = corners.part(sending), weights[sending], sent[sending], None
         to_value = to_places = to_weights = None
         if ctx.needs_input_grad[0]:
-            by_cell = by_cell or _ByCell.of(corners.rows, corners.shares * weights[..., None], len(cells))
+            by_cell = by_cell or _ByCell.of(corners, weights, len(cells))
             ctx.by_cell = by_cell if sending is None else ctx.by_cell  # other boxes ask for it too
-            to_value = by_cell.sum(sent).view(of_value)
+            to_value = by_cell.sum(sent, ctx.levels, of_value[0]).view(of_value)
         if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
             products = _products(corners.rows.flatten(1), sent, cells).view(corners.shares.shape)
             to_weights = (products * corners.shares).sum(-1)
@@ -171,7 +190,7 @@ def _spread(values: Tensor, rows: Tensor, shape: torch.Size) -> Tensor:
 
 def _to_places(corners: _Corners, products: Tensor, weights: Tensor) -> Tensor:
     """The gradient (R, T, 2) at the points' x and y, from that at their cells' shares (R, T, 4)."""
-    upper_left, upper_right, lower_left, lower_right = (products * corners.inside).unbind(-1)
+    upper_left, upper_right, lower_left, lower_right = products.unbind(-1)
     x = torch.lerp(upper_right - upper_left, lower_right - lower_left, corners.below)
     y = torch.lerp(lower_left - upper_left, lower_right - upper_right, corners.right)
     return torch.stack([x, y], -1).mul_(corners.scales).mul_(weights[..., None])
@@ -184,12 +203,12 @@ def _bags(rows: Tensor, shares: Tensor, cells: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _ByCell:
-    """The shares sorted by the cell that they are of.
+    """The points sorted by the cell at their upper left.
 
     Attributes:
-        rows: Shape (N,), int: the row that receives each.
-        shares: Shape (N,).
-        starts: Shape (cells,), int: where each cell's begin.
+        rows: Shape (R * T,), int32: the row that each belongs to.
+        shares: Shape (4, R * T): what that row receives of each of its four cells.
+        starts: Shape (rows of cells,), int32: where the points of each begin.
     """
 
     rows: Tensor
@@ -197,16 +216,28 @@ class _ByCell:
     starts: Tensor
 
     @classmethod
-    def of(cls, rows: Tensor, shares: Tensor, cells: int) -> _ByCell:
-        """Sort shares (R, T, 4) of the cells' rows (R, T, 4)."""
-        cell, order = rows.flatten().sort(stable=True)  # stable: a radix sort, several times as fast
-        starts = torch.searchsorted(cell, torch.arange(cells, dtype=cell.dtype, device=cell.device), out_int32=True)
-        receiver = order.to(torch.int32).div_(rows.shape[1] * rows.shape[2], rounding_mode='floor')
-        return cls(receiver, shares.flatten()[order], starts)
+    def of(cls, corners: _Corners, weights: Tensor, cells: int) -> _ByCell:
+        """Sort points, each with a weight (R, T)."""
+        # Stable means a radix sort, which is several times as fast.
+        cell, order = corners.rows[..., 0].flatten().sort(stable=True)
+        starts = torch.searchsorted(cell, torch.arange(cells, dtype=cell.dtype), out_int32=True)
+        rows = order.div(weights.shape[1], rounding_mode='floor').to(torch.int32)
+        shares = (corners.shares * weights[..., None]).flatten(0, 1).index_select(0, order)
+        return cls(rows, shares.T.contiguous(), starts)
 
-    def sum(self, sent: Tensor) -> Tensor:
-        """What cells (cells, channels) receive of what the rows (R, channels) send back."""
-        return F.embedding_bag(self.rows, sent, self.starts, mode='sum', per_sample_weights=self.shares)
+    def sum(self, sent: Tensor, levels: _Levels, batch: int) -> Tensor:
+        """What the values (B, keys, n) receive of what the rows (R, channels) send back."""
+        first, *others = (
+            F.embedding_bag(self.rows, sent, self.starts, mode='sum', per_sample_weights=shares).view(
+                batch, levels.starts[-1], -1
+            )
+            for shares in self.shares
+        )
+        for start, (height, width) in zip(levels.starts, levels.areas):
+            end = start + height * width
+            for each, step in zip(others, (1, width, width + 1)):
+                first[:, start + step : end] += each[:, start : end - step]
+        return levels.without_border(first)
 
 
 def _products(rows: Tensor, sent: Tensor, cells: Tensor) -> Tensor:

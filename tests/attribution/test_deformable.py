@@ -74,6 +74,16 @@ def test_on_the_centre_of_a_cell_the_derivative_is_taken_from_the_same_side():
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-3)
 
 
+def test_points_far_outside_see_nothing():
+    value, locations, weights = case(batch=1, queries=2)
+    far = torch.tensor([-1e30, -7.0, -1.0, 2.0, 7.0, 1e30])
+    places = torch.stack(torch.meshgrid(far, torch.tensor([0.5, 9.0]), indexing='ij'), -1).flatten(0, 1).double()
+    locations = places.view(1, 12, 1, 1, 1, 2).expand(-1, -1, 2, 2, 4, -1).contiguous().requires_grad_()
+    found = deformable_attention(value, SIZES, locations, torch.ones(1, 12, 2, 2, 4).double())
+    assert not found.any()
+    assert not any(gradient.any() for gradient in torch.autograd.grad(found.sum(), (value, locations)))
+
+
 @pytest.mark.parametrize('wanted', [0, 1, 2])
 def test_only_what_is_asked_for_is_computed(wanted, monkeypatch):
     calls = []
