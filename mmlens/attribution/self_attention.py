@@ -133,12 +133,12 @@ def _in_parts(
     to_q, to_k, to_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
     # The gradient of a softmax is the softmax times (what is sent minus its mean); that mean is known beforehand.
     mean = (sent * received).sum(-1, keepdim=True)
-    for head in range(len(q)):
-        values = v[head].T
-        for first in range(0, q.shape[1], _QUERIES):
-            part = (head, slice(first, first + _QUERIES))
-            of_logits = torch.addmm(mean[part], sent[part], values, beta=-1).mul_(seen[part])
-            to_q[part] = of_logits @ k[head]
-            to_k[head].addmm_(of_logits.T, q[part])
-            to_v[head].addmm_(seen[part].T, sent[part])
+    for head, (keys, values, of_keys, of_values) in enumerate(zip(k, v.mT, to_k, to_v)):
+        for queries, sees, gets, less, of_queries in zip(
+            *(each[head].split(_QUERIES) for each in (q, seen, sent, mean, to_q))
+        ):
+            of_logits = torch.addmm(less, gets, values, beta=-1).mul_(sees)
+            torch.mm(of_logits, keys, out=of_queries)
+            of_keys.addmm_(of_logits.T, queries)
+            of_values.addmm_(sees.T, gets)
     return to_q, to_k, to_v
