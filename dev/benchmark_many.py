@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from tables import table
 
@@ -33,15 +33,15 @@ from mmlens.rendering.colours import label_colours
 from mmlens.rendering.marks import Mark, draw_marks
 from mmlens.cli.video import VideoReader, VideoWriter
 
-source, config, checkpoint, out = sys.argv[1:]
-detector = load_detector(config, checkpoint, device='cpu')
+source, config, checkpoint, out, *device = sys.argv[1:]
+detector = load_detector(config, checkpoint, device=device[0] if device else None)
 
 def drawn(picture):
     prepared = detector.prepare(picture)
     with torch.no_grad():
         found = detector.predict(prepared)
     keep = found.scores >= 0.3
-    labels, boxes = found.labels[keep].tolist(), found.boxes[keep].numpy()
+    labels, boxes = found.labels[keep].tolist(), found.boxes[keep].cpu().numpy()
     names = [f'{detector.class_name(label)} {score:.2f}' for label, score in zip(labels, found.scores[keep].tolist())]
     marks = [Mark(box, colour, name) for box, colour, name in zip(boxes, label_colours(labels), names)]
     return draw_marks(prepared.picture, marks) if marks else prepared.picture
@@ -63,8 +63,8 @@ from pathlib import Path
 from mmlens import explain_boxes, load_detector
 from mmlens.files import write_picture
 
-source, config, checkpoint, out = sys.argv[1:]
-detector = load_detector(config, checkpoint, device='cpu')
+source, config, checkpoint, out, *device = sys.argv[1:]
+detector = load_detector(config, checkpoint, device=device[0] if device else None)
 for path in sorted(Path(source).iterdir()):
     write_picture(Path(out) / path.name, explain_boxes(detector, path).draw())
 """
@@ -167,19 +167,21 @@ def _scenes() -> Iterator[Any]:
         index += 1
 
 
-def _sides(whole: Path, first: Path, out: Path, **codes: Any) -> Dict[str, Side]:
+def _sides(whole: Path, first: Path, out: Path, device: Optional[str], codes: Dict[str, Any]) -> Dict[str, Side]:
     """Sides by name: the code of a script, or the options of ``mmlens boxam``."""
+    where = [device] if device else []
 
     def side(code: Any) -> Side:
         def words(number: int) -> List[str]:
             source = str(first if number == 1 else whole)
             if isinstance(code, str):
-                return ['-c', code, source, *MODEL, str(out)]
-            return ['-m', 'mmlens', 'boxam', source, *MODEL, '--device', 'cpu', '--out-dir', str(out), *code]
+                return ['-c', code, source, *MODEL, str(out), *where]
+            options = [*(['--device', *where] if where else []), '--out-dir', str(out), *code]
+            return ['-m', 'mmlens', 'boxam', source, *MODEL, *options]
 
         return words
 
-    return {name.replace('_', ' '): side(code) for name, code in codes.items()}
+    return {name: side(code) for name, code in codes.items()}
 
 
 GRADCAM = ('--method', 'gradcam', '--target-layers', 'neck')
@@ -195,7 +197,8 @@ def measure_pictures(options: argparse.Namespace) -> List[Dict[str, Any]]:
         workers = ('--workers', str(options.workers))
         codes: Dict[str, Any] = {PLAIN_SIDE: PLAIN, 'evidencecam, one picture after the other': IN_ORDER}
         codes.update({'evidencecam, mmlens boxam': workers, 'gradcam, mmlens boxam': (*GRADCAM, *workers)})
-        found = compare(_sides(whole, first, folder / 'out', **codes), number, 1 if options.quick else options.pairs)
+        sides = _sides(whole, first, folder / 'out', options.device, codes)
+        found = compare(sides, number, 1 if options.quick else options.pairs)
     return rows_of(found, number)
 
 
@@ -211,7 +214,8 @@ def measure_video(options: argparse.Namespace) -> List[Dict[str, Any]]:
             'gradcam, mmlens boxam': (*GRADCAM, '--workers', str(options.workers)),
         }
         codes['gradcam, mmlens boxam, one process'] = (*GRADCAM, '--workers', '1')
-        found = compare(_sides(whole, first, folder / 'out', **codes), number, 1 if options.quick else options.pairs)
+        sides = _sides(whole, first, folder / 'out', options.device, codes)
+        found = compare(sides, number, 1 if options.quick else options.pairs)
     return rows_of(found, number)
 
 

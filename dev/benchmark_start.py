@@ -33,14 +33,15 @@ inference_detector(init_detector({DETECTOR[0]!r}, {DETECTOR[1]!r}, device='cpu')
 EAGER = 'import sys; from mmlens.cli.main import main; sys.exit(main(sys.argv[1:]))'
 
 FOLDER = '{folder}'
-BOXAM = ['boxam', PICTURE, *DETECTOR, '--out-dir', FOLDER]
+OUT = ['--device', 'cpu', '--out-dir', FOLDER]
+BOXAM = ['boxam', PICTURE, *DETECTOR, *OUT]
 COMMANDS: Dict[str, List[str]] = {
     'import torch, mmengine': ['-c', 'import torch, mmengine'],
     'plain mmdet': ['-c', PLAIN],
     'mmlens boxam': ['-m', 'mmlens', *BOXAM],
     'mmlens boxam, all of OpenMMLab imported': ['-c', EAGER, *BOXAM],
-    'mmlens featmap': ['-m', 'mmlens', 'featmap', PICTURE, *DETECTOR, '--out-dir', FOLDER],
-    'mmlens cam': ['-m', 'mmlens', 'cam', PICTURE, *CLASSIFIER, '--out-dir', FOLDER],
+    'mmlens featmap': ['-m', 'mmlens', 'featmap', PICTURE, *DETECTOR, *OUT],
+    'mmlens cam': ['-m', 'mmlens', 'cam', PICTURE, *CLASSIFIER, *OUT],
     'mmlens layers': ['-m', 'mmlens', 'layers', DETECTOR[0]],
     'mmlens lr': ['-m', 'mmlens', 'lr', DETECTOR[0], '--dataset-size', '600', '--save-path', f'{FOLDER}/lr.png'],
     'mmlens history': ['-m', 'mmlens', 'history', f'{SHAPES}/history', '--out-dir', FOLDER],

@@ -49,3 +49,12 @@ def test_batches_are_compared_with_pictures_alone(many):
     assert [row['method'] for row in rows] == ['gradcam', 'evidencecam'] and all(row['ratio'] > 0 for row in rows)
     assert rows[0]['boxes'] == rows[1]['boxes'] > 4
     assert many.batches_table([dict(method='a', pictures=4, boxes=9, ratio=1.5)]).endswith('| `a` | 4 | 9 | 1.50 |')
+
+
+def test_both_sides_run_on_the_device_asked_for(many, tmp_path):
+    codes = {'plain inference': many.PLAIN, 'ours': ('--workers', '2')}
+    for device, expected in (('cuda:1', 'cuda:1'), (None, None)):
+        sides = many._sides(tmp_path / 'all', tmp_path / 'one', tmp_path, device, codes)
+        plain, ours = (sides[name](7) for name in sides)
+        assert plain[2] == ours[3] == str(tmp_path / 'all') and sides['ours'](1)[3] == str(tmp_path / 'one')
+        assert (plain[-1] == expected) == ('--device' in ours) == (device is not None)
