@@ -27,6 +27,7 @@ Measure = Callable[[Tensor, Tensor], Tensor]
 # (logits (n,) of the candidate of each of N targets) -> values (N,)
 MeasureOfLogits = Callable[[Sequence[Optional[Tensor]]], Tensor]
 _SAME_IOU = 0.9
+_FEW = 2  # copies that show how choices are made for several
 
 
 class BoxRuns(Runs):
@@ -62,7 +63,9 @@ class BoxRuns(Runs):
         self._of_copies: List[Tensor] = []  # where the wanted detections stand in what each copy returns
         self._counts: List[int] = []  # how many detections each copy returns
         self._settled: Optional[Tuple[str, int]] = None  # what the batch size was found for
+        self._counted: Tuple[int, int] = (0, 0)  # numbers of the level a pass was weighed at, and its bytes
         self._size = 1
+        self._spread = False  # whether choices were recorded of one copy, and stand for each of a batch
         self._candidates: Optional[Candidates] = None
         self._measure_of_logits: Optional[MeasureOfLogits] = None
 
@@ -168,20 +171,28 @@ class BoxRuns(Runs):
         if self.by_overlap:
             with lowered_thresholds(self.detector.model):
                 return torch.stack([self._by_overlap(sample) for sample in self._samples(level, part.contiguous())])
-        # The recorded choices are those of a whole batch: one that is not full is filled up.
-        missing = self._size - number
+        # Choices that were recorded of a whole batch are followed by one: one that is not full is filled up.
+        missing = 0 if self._spread else self._size - number
         full = torch.cat([part, *[self._plain(level)] * missing], axis) if missing else part.contiguous()
         try:
-            with self._selection.follow(), following_post_processing(self._selection):
+            with self._selection.follow(number if self._spread else 1), following_post_processing(self._selection):
                 samples = self._samples(level, full)
-            if [len(sample.pred_instances) for sample in samples] != self._counts:
+            found = [len(sample.pred_instances) for sample in samples]
+            if found != (self._counts * number if self._spread else self._counts):
                 raise Diverged('not all choices were followed')
         except (Diverged, RuntimeError, IndexError) as error:
             if is_out_of_memory(error):
                 raise
-            self.by_overlap = True
-            return self._one_batch(level, part, axis)
-        return torch.stack([self._values(sample, copy) for copy, sample in enumerate(samples[:number])])
+            if self._spread:
+                self._spread = False
+                self._record(level)
+            else:
+                self.by_overlap = True
+            return self._measured_again(level, part, axis)
+        return self._values(samples[:number])
+
+    def _measured_again(self, level: Optional[Level], part: Tensor, axis: int) -> Tensor:
+        return torch.cat([self._one_batch(level, each, axis) for each in part.split(self._size, axis)])
 
     def _settle(self, level: Optional[Level], recorded: bool, items: Optional[int]) -> None:
         """Find how many passes to run at a time, and record the choices made for as many unaltered copies.
@@ -191,30 +202,57 @@ class BoxRuns(Runs):
             recorded: Whether choices were recorded at another level of the layer, which are the same here.
             items: See :meth:`Runs.batch_size`.
         """
-        with Allocations() as counted:
-            if recorded:
-                self._samples(level, self._plain(level))
-            else:
-                self._size = 1
-                self._record(level)
-        self.memory_of_one = max(self.memory_of_one, counted.bytes)
-        fits = fitting(self._options, counted.bytes, self.found.scores.device, of_inputs=level is None)
+        numbers = self._plain(level).numel()
+        if not recorded or numbers > self._counted[0]:
+            with Allocations() as counted:
+                if recorded:
+                    self._samples(level, self._plain(level))
+                else:
+                    self._size, self._spread = 1, False
+                    self._record(level)
+            self._counted = (numbers, counted.bytes)
+        each = self._counted[1]  # a pass from a level of less numbers takes no more
+        self.memory_of_one = max(self.memory_of_one, each)
+        fits = fitting(self._options, each, self.found.scores.device, of_inputs=level is None)
         size = fits if items is None else min(fits, items)
         if not self.replay.batches or self.by_overlap:
             self._size = 1
+            return
+        if self._spread:
+            self._size = size
             return
         # Where choices are known, recording them again costs more than a slightly better batch size would save.
         near = size / 4 < self._size < 4 * size
         will_do = near and self._size <= fits if recorded else size == self._size
         if not will_do:
             self._size = size
-            self._record(level)
+            self._spread = not recorded and size > _FEW and self._can_be_spread(level)
+            if not self._spread:
+                self._record(level)
+
+    def _can_be_spread(self, level: Optional[Level]) -> bool:
+        """Whether the choices recorded of one copy are those of each of a few copies; recording many costs as many."""
+        if self._candidates is not None:  # which are looked up in the whole batch
+            return False
+        few = Selection(lambda: self.replay.depth)
+        try:
+            with few.record(), following_post_processing(few):
+                samples = self._samples(level, self._copies(level, _FEW))
+        except (RuntimeError, IndexError, ValueError, AssertionError) as error:
+            if is_out_of_memory(error):
+                raise
+            return False
+        same = [len(sample.pred_instances) for sample in samples] == self._counts * _FEW
+        return same and self._selection.spreads(few, _FEW)
+
+    def _copies(self, level: Optional[Level], number: int) -> Tensor:
+        plain = self._plain(level)
+        return torch.cat([plain] * number, 0 if level is None else batch_axis(level))
 
     def _record(self, level: Optional[Level]) -> None:
-        plain, axis = self._plain(level), 0 if level is None else batch_axis(level)
         try:
             with self._selection.record(), following_post_processing(self._selection):
-                samples = self._samples(level, torch.cat([plain] * self._size, axis))
+                samples = self._samples(level, self._copies(level, self._size))
             self._of_copies = [self._positions(sample) for sample in samples]
             self._counts = [len(sample.pred_instances) for sample in samples]
             if self._candidates is not None and not self._candidates.settle(self._size):
@@ -245,11 +283,13 @@ class BoxRuns(Runs):
             raise _NotTheSame
         return found.positions[overlap.argmax(1)]
 
-    def _values(self, sample: Any, copy: int) -> Tensor:
+    def _values(self, samples: Sequence[Any]) -> Tensor:
         if self._candidates is not None and self._measure_of_logits is not None:
-            return torch.nan_to_num(self._measure_of_logits(self._candidates.logits(copy)))
-        now = self.detector.in_picture(self.prepared, sample, self._of_copies[copy])
-        return torch.nan_to_num(self._measure(now.scores, now.boxes))
+            measured = [self._measure_of_logits(self._candidates.logits(copy)) for copy in range(len(samples))]
+            return torch.nan_to_num(torch.stack(measured))
+        positions = self._of_copies * len(samples) if self._spread else self._of_copies[: len(samples)]
+        found = self.detector.each_in_picture(self.prepared, samples, positions)
+        return torch.nan_to_num(torch.stack([self._measure(*each) for each in found]))
 
     def _by_overlap(self, sample: Any) -> Tensor:
         if self._candidates is not None:

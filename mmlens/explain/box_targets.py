@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from ..attribution.graph import live_graph
 from ..attribution.methods import Method, PassMethod
 from ..attribution.passes.replay import Replay
 from ..attribution.passes.runs import Runs
-from ..attribution.tap import Tap
+from ..attribution.tap import Level, Tap
 from ..attribution.targets import box_measure, box_target
 from ..errors import MethodError, MmlensError, PictureError
 from ..models.detector import Detector
@@ -99,12 +99,29 @@ class BoxTargets(Targets):
 
     @property
     def go_together(self) -> bool:
-        """Whether what is asked can be asked of several pictures in one pass."""
+        """See :class:`Targets`."""
         return type(self) is BoxTargets and self._against is None and not self.network.needs_words
+
+    @property
+    def in_replay(self) -> bool:
+        """See :class:`Targets`."""
+        return type(self) is BoxTargets and self._against is None
+
+    def scalars_in(self, replay: Replay, levels: Sequence[Level]) -> Optional[Tuple[List[Tensor], List[Level]]]:
+        """See :class:`Targets`."""
+        with live_graph():
+            returned = replay.from_layers(levels)
+        if returned is None:
+            return None
+        (sample,), starts = returned
+        found = self.network.in_picture(self.prepared, sample)
+        ranks = self._select(found)
+        self._asked = found.subset(ranks)
+        return [self._scalar_of(found.scores[rank], found.boxes[rank]) for rank in ranks], starts
 
     @staticmethod
     def scalars_together(several: Sequence[BoxTargets], tap: Tap) -> List[List[Tensor]]:
-        """The scalars of each of several pictures, whose inputs have one size, in one pass; see :meth:`scalars`."""
+        """See :class:`Targets`."""
         with live_graph() as graph, tap.before_layers(graph.paused):
             found = several[0].network.predict_together([each.prepared for each in several])
         return [each._scalars_of(its) for each, its in zip(several, found)]

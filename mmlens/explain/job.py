@@ -18,7 +18,7 @@ from ..attribution.methods import EngineMethod, Method, OnePassMethod, PassJob, 
 from ..attribution.methods.activation import first_component
 from ..attribution.methods.multi_pass import dependences
 from ..attribution.passes.replay import Replay
-from ..attribution.passes.runs import Runs, note_of_memory
+from ..attribution.passes.runs import Runs, keeping_graph, note_of_memory
 from ..attribution.smoothing import MeanMaps, Noise, eigen_smoothed
 from ..attribution.tap import Level, Tap
 from ..errors import LayerError, MethodError
@@ -215,7 +215,8 @@ class Job:
         targets = self.targets
         layers = self.layers if method.uses_layers else {}
         needed = (method.uses_gradients and targets.spatial) or targets.needs_gradients
-        known = self._dependences(layers if needed else {})
+        later = bool(layers) and needed and targets.in_replay
+        known = None if later else self._dependences(layers if needed else {})
         if targets.needs_gradients and not layers:
             self._ask(resolve_layers(targets.network.model, list(targets.default_layers())))
         with Replay(targets.network.model, layers, targets.run) as replay:
@@ -224,6 +225,8 @@ class Job:
                 return Attributions()
             size = targets.prepared.input_size
             levels = replay.levels(size, targets.extra_tokens)
+            if later:
+                known = self._dependences_in(replay, levels)
             depends = [] if known is None else targets.as_in_runs(known, len(levels))
             inputs = targets.prepared.batch['inputs']
             job = PassJob(levels, runs, inputs, depends, targets.spatial, self.options, self.progress)
@@ -253,11 +256,22 @@ class Job:
         targets = self.targets
         with Tap(targets.network.model, layers) as tap:
             scalars = targets.scalars(tap)
-            levels = tap.levels(targets.prepared.input_size, targets.extra_tokens)
-            if not any(scalar.requires_grad for scalar in scalars):
-                return None  # nothing is known of a network that runs without gradients
-            gradients = (gradients_at(scalar, levels, keep_graph=True) for scalar in scalars)
-            return [dependences(levels, each) for each in gradients]
+            return self._known(scalars, tap.levels(targets.prepared.input_size, targets.extra_tokens))
+
+    def _dependences_in(self, replay: Replay, levels: Sequence[Level]) -> Optional[List[Known]]:
+        """The same from what comes after the layers alone, where one pass is recorded already."""
+        with keeping_graph(self.targets.network.model):
+            found = self.targets.scalars_in(replay, levels)
+        if found is None:
+            return self._dependences(self.layers)
+        return self._known(*found)
+
+    @staticmethod
+    def _known(scalars: Sequence[Tensor], levels: Sequence[Level]) -> Optional[List[Known]]:
+        if not any(scalar.requires_grad for scalar in scalars):
+            return None  # nothing is known of a network that runs without gradients
+        gradients = (gradients_at(scalar, levels, keep_graph=True) for scalar in scalars)
+        return [dependences(levels, each) for each in gradients]
 
     def _ask(self, layers: Dict[str, nn.Module]) -> None:
         """Run the network with gradients, which what is asked hangs on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from torch import Tensor, nn
 
@@ -12,7 +12,7 @@ from ..attribution.methods import EngineMethod, Method, OnePassMethod, PassMetho
 from ..attribution.methods.multi_pass import Dependence
 from ..attribution.passes.replay import Replay
 from ..attribution.passes.runs import Runs
-from ..attribution.tap import Tap
+from ..attribution.tap import Level, Tap
 from ..errors import MethodError
 from ..models.inputs import Picture
 from ..models.network import Network
@@ -93,6 +93,35 @@ class Targets:
 
     def scalars(self, tap: Tap) -> List[Tensor]:
         """Run the network within a tap: the N targets, with a graph that begins at the tapped layers."""
+        raise NotImplementedError
+
+    @property
+    def go_together(self) -> bool:
+        """Whether what is asked can be asked of several pictures in one pass."""
+        return False
+
+    @staticmethod
+    def scalars_together(several: Sequence[Any], tap: Tap) -> List[List[Tensor]]:
+        """The scalars of each of several pictures, whose inputs have one size, in one pass; see :meth:`scalars`."""
+        raise NotImplementedError
+
+    @property
+    def in_replay(self) -> bool:
+        """Whether what is asked can be asked of a recorded pass; see :meth:`scalars_in`."""
+        return False
+
+    def scalars_in(self, replay: Replay, levels: Sequence[Level]) -> Optional[Tuple[List[Tensor], List[Level]]]:
+        """The N targets, in a pass of what comes after recorded layers, and the levels at which their graph begins.
+
+        To be called after :meth:`runs`, where torch keeps graphs.
+
+        Args:
+            replay: The recorded pass.
+            levels: Its levels.
+
+        Returns:
+            ``None`` where that cannot be; see :meth:`Replay.from_layers`.
+        """
         raise NotImplementedError
 
     def run(self, copies: int) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence
+from types import SimpleNamespace
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
+from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..errors import ModelError
@@ -14,6 +16,9 @@ from .network import Network, fresh_samples
 from .predictions import Predictions
 from .prepared import Prepared
 from .words import reading
+
+Scored = Tuple[Tensor, Tensor]  # scores (N,) and boxes (N, 4)
+_PLAIN = {'bboxes', 'scores', 'labels'}
 
 
 class Detector(Network):
@@ -118,3 +123,26 @@ class Detector(Network):
         found = instances_in_picture(prepared, sample, positions)
         assert found is not None  # samples() has seen the boxes
         return found
+
+    def each_in_picture(self, prepared: Prepared, samples: Sequence[Any], positions: Sequence[Tensor]) -> List[Scored]:
+        """Scores (N,) and boxes (N, 4) of some detections of each of several copies, in picture coordinates.
+
+        Args:
+            prepared: The picture.
+            samples: What the model returned for the copies.
+            positions: Which N detections of each, in which order.
+        """
+        own = [sample.pred_instances for sample in samples]
+        if len(own) == 1 or any(set(each.keys()) - _PLAIN or not isinstance(each.bboxes, Tensor) for each in own):
+            found = [self.in_picture(prepared, *each) for each in zip(samples, positions)]
+            return [(each.scores, each.boxes) for each in found]
+        # The way into the picture is that of all copies: they go it together.
+        together = InstanceData(
+            bboxes=torch.cat([each.bboxes[at] for each, at in zip(own, positions)]),
+            scores=torch.cat([each.scores[at] for each, at in zip(own, positions)]),
+        )
+        sample = SimpleNamespace(pred_instances=together, metainfo=samples[0].metainfo)
+        everything = torch.arange(len(together.scores), device=together.scores.device)
+        whole = self.in_picture(prepared, sample, everything)
+        counts = [len(at) for at in positions]
+        return list(zip(whole.scores.split(counts), whole.boxes.split(counts)))

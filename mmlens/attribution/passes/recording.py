@@ -188,8 +188,8 @@ class Recorder(Watcher):
 
     def _forget(self, call: Call) -> None:
         """Drop what no pass will ask for, now that a call has returned."""
-        if not call.again and not call.depends:
-            call.children = {}  # handed out as a whole in every pass
+        if not call.again and call.depends <= frozenset(call.taps):
+            call.children = {}  # handed out as a whole in every pass, or altered as a whole
         for child in call.children.values():
             if not call.again and call.depends <= child.depends and not child.taps:
                 child.output = None  # run again wherever the call around it is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence, Set, Tuple, TypeVar
 
 import torch
@@ -137,8 +138,30 @@ class Replay:
         copies = 1 if axis is None else altered.shape[axis]
         if axis is None and altered.shape != level.tensor.shape:
             raise LayerError(f"Layer '{level.layer}' has no batch axis: alter one output at a time.")
-        player = _Player(self._root, self._tapped, self._position(level.tensor), altered, copies)
+        return self._with({self._position(level.tensor): altered}, copies)
+
+    def _with(self, altered: Dict[int, Tensor], copies: int) -> Any:
+        player = _Player(self._root, self._tapped, altered, copies)
         return self._watched(player, lambda: self._run(copies))
+
+    def from_layers(self, levels: Sequence[Level]) -> Optional[Tuple[Any, List[Level]]]:
+        """Run what comes after all layers with a graph that begins there, as in a :class:`~mmlens.attribution.tap.Tap`.
+
+        To be called where torch keeps graphs.
+
+        Args:
+            levels: All of :meth:`levels`.
+
+        Returns:
+            What ``run(1)`` returned, and the levels with the tensors from which the graph begins; ``None`` where one
+            of the layers comes after another, or hides more than tensors.
+        """
+        tapping = [call for call in calls_within(self._root) if call.taps]
+        if any(call.again or not call.depends <= frozenset(call.taps) for call in tapping):
+            return None
+        starts = {position: tensor.clone().requires_grad_() for position, (_, tensor) in enumerate(self._tapped)}
+        returned = self._with({position: start.clone() for position, start in starts.items()}, 1)
+        return returned, [replace(level, tensor=starts[self._position(level.tensor)]) for level in levels]
 
 
 def _batch_axis(tensor: Tensor) -> Optional[int]:
@@ -158,14 +181,20 @@ def _expanded(tensor: Tensor, copies: int, own: bool) -> Tensor:
 
 
 class _Player(Watcher):
-    """Steers one pass with an altered output."""
+    """Steers one pass with altered outputs.
+
+    Args:
+        root, tapped: What was recorded.
+        altered: What takes the place of tapped tensors, by their positions.
+        copies: How many copies of the input there are.
+    """
 
     def __init__(
-        self, root: Call, tapped: Sequence[Tuple[str, Tensor]], position: int, altered: Tensor, copies: int
+        self, root: Call, tapped: Sequence[Tuple[str, Tensor]], altered: Dict[int, Tensor], copies: int
     ) -> None:
         self._tapped = tapped
-        self._position = position
         self._altered = altered
+        self._positions = frozenset(altered)
         self._copies = copies
         super().__init__((root, {}))
 
@@ -176,8 +205,8 @@ class _Player(Watcher):
         recorded = None if around is None else around.children.get((id(module), count))
         if recorded is None or recorded.output is None:
             return self._inside((recorded, {}), forward, args, kwargs)
-        altered = self._position in recorded.taps
-        if recorded.again or self._position in recorded.depends and not altered:
+        altered = not self._positions.isdisjoint(recorded.taps)
+        if recorded.again or not altered and not self._positions.isdisjoint(recorded.depends):
             output = self._inside((recorded, {}), forward, args, kwargs)
             return self._with_altered(recorded) if altered else output
         if altered:
@@ -187,12 +216,12 @@ class _Player(Watcher):
     def _with_altered(self, call: Call) -> Any:
         positions = iter(call.taps)
 
-        def replace(tensor: Tensor) -> Tensor:
+        def changed(tensor: Tensor) -> Tensor:
             if not tensor.is_floating_point():
                 return _expanded(tensor, self._copies, True)
             position = next(positions)
-            if position == self._position:
-                return self._altered
+            if position in self._altered:
+                return self._altered[position]
             return _expanded(self._tapped[position][1], self._copies, call.in_place)
 
-        return map_tensors(replace, call.output)
+        return map_tensors(changed, call.output)

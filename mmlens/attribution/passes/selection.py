@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..functions import functions_of
-from ..trees import map_tensors
+from ..trees import map_tensors, tensors_of
 
 _COMPARISONS = ('gt', 'ge', 'lt', 'le', 'eq', 'ne')
 
@@ -20,6 +20,7 @@ _COMPARISONS = ('gt', 'ge', 'lt', 'le', 'eq', 'ne')
 _MASKS = functions_of(*_COMPARISONS) | {getattr(Tensor, f'__{name}__') for name in _COMPARISONS}
 _WITH_VALUES = functions_of('topk', 'sort', 'max', 'min', 'kthvalue')
 _INDICES = functions_of('argmax', 'argmin', 'argsort', 'nonzero')
+_MAY_CHOOSE = frozenset(_MASKS | _WITH_VALUES | _INDICES)
 
 
 class Diverged(Exception):
@@ -34,6 +35,18 @@ class _Choice:
     shape: Optional[torch.Size]
     chosen: Any
     kind: Optional[type] = None
+
+    def is_of_one(self, shape: torch.Size, copies: int) -> bool:
+        """Whether this was chosen for a batch of one, where a batch of copies has a shape."""
+        own = self.shape
+        if own is None or not len(own) or own[0] != 1 or shape != (copies, *own[1:]):
+            return False
+        return all(tensor.ndim > 0 and len(tensor) == 1 for tensor in tensors_of(self.chosen))
+
+    def of_copies(self, copies: int) -> _Choice:
+        """The same for each of several copies."""
+        chosen = map_tensors(lambda tensor: tensor.expand(copies, *tensor.shape[1:]).contiguous(), self.chosen)
+        return _Choice(self.name, self.shape, chosen, self.kind)
 
 
 class Selection:
@@ -55,6 +68,7 @@ class Selection:
         self._depth = depth
         self._choices: List[_Choice] = []
         self._next: Optional[int] = None
+        self._copies, self._copy, self._of_each = 1, 1, 0
         self._paused = False
         self._thread = threading.get_ident()
 
@@ -66,17 +80,48 @@ class Selection:
             yield
 
     @contextlib.contextmanager
-    def follow(self) -> Iterator[None]:
+    def follow(self, copies: int = 1) -> Iterator[None]:
         """Make the recorded choices again in the pass that is run inside.
+
+        Args:
+            copies: How many times as many pictures the pass has as the recorded one of a single picture; see
+                :meth:`spreads`. Defaults to 1: as many as there were.
 
         Raises:
             Diverged: If the pass asks for other choices than were recorded.
         """
-        self._next = 0
+        self._begin(copies)
         with _Watch(self):
             yield
-        if self._next != len(self._choices):
+        self._end()
+
+    def _begin(self, copies: int) -> None:
+        self._next, self._copies, self._copy, self._of_each = 0, copies, 1, 0
+
+    def _end(self) -> None:
+        # All choices were made for the whole batch, or those that were not, once for each picture.
+        each = self._of_each < len(self._choices)
+        if self._next != len(self._choices) or self._copy != (self._copies if each else 1):
             raise Diverged('fewer choices were made than recorded')
+
+    def spreads(self, several: Selection, copies: int) -> bool:
+        """Whether the choices of one picture are, for each of its copies, those recorded of the copies together.
+
+        Heads choose for the whole batch, picture after picture, or first the one and then the other. Where recorded
+        choices, spread over copies in this way, are what the heads chose for a few copies, they need not be recorded
+        for many.
+
+        Args:
+            several: What was chosen in a pass of the copies.
+            copies: How many.
+        """
+        self._begin(copies)
+        try:
+            same = all(_alike(self._follow(own.name, own.shape).chosen, own.chosen) for own in several._choices)
+            self._end()
+        except Diverged:
+            return False
+        return same
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -142,12 +187,18 @@ class Selection:
 
     def _follow(self, name: str, shape: Optional[torch.Size]) -> _Choice:
         assert self._next is not None
+        if self._next == len(self._choices) and self._copy < self._copies:
+            self._next, self._copy = self._of_each, self._copy + 1  # the same for the next picture
         choice = self._choices[self._next] if self._next < len(self._choices) else None
-        if choice is None or choice.name != name or choice.shape != shape:
-            recorded = 'nothing' if choice is None else f'{choice.name} of {choice.shape}'
-            raise Diverged(f'{name} of {shape} is asked for, and {recorded} was recorded')
         self._next += 1
-        return choice
+        if choice is not None and choice.name == name:
+            if choice.shape == shape:
+                return choice
+            if self._copy == 1 and shape is not None and choice.is_of_one(shape, self._copies):
+                self._of_each = self._next  # this one was for all pictures
+                return choice.of_copies(self._copies)
+        recorded = 'nothing' if choice is None else f'{choice.name} of {choice.shape}'
+        raise Diverged(f'{name} of {shape} is asked for, and {recorded} was recorded')
 
 
 class _Watch(TorchFunctionMode):
@@ -159,7 +210,8 @@ class _Watch(TorchFunctionMode):
         self, function: Callable, types: Iterable, args: Tuple = (), kwargs: Optional[Dict[str, Any]] = None
     ) -> Any:
         kwargs = kwargs or {}
-        if self._selection.watches and _chooses(function, args, kwargs):
+        # Post-processing calls a hundred functions a picture, most of which choose nothing: the quickest test is first.
+        if function in _MAY_CHOOSE and self._selection.watches and _chooses(function, args, kwargs):
             return self._selection.call(function, args, kwargs)
         return function(*args, **kwargs)
 
@@ -191,3 +243,11 @@ def _taken(candidates: Tensor, indices: Tensor, dim: int) -> Tensor:
     if indices.ndim == candidates.ndim:
         return candidates.gather(dim, indices)
     return candidates.gather(dim, indices.unsqueeze(dim)).squeeze(dim)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether the same was chosen; weights within rounding."""
+    pairs = list(zip(tensors_of(one), tensors_of(other)))
+    if len(pairs) != len(list(tensors_of(other))):
+        return False
+    return all(a.shape == b.shape and torch.allclose(a.float(), b.float(), rtol=1e-3) for a, b in pairs)

@@ -597,3 +597,44 @@ def test_a_forward_that_somebody_patched_is_called_and_put_back():
     check(net, '[1]')
     assert calls and net[2].__dict__['forward'] is patched
     assert 'forward' not in net[1].__dict__
+
+
+# ---------------------------------------------------------------- with a graph
+
+
+def test_a_graph_from_the_layers_gives_the_gradients_of_the_whole_net():
+    net = Net(lambda n, x: n.one(n.layer(x)[0]) * 2 + n.two(n.layer(x)[1]), layer=nn.Module(), one=conv(), two=conv())
+    net.stem, net.fork = conv(), conv()
+    net.layer.forward = lambda x: (net.stem(x), net.fork(x).relu_())
+    net.eval().requires_grad_(False)
+    with Replay(net, {'layer': net.layer}, lambda copies: net(picture())) as replay:
+        replay.record()
+        levels = replay.levels(SIZE)
+        with torch.enable_grad():
+            returned, starts = replay.from_layers(levels)
+            gradients = torch.autograd.grad(returned.square().sum(), [x.tensor for x in starts], allow_unused=True)
+        assert all(same(start.tensor, level.tensor) for start, level in zip(starts, levels))
+    x = [level.tensor.clone().requires_grad_() for level in levels]
+    expected = net.one(x[0]) * 2 + net.two(x[3])
+    whole = torch.autograd.grad(expected.square().sum(), [x[0], x[3]])
+    assert same(returned, expected)
+    assert [gradient is None for gradient in gradients] == [False, True, True, False]
+    assert same([gradients[0], gradients[3]], whole)
+
+
+def test_layers_in_series_have_no_graph_of_their_own():
+    net = Net(lambda n, x: n.after(n.layer(x)), layer=conv(), after=conv())
+    with Replay(net, {'a': net.layer, 'b': net.after}, lambda copies: net(picture())) as replay:
+        replay.record()
+        assert replay.from_layers(replay.levels(SIZE)) is None
+
+
+@pytest.mark.parametrize('after', ['nothing', 'writes'])
+def test_what_a_layer_works_out_in_place_takes_no_second_pass(after):
+    body = nn.Sequential(conv(), nn.ReLU(inplace=True))
+    net = Net(lambda n, x: n.head(n.layer(x).relu_() if after == 'writes' else n.layer(x)), layer=body, head=conv())
+    runs = []
+    with Replay(net, {'layer': net.layer}, lambda copies: (runs.append(copies), net(picture()))[1]) as replay:
+        replay.record()
+    assert len(runs) == (1 if after == 'nothing' else 2)
+    check(net, 'layer')

@@ -266,3 +266,84 @@ def test_what_is_paused_is_computed_anew():
 
 def test_within_modules_nothing_is_watched():
     assert not Selection(lambda: 1).watches
+
+
+# ---------------------------------------------------------------- choices of one picture, for several
+
+
+def by_batch(scores):
+    """The two best of each picture, found for all pictures at once."""
+    return scores.topk(2, 1)
+
+
+def picture_by_picture(scores):
+    return [of_one[of_one > 0.3].sort(descending=True).values for of_one in scores]
+
+
+def one_after_the_other(scores):
+    values, places = scores.topk(2, 1)
+    return [(of_one[at] * 2).max(0).values for of_one, at in zip(scores, places)]
+
+
+def level_by_level(scores):
+    return [[of_one[:cut][of_one[:cut] > 0.3] for of_one in scores] for cut in (2, 3)]
+
+
+def all_in_one_heap(scores):
+    return scores.flatten().topk(2)
+
+
+def across_pictures(scores):
+    return scores.max(0)
+
+
+ONE, ANY = FIRST[:1], torch.tensor([[1.0, 2.0, 3.0], [6.0, 5.0, 4.0], [7.0, 9.0, 8.0], [0.0, 0.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ('choose', 'spreads'),
+    [
+        (by_batch, True),
+        (picture_by_picture, True),
+        (one_after_the_other, True),
+        (level_by_level, False),
+        (all_in_one_heap, False),
+        (across_pictures, False),
+    ],
+)
+def test_choices_of_one_picture_are_spread_only_where_several_show_the_same(choose, spreads):
+    one, two = Selection(lambda: 0), Selection(lambda: 0)
+    with one.record():
+        choose(ONE)
+    with two.record():
+        choose(torch.cat([ONE, ONE]))
+    assert one.spreads(two, 2) == spreads
+    if not spreads:
+        return
+    with one.follow(len(ANY)):
+        together = choose(ANY)
+    for number, scores in enumerate(ANY):
+        with one.follow():
+            (alone,) = zip(*by_batch(scores[None])) if choose is by_batch else choose(scores[None])
+        of_one = [part[number] for part in together] if choose is by_batch else together[number]
+        assert all(torch.equal(a, b) for a, b in zip(_tensors(of_one), _tensors(alone)))
+
+
+def test_choices_that_were_spread_too_little_or_too_far_diverge():
+    selection = Selection(lambda: 0)
+    with selection.record():
+        picture_by_picture(ONE)
+    for pictures in (ANY[:2], ANY):
+        with pytest.raises(Diverged), selection.follow(3):
+            picture_by_picture(pictures)
+    with selection.follow(3):
+        assert [len(values) for values in picture_by_picture(ANY[:3])] == [2, 2, 2]
+
+
+def test_what_copies_choose_by_themselves_is_not_spread():
+    one, two = Selection(lambda: 0), Selection(lambda: 0)
+    with one.record():
+        by_batch(ONE)
+    with two.record():
+        by_batch(torch.tensor([[0.9, 0.1, 0.5], [0.1, 0.9, 0.5]]))
+    assert not one.spreads(two, 2)
