@@ -95,6 +95,7 @@ def run_job(
     load: Callable[[argparse.Namespace], Network] = load,
     passes: Optional[Passes] = None,
     option: str = '--out-file',
+    together: Optional[Callable[[Any, List[Picture]], List[Drawn]]] = None,
 ) -> int:
     """Draw every source that ``args.img`` stands for, or list the layers with ``--preview-model``.
 
@@ -108,6 +109,7 @@ def run_job(
         load: Loads the model. Defaults to whatever the config describes.
         passes: See :class:`mmlens.cli.run.Run`.
         option: See :func:`mmlens.cli.outputs.plan_outputs`.
+        together: Draws several pictures or frames that go through the network together, ``args.batch_size`` at most.
 
     Returns:
         The exit status.
@@ -138,4 +140,6 @@ def run_job(
             read_ahead=partial(network.pipeline.read_ahead, picture_of=lambda task: task.picture),
             workers=workers_for(network.model, workers),
             as_fits=workers is None,
+            together=None if together is None else partial(together, network),
+            size=getattr(args, 'batch_size', None) or 1,
         ).over(sources, places)

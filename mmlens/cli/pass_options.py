@@ -29,14 +29,22 @@ CONCERNED: Dict[str, Tuple[str, ...]] = {
 }
 
 
-def add_pass_options(parser: Parser) -> None:
-    """Add the options that only methods of many passes have."""
+def add_pass_options(parser: Parser, together: bool = False) -> None:
+    """Add the options that only methods of many passes have.
+
+    Args:
+        parser: The parser.
+        together: Whether in other methods ``--batch-size`` pictures go through the network together.
+    """
+    parser.set_defaults(together=together)
+    of_pictures = 'pictures of one input size, or frames of a video, in a method of one pass (default: 1); '
     group = parser.add_argument_group('methods that run the network, or the part after the layers, many times')
-    group.add_argument(
+    parser.group('results').add_argument(
         '--batch-size',
         type=positive,
         metavar='N',
-        help='passes to run at a time (default: as many as need little memory)',
+        help=f'how many go through the network together: {of_pictures if together else ""}passes over a picture, in a '
+        'method of many passes (default: as many as need little memory)',
     )
     group.add_argument('--memory', type=positive, metavar='MB', help='memory limit for the activations of these passes')
     group.add_argument(
@@ -82,6 +90,8 @@ def add_pass_options(parser: Parser) -> None:
 def pass_options(args: argparse.Namespace) -> Dict[str, Any]:
     """The options that were given and apply to the method; warns about those that do not apply."""
     given = {name: getattr(args, name) for name in CONCERNED if getattr(args, name) is not None}
+    if args.together and args.method.lower() not in PASS_METHODS:
+        given.pop('batch_size', None)  # of pictures
     idle = [name for name in given if args.method.lower() not in CONCERNED[name]]
     if idle:
         names = ' and '.join(f'--{name.replace("_", "-")}' for name in idle)

@@ -15,26 +15,25 @@ from typing import (
     ContextManager,
     Dict,
     Generator,
-    Iterator,
     List,
     NamedTuple,
     Optional,
+    Sequence,
     Tuple,
     Union,
 )
 
 from ..errors import MmlensError, PictureError, count
-from ..files import write_atomically
 from ..threads import taken_ahead
 from .drawn import Drawn
 from .guard import CRASHED, DONE, explain_error, report_failures, tell
 from .index import Index
 from .interrupts import held_back
-from .lines import CrewLine, Finish, Line, Outcome, Read, ThreadedLine
+from .lines import CrewLine, Finish, Line, Outcome, Read, ThreadedLine, explained
 from .progress import Passes, progress_bar
 from .sources import Source
 from .verbosity import detail
-from .video import VideoReader, VideoWriter
+from .video import VideoReader, video_file
 from .window import show_picture
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ class Run:
         workers: How many processes explain pictures; ``draw`` may then leave nothing behind but what it returns.
             Defaults to 1.
         as_fits: Whether fewer do if there is not the memory for so many. Defaults to ``False``.
+        together: Draws several pictures that go through the network together. Defaults to ``None``: they go one by one.
+        size: How many those are, at most.
     """
 
     def __init__(
@@ -82,6 +83,8 @@ class Run:
         read_ahead: Read = taken_ahead,
         workers: int = 1,
         as_fits: bool = False,
+        together: Optional[Callable[[List[Picture]], List[Drawn]]] = None,
+        size: int = 1,
     ) -> None:
         self._index = index or Index(None, '')
         self._draw = draw
@@ -90,6 +93,7 @@ class Run:
         self._passes = passes
         self._read_ahead = read_ahead
         self._workers, self._as_fits = workers, as_fits
+        self._together, self._size = together, size if together else 1
         self._line = Line(self._explained, self._finished)
         self._noted: Dict[str, None] = {}
         self._shown_in_full = False
@@ -166,8 +170,10 @@ class Run:
         """The way in which a run works through its pictures, or the frames of a video."""
         if self._passes is not None or self._show:  # which a user follows, and may end within a picture
             return Line(self._explained, finish)
-        threaded = ThreadedLine(self._explained, finish, read)
-        return CrewLine(self._explained, finish, crew, threaded) if crew.number > 1 else threaded
+        several = (self._explained_together, self._size) if self._size > 1 else (None, 1)
+        # Pictures that go through the network together are read ahead there.
+        threaded = ThreadedLine(self._explained, finish, read if self._size == 1 else taken_ahead, *several)
+        return CrewLine(self._explained, finish, crew, threaded, *several) if crew.number > 1 else threaded
 
     def _explained(self, task: Task) -> Drawn:
         begin = time.perf_counter()
@@ -175,15 +181,28 @@ class Run:
         drawn.seconds = time.perf_counter() - begin
         return drawn
 
+    def _explained_together(self, tasks: Sequence[Task]) -> List[Drawn]:
+        assert self._together is not None
+        begin = time.perf_counter()
+        found = self._together([task.picture for task in tasks])
+        for drawn in found:
+            drawn.seconds = (time.perf_counter() - begin) / len(tasks)
+        return found
+
     def _finished(self, task: Task, drawn: Drawn) -> None:
         drawn.write(task.place)
         if self._show:
             show_picture(drawn.image(), task.source.name)
 
-    def _packed(self, folder: Path, task: Task) -> Drawn:
-        drawn = self._explained(task)
-        drawn.packed(task.place, folder)
-        return drawn
+    def _packed(self, folder: Path, tasks: Sequence[Task]) -> List[Optional[Drawn]]:
+        together = self._explained_together if self._size > 1 else None
+        packed: List[Optional[Drawn]] = [None] * len(tasks)
+        for number, outcome in enumerate(explained(tasks, self._explained, together)):
+            with contextlib.suppress(Exception):  # told by the process that draws it again
+                drawn = outcome()
+                drawn.packed(tasks[number].place, folder)
+                packed[number] = drawn
+        return packed
 
     def _why_not_drawn(self, source: Source, error: Exception) -> str:
         """A line for the list at the end; the first bug of ours is shown in full."""
@@ -237,7 +256,7 @@ class Run:
             whole.notes += [note for note in drawn.notes if note not in whole.notes]
             bar.advance(task)
 
-        with _video_file(place, reader.rate, reader.size if self._same_size else None) as writer:
+        with video_file(place, reader.rate, reader.size if self._same_size else None) as writer:
 
             def finish(task: Task, drawn: Drawn) -> None:
                 if writer:
@@ -275,7 +294,7 @@ class _Crews:
     """
 
     def __init__(
-        self, work: Callable[[Path, Task], Drawn], number: int, as_fits: bool, undo: contextlib.ExitStack
+        self, work: Callable[[Path, Sequence[Task]], Any], number: int, as_fits: bool, undo: contextlib.ExitStack
     ) -> None:
         self._work, self.number, self._as_fits, self._undo = work, number, as_fits, undo
         self._crew: Optional[Crew] = None
@@ -295,23 +314,3 @@ class _Crews:
 def _concerns_all(error: Exception) -> bool:
     """Whether the next picture would fail in the same way. A network may fail because of one picture's size alone."""
     return isinstance(error, (MmlensError, ImportError, OSError)) and not isinstance(error, PictureError)
-
-
-@contextlib.contextmanager
-def _video_file(place: Optional[Path], rate: float, size: Optional[Tuple[int, int]]) -> Iterator[Optional[VideoWriter]]:
-    # An interrupted video keeps the frames it has; one that failed leaves no file.
-    if place is None:
-        yield None
-        return
-    interrupted = False
-    with write_atomically(place) as temporary:
-        with VideoWriter(temporary, rate, size) as writer:
-            try:
-                yield writer
-            except KeyboardInterrupt:
-                if not writer.frames:
-                    raise
-                interrupted = True
-        writer.check_readable(place)
-    if interrupted:
-        raise KeyboardInterrupt(f'{place} holds the first {writer.frames} frames')

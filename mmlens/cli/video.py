@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Iterator, Optional, Tuple, Type
 
 from ..errors import OutputError, PictureError, count
+from ..files import write_atomically
 from ..whole_files import frames_of
 from .video_codecs import Encoder, open_encoder
 
@@ -127,6 +129,34 @@ class VideoWriter:
                 f'Cannot write {place}: of its {count(self.frames, "frame")}, {found} can be read back. Make room on '
                 'the disk, or choose another output folder.'
             )
+
+
+@contextlib.contextmanager
+def video_file(place: Optional[Path], rate: float, size: Optional[Tuple[int, int]]) -> Iterator[Optional[VideoWriter]]:
+    """Write a video whole or not at all: interrupted it keeps the frames it has, and one that failed leaves no file.
+
+    Args:
+        place: Where to; ``None`` for none.
+        rate, size: See :class:`VideoWriter`.
+
+    Raises:
+        KeyboardInterrupt: With a sentence on what the file holds.
+    """
+    if place is None:
+        yield None
+        return
+    interrupted = False
+    with write_atomically(place) as temporary:
+        with VideoWriter(temporary, rate, size) as writer:
+            try:
+                yield writer
+            except KeyboardInterrupt:
+                if not writer.frames:
+                    raise
+                interrupted = True
+        writer.check_readable(place)
+    if interrupted:
+        raise KeyboardInterrupt(f'{place} holds the first {writer.frames} frames')
 
 
 def _even(size: Tuple[int, int]) -> Tuple[int, int]:

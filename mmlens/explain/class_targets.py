@@ -133,6 +133,20 @@ class ClassTargets(Targets):
         self._heard(logits)
         return list(self._asked(logits))
 
+    @property
+    def go_together(self) -> bool:
+        """See :class:`Targets`."""
+        return self._against is None
+
+    @staticmethod
+    def scalars_together(several: Sequence[ClassTargets], tap: Tap) -> List[List[Tensor]]:
+        """See :class:`Targets`."""
+        inputs = torch.cat([each.prepared.batch['inputs'] for each in several])
+        logits = several[0].network.logits_of(inputs)
+        for each, own in zip(several, logits):
+            each._heard(own)
+        return [list(each._asked(own)) for each, own in zip(several, logits)]
+
     def run(self, copies: int) -> Tensor:
         """See :class:`Targets`: logits (copies, n)."""
         return self.network.logits_of(self.prepared.batch['inputs'].expand(copies, -1, -1, -1))

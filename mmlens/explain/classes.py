@@ -21,7 +21,7 @@ from ..results.classes import ClassExplanation, ClassMap
 from ..results.later import later
 from .class_targets import Classes, ClassTargets
 from .job import Attributions, Job, check_signed
-from .many import Pictures, one_or_each
+from .many import Pictures, answers, check_batch_size, one_or_each
 from .networks import NetworkLike, installed_versions, open_classifier
 from .normalise import stretch
 
@@ -61,6 +61,7 @@ def explain_classes(
     method_options: Optional[Dict[str, Any]] = None,
     progress: Optional[Progress] = None,
     categories: Optional[Classes] = None,
+    batch_size: int = 1,
 ) -> Any:
     """Explain classes of a picture, each by its own map.
 
@@ -93,6 +94,8 @@ def explain_classes(
             depend on the class or on what the network has learned (Adebayo et al. 2018).
         method_options, progress: See :func:`mmlens.explain_boxes`.
         categories: Deprecated name of ``classes``.
+        batch_size: See :func:`mmlens.explain_boxes`. Not with ``against``, ``eigen_smooth`` and ``aug_smooth``, where
+            pictures go one by one.
 
     Returns:
         The classes with raw and normalised maps, in picture coordinates.
@@ -114,16 +117,16 @@ def explain_classes(
     classifier = open_classifier(model, checkpoint, device=device, cfg_options=cfg_options, family=family).of_task(task)
     if num_extra_tokens is not None and num_extra_tokens < 0:
         raise MmlensError(f'`num_extra_tokens` must be 0 or more, not {num_extra_tokens}.')
+    check_batch_size(batch_size)
     chosen = get_method(method)
     if signed:
         check_signed(chosen)
     if guided_backprop and against is not None:
         raise MmlensError('`guided_backprop` follows the logit of one class: leave out `against`.')
 
-    def explain(picture: Picture) -> ClassExplanation:
-        targets = ClassTargets(classifier, picture, classes, num_extra_tokens, against)
-        job = Job.settle(
-            targets,
+    def ask(picture: Picture) -> Job:
+        return Job.settle(
+            ClassTargets(classifier, picture, classes, num_extra_tokens, against),
             chosen,
             method_options,
             layers,
@@ -133,7 +136,10 @@ def explain_classes(
             both_ways=signed or against is not None,
             noise=Noise(smooth_grad, smooth_noise) if smooth_grad else None,
         )
-        explained = _augmented(job) if aug_smooth else job.run()
+
+    def answer(job: Job, explained: Attributions) -> ClassExplanation:
+        targets = job.targets
+        assert isinstance(targets, ClassTargets)
         prepared = targets.prepared
         result = ClassExplanation(
             picture=prepared.picture,
@@ -155,7 +161,13 @@ def explain_classes(
         result.notes += [*classifier.notes, *prepared.notes, *targets.notes, *explained.notes, *_notes(result, chosen)]
         return result
 
-    return one_or_each(classifier, picture, explain)
+    def augmented(picture: Picture) -> ClassExplanation:
+        job = ask(picture)
+        return answer(job, _augmented(job))
+
+    if aug_smooth:
+        return one_or_each(classifier, picture, augmented)
+    return answers(classifier, picture, ask, answer, batch_size)
 
 
 def _augmented(job: Job) -> Attributions:

@@ -15,7 +15,6 @@ from ..attribution.attribute import attribute, blank_if_flat
 from ..attribution.methods import OnePassMethod
 from ..attribution.tap import Level, Tap
 from ..errors import LayerError
-from .box_targets import BoxTargets
 from .job import Attributions, Job, held_gates_of
 
 
@@ -24,14 +23,16 @@ def go_together(one: Job, other: Job) -> bool:
     return (
         isinstance(one.method, OnePassMethod)
         and one.noise is None
-        and all(isinstance(job.targets, BoxTargets) and job.targets.go_together for job in (one, other))
+        and not one.eigen_smooth
+        and type(one.targets) is type(other.targets)
+        and all(job.targets.go_together for job in (one, other))
         and one.targets.prepared.batch['inputs'].shape == other.targets.prepared.batch['inputs'].shape
         and one.layers.keys() == other.layers.keys()
     )
 
 
 def explain_together(jobs: Sequence[Job]) -> List[Optional[Attributions]]:
-    """Explain the boxes of several pictures; see :func:`go_together`.
+    """Explain the boxes, or the classes, of several pictures; see :func:`go_together`.
 
     Returns:
         What comes of each picture; ``None`` for one that has to be explained alone: where layers do not keep pictures
@@ -40,11 +41,11 @@ def explain_together(jobs: Sequence[Job]) -> List[Optional[Attributions]]:
     alone: List[Optional[Attributions]] = [None] * len(jobs)
     if len(jobs) < 2:
         return alone
-    first, targets = jobs[0], [job.targets for job in jobs if isinstance(job.targets, BoxTargets)]
+    first = jobs[0]
     assert isinstance(first.method, OnePassMethod)
     with Tap(first.targets.network.model, first.layers) as tap:
         with held_gates_of(first.method):
-            scalars = BoxTargets.scalars_together(targets, tap)
+            scalars = first.targets.scalars_together([job.targets for job in jobs], tap)
         try:
             levels = tap.levels_of_each(len(jobs), first.targets.prepared.input_size, first.targets.extra_tokens)
         except LayerError:  # told of a single picture

@@ -106,3 +106,76 @@ def test_an_interrupt_while_waiting_for_an_outcome_loses_nothing():
     with closing(line.outcomes(range(3))) as outcomes:
         task, _ = next(outcomes)  # interrupted before it could be told
     assert [(task, outcome().summary) for task, outcome in line.rest()][0] == (task, '0')
+
+
+# ---------------------------------------------------------------- several tasks at once
+
+
+class InlineCrew:
+    """Works in this process, and fails at some tasks."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def __call__(self):
+        return self
+
+    def outcomes(self, groups):
+        for group in groups:
+            yield group, lambda group=group: self._work(group)
+
+    def rest(self):
+        return [([8, 9], lambda: self._work([8, 9]))]
+
+
+def groups_of(which, finish, together, explain=explain, size=3):
+    several = (together, size)
+    other = ThreadedLine(explain, finish, taken_ahead, *several)
+
+    def work(group):
+        return [drawn if drawn.summary != '4' else None for drawn in map(explain, group)]
+
+    crew = InlineCrew(work) if which == 2 else (lambda: None)
+    return [
+        Line(explain, finish, *several), other, CrewLine(explain, finish, crew, other, *several),
+        CrewLine(explain, finish, crew, other, *several),
+    ][which]  # fmt: skip
+
+
+@pytest.mark.parametrize('which', range(4))
+def test_tasks_are_explained_together_and_finished_in_order(which):
+    sizes = []
+
+    def together(tasks):
+        sizes.append(len(tasks))
+        return [explain(task) for task in tasks]
+
+    finish = Finishing(fails=[1])
+    found = settled(groups_of(which, finish, together), range(8))
+    assert found == [(n, str(n) if n != 1 else 'No room for 1.') for n in range(8)]
+    assert finish.done == [0, 2, 3, 4, 5, 6, 7]
+    # The first task of a crew goes alone, and so does what is left.
+    assert sizes == {0: [3, 3, 2], 1: [3, 3, 2], 2: [], 3: [3, 3]}[which]
+
+
+@pytest.mark.parametrize('which', [0, 1, 3])
+def test_what_fails_together_is_explained_one_by_one(which):
+    def fails_at_three(task):
+        if task == 3:
+            raise LayerError('No layer.')
+        return explain(task)
+
+    def together(tasks):
+        return [fails_at_three(task) for task in tasks]
+
+    found = settled(groups_of(which, Finishing(), together, fails_at_three), range(6))
+    assert found == [(n, str(n) if n != 3 else 'No layer.') for n in range(6)]
+
+
+def test_after_an_interrupt_the_rest_of_a_group_of_a_crew_is_told():
+    finish = Finishing()
+    line = groups_of(2, finish, lambda tasks: [explain(task) for task in tasks])
+    with closing(line.outcomes(range(8))) as outcomes:
+        told = [outcome().summary for _, outcome in (next(outcomes), next(outcomes))]
+        told += [outcome().summary for _, outcome in line.rest()]
+    assert told == ['0', '1', '2', '3', '8', '9']

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+import torch
 
-from mmlens import explain_boxes
+from mmlens import explain_boxes, explain_classes, load_classifier
 from mmlens.explain import together
 
 
@@ -77,3 +78,33 @@ def test_what_cannot_go_together_is_explained_one_by_one(options, yolox, picture
     options = {'score_thr': 0.0, 'topk': 1, **options}
     for one, each in zip(explain_boxes(yolox, pictures, batch_size=2, **options), pictures):
         assert_same(one, explain_boxes(yolox, each, **options))
+
+
+CLASS_OPTIONS = [
+    ({}, True),
+    ({'method': 'layercam', 'signed': True}, True),
+    ({'method': 'eigencam'}, True),
+    ({'classes': [0, 2], 'guided_backprop': True}, True),
+    ({'against': 'auto'}, False),
+    ({'eigen_smooth': True}, False),
+    ({'aug_smooth': True}, False),
+    ({'method': 'reciprocam'}, False),
+]
+
+
+@pytest.mark.parametrize(('options', 'goes'), CLASS_OPTIONS)
+def test_classes_of_a_batch_are_those_of_each_picture(options, goes, picture, config_of, monkeypatch):
+    torch.manual_seed(0)
+    classifier = load_classifier(config_of('classifier'), device='cpu')
+    torch.nn.init.normal_(classifier.model.head.fc.weight)
+    sizes, original = [], together._attributed
+    monkeypatch.setattr(together, '_attributed', lambda jobs, *rest: sizes.append(len(jobs)) or original(jobs, *rest))
+    pictures = pictures_of(picture, 3)
+    found = list(explain_classes(classifier, pictures, batch_size=2, **options))
+    assert sizes == ([2] if goes else [])
+    for one, each in zip(found, pictures):
+        other = explain_classes(classifier, each, **options)
+        assert [(c.category, c.rank, c.blank) for c in one] == [(c.category, c.rank, c.blank) for c in other]
+        for a, b in zip(one, other):
+            np.testing.assert_allclose(a.normalised, b.normalised, atol=1e-4)
+        assert one.notes == other.notes and one.layers == other.layers

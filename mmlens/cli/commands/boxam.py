@@ -64,7 +64,7 @@ def build_parser() -> Parser:
     add_method(parser)
     add_boxes(parser)
     add_given(parser)
-    add_pass_options(parser)
+    add_pass_options(parser, together=True)
     add_outputs(parser)
     add_workers(parser)
     add_report(parser)
@@ -257,33 +257,43 @@ def main(argv: Optional[List[str]] = None) -> int:
     options['signed'] = args.signed
     given, report = Given.of(args), Reporting.of(args)
 
-    def draw(detector: Detector, picture: Picture) -> Drawn:
+    def explain(detector: Detector, picture: Any, **more: Any) -> Any:
         from ...explain.boxes import explain_boxes
 
-        with passes.of_a_picture() if passes else contextlib.nullcontext():
-            explanation = explain_boxes(
-                detector,
-                picture,
-                target=args.target,
-                score_thr=args.score_thr,
-                classes=args.classes,
-                instances=args.instances,
-                topk=args.topk,
-                **given.of_picture(detector, picture),
-                norm_in_bbox=args.norm_in_bbox,
-                max_shape=max_shape,
-                **words(args),
-                **wanted,
-                progress=passes,
-            )
+        return explain_boxes(
+            detector,
+            picture,
+            target=args.target,
+            score_thr=args.score_thr,
+            classes=args.classes,
+            instances=args.instances,
+            topk=args.topk,
+            norm_in_bbox=args.norm_in_bbox,
+            max_shape=max_shape,
+            **words(args),
+            **wanted,
+            progress=passes,
+            **more,
+        )
+
+    def drawn(explanation: BoxExplanation, picture: Picture) -> Drawn:
         if isinstance(picture, Path):
             report.add(explanation, picture)
             return drawn_picture(explanation, args.layout, args.save_maps, **options)
         return drawn_frame(explanation, **options)
+
+    def draw(detector: Detector, picture: Picture) -> Drawn:
+        with passes.of_a_picture() if passes else contextlib.nullcontext():
+            return drawn(explain(detector, picture, **given.of_picture(detector, picture)), picture)
+
+    def draw_together(detector: Detector, pictures: List[Picture]) -> List[Drawn]:
+        found = explain(detector, pictures, batch_size=len(pictures))
+        return [drawn(*each) for each in zip(found, pictures)]
 
     def check(sources: List[Source]) -> None:
         check_sources(sources, args, given)
         report.expect(sources)
 
     with report:
-        return run_job(args, draw, same_size=True, check_sources=check, load=load, passes=passes)
+        together = None if args.boxes or args.ann else draw_together
+        return run_job(args, draw, True, check_sources=check, load=load, passes=passes, together=together)

@@ -65,7 +65,7 @@ def build_parser() -> Parser:
     add_network(parser)
     _add_what(parser)
     _add_smoothing(parser)
-    add_pass_options(parser)
+    add_pass_options(parser, together=True)
     _add_results(parser)
     return parser
 
@@ -269,10 +269,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     look['signed'] = args.signed
     wanted, passes, report = asked(args), passes_of(args), Reporting.of(args)
 
-    def of_classes(classifier: Network, picture: Picture) -> Drawn:
+    def of_classes(classifier: Network, picture: Any, **more: Any) -> Any:
         from ...explain.classes import explain_classes
 
-        explanation = explain_classes(
+        return explain_classes(
             classifier,
             picture,
             classes=args.target_category,
@@ -283,30 +283,42 @@ def main(argv: Optional[List[str]] = None) -> int:
             guided_backprop=args.guided_backprop,
             **wanted,
             progress=passes,
+            **more,
         )
-        if isinstance(picture, Path):
-            report.add(explanation, picture)
-        return drawn(explanation, args.save_maps, layout=args.layout, on=args.on, **look)
 
-    def of_boxes(detector: Detector, picture: Picture) -> Drawn:
+    def of_boxes(detector: Detector, picture: Any, **more: Any) -> Any:
         from ...explain.boxes import explain_boxes
 
-        explanation = explain_boxes(
-            detector, picture, classes=args.target_category, **words(args), **wanted, progress=passes
+        return explain_boxes(
+            detector, picture, classes=args.target_category, **words(args), **wanted, progress=passes, **more
         )
+
+    def explain(network: Network, picture: Any, **more: Any) -> Any:
+        from ...models.detector import Detector
+
+        return (of_boxes if isinstance(network, Detector) else of_classes)(network, picture, **more)
+
+    def draw_one(explanation: Any, picture: Picture) -> Drawn:
         if isinstance(picture, Path):
             report.add(explanation, picture)
+        from ...results.classes import ClassExplanation
+
+        if isinstance(explanation, ClassExplanation):
+            return drawn(explanation, args.save_maps, layout=args.layout, on=args.on, **look)
         return drawn_picture(explanation, 'panels' if args.layout == 'sheet' else 'overlay', args.save_maps, **look)
 
     def draw(network: Network, picture: Picture) -> Drawn:
-        from ...models.detector import Detector
-
         with passes.of_a_picture() if passes else contextlib.nullcontext():
-            return of_boxes(network, picture) if isinstance(network, Detector) else of_classes(network, picture)
+            return draw_one(explain(network, picture), picture)
+
+    def draw_together(network: Network, pictures: List[Picture]) -> List[Drawn]:
+        found = explain(network, pictures, batch_size=len(pictures))
+        return [draw_one(*each) for each in zip(found, pictures)]
 
     def check(sources: List[Source]) -> None:
         check_options(sources, args)
         report.expect(sources)
 
     with report:
-        return run_job(args, draw, same_size=True, check_sources=check, load=load, passes=passes, option='--save-path')
+        shared = dict(check_sources=check, load=load, passes=passes, together=draw_together)
+        return run_job(args, draw, same_size=True, option='--save-path', **shared)

@@ -137,12 +137,13 @@ def test_what_only_pictures_have_is_told_of_a_video(words, said, pictures, capsy
 @pytest.mark.parametrize(
     ('words', 'warned'),
     [
-        (['--batch-size', '4'], '--batch-size has no effect on evidencecam.'),
+        (['--batch-size', '4'], None),
         (
             ['--batch-size', '4', '--ratio-channels-to-ablate', '0.1', '--method', 'LayerCAM'],
-            '--batch-size and --ratio-channels-to-ablate have no effect on layercam.',
+            '--ratio-channels-to-ablate has no effect on layercam.',
         ),
         (['--num-masks', '4', '--method', 'ScoreCAM'], '--num-masks has no effect on scorecam.'),
+        (['--num-masks', '4', '--memory', '9'], '--num-masks and --memory have no effect on evidencecam.'),
         (['--batch-size', '4', '--method', 'ablationcam'], None),
         ([], None),
     ],
@@ -326,3 +327,43 @@ def test_annotations_that_do_not_fit_the_model_or_the_picture(model, pictures, c
     err = capsys.readouterr().err
     assert sentence in err and len(err.strip().splitlines()) == 1
     assert not Path('output').exists()
+
+
+# ---------------------------------------------------------------- several pictures at once
+
+
+@pytest.fixture
+def together(monkeypatch):
+    """How many pictures went through the network together, each time."""
+    from mmlens.explain import together
+
+    sizes, original = [], together._attributed
+    monkeypatch.setattr(together, '_attributed', lambda jobs, *rest: sizes.append(len(jobs)) or original(jobs, *rest))
+    return sizes
+
+
+def test_pictures_that_go_through_together_are_told_and_saved_as_one_by_one(model, pictures, together, capsys):
+    for n in range(3):
+        cv2.imwrite(f'pics/d{n}.png', cv2.imread('pics/a.png')[:, ::-1].copy() if n else cv2.imread('pics/a.png'))
+    told, found = [], []
+    for size in '13':
+        words = ['--batch-size', size, '--workers', '1', '--save-maps', '--topk', '2', '--out-dir', size]
+        assert main(['pics', *model, '--method', 'gradcam', *words]) == 1  # one picture is broken
+        out, err = capsys.readouterr()
+        assert 'no effect' not in err
+        told.append(out.replace(f'-> {size}/', '-> '))
+        found.append({path.name: dict(np.load(path)) for path in Path(size).glob('*.npz')})
+    assert told[0] == told[1] and len(found[0]) == len(found[1]) == 5
+    assert together == [3]  # the first group holds the broken picture, and went one by one
+    for name, maps in found[0].items():
+        np.testing.assert_allclose(maps['normalised'], found[1][name]['normalised'], atol=1e-4)
+
+
+def test_frames_of_a_video_go_through_together(model, pictures, together):
+    frames = []
+    for size in '12':
+        words = ['--batch-size', size, '--workers', '1', '--out-dir', size, '--method', 'gradcam']
+        assert main(['street.mp4', *model, *words]) == 0
+        frames.append(np.array(list(VideoReader(Path(size) / 'street.mp4')), int))
+    assert together == [2, 2] and len(frames[0]) == len(frames[1]) == 5
+    assert np.abs(frames[0] - frames[1]).max() <= 8  # what is drawn differs by rounding, which the encoder enlarges

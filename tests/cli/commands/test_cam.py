@@ -194,3 +194,22 @@ def test_a_class_is_contrasted_with_another(place, tmp_path, capsys):
         assert run(place, '--target-category', 'fork', '--against', against, '--out-dir', str(tmp_path / 'no')) == 2
         assert sentence in capsys.readouterr().err
     assert not (tmp_path / 'no').exists()
+
+
+def test_pictures_go_through_the_classifier_together(place, tmp_path, capsys, monkeypatch):
+    from mmlens.explain import together
+
+    sizes, original = [], together._attributed
+    monkeypatch.setattr(together, '_attributed', lambda jobs, *rest: sizes.append(len(jobs)) or original(jobs, *rest))
+    words = ['cam', str(place / 'pictures'), str(place / 'config.py'), str(place / 'weights.pth'), '--workers', '1']
+    found = []
+    for size in '12':
+        folder = str(tmp_path / size)
+        more = ['--target-category', '0', '2', '--save-maps', '--batch-size', size, '--save-path', folder]
+        assert main([*words, *more]) == 0
+        assert 'no effect' not in capsys.readouterr().err
+        found.append([dict(np.load(tmp_path / size / f'{n}.npz')) for n in range(2)])
+    assert sizes == [2]
+    for one, other in zip(*found):
+        assert one['classes'].tolist() == other['classes'].tolist()
+        np.testing.assert_allclose(one['normalised'], other['normalised'], atol=1e-4)
