@@ -286,7 +286,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             **more,
         )
 
-    def of_boxes(detector: Detector, picture: Any, **more: Any) -> Any:
+    def of_boxes(detector: Network, picture: Any, **more: Any) -> Any:
         from ...explain.boxes import explain_boxes
 
         return explain_boxes(
@@ -320,5 +320,5 @@ def main(argv: Optional[List[str]] = None) -> int:
         report.expect(sources)
 
     with report:
-        shared = dict(check_sources=check, load=load, passes=passes, together=draw_together)
-        return run_job(args, draw, same_size=True, option='--save-path', **shared)
+        work = partial(run_job, check_sources=check, load=load, passes=passes, together=draw_together)
+        return work(args, draw, same_size=True, option='--save-path')

@@ -143,7 +143,7 @@ def test_what_only_pictures_have_is_told_of_a_video(words, said, pictures, capsy
             '--ratio-channels-to-ablate has no effect on layercam.',
         ),
         (['--num-masks', '4', '--method', 'ScoreCAM'], '--num-masks has no effect on scorecam.'),
-        (['--num-masks', '4', '--memory', '9'], '--num-masks and --memory have no effect on evidencecam.'),
+        (['--num-masks', '4', '--memory', '9'], '--memory and --num-masks have no effect on evidencecam.'),
         (['--batch-size', '4', '--method', 'ablationcam'], None),
         ([], None),
     ],

@@ -205,7 +205,7 @@ def test_pictures_go_through_the_classifier_together(place, tmp_path, capsys, mo
     found = []
     for size in '12':
         folder = str(tmp_path / size)
-        more = ['--target-category', '0', '2', '--save-maps', '--batch-size', size, '--save-path', folder]
+        more = ['--target-category', '0', '2', '--save-maps', '--batch-size', size, '--out-dir', folder]
         assert main([*words, *more]) == 0
         assert 'no effect' not in capsys.readouterr().err
         found.append([dict(np.load(tmp_path / size / f'{n}.npz')) for n in range(2)])
