@@ -35,7 +35,6 @@ from ..sources import Source
 from .boxam import drawn_picture
 
 if TYPE_CHECKING:
-    from ...models.detector import Detector
     from ...models.network import Network
     from ...results.classes import ClassExplanation, ClassMap
 
