@@ -30,8 +30,8 @@ def test_as_many_tails_as_the_memory_allows(asked, memory, each, number):
     assert fitting(dict(batch_size=asked, memory=memory), each, CPU) == number
 
 
-@pytest.mark.parametrize(('device', 'number'), [(CPU, 1), (GPU, 8)])
-def test_whole_passes_share_a_batch_on_a_gpu_only(device, number):
+@pytest.mark.parametrize(('device', 'number'), [(CPU, 2), (GPU, 8)])
+def test_whole_passes_share_a_batch(device, number):
     assert fitting(dict(batch_size=None, memory=None), 100 * MB, device, of_inputs=True) == number
 
 

@@ -25,7 +25,10 @@ def options(batch_size=None, memory=None):
         (6 * MB, CPU, False, 8),
         (1 * MB, CPU, False, 16),  # 48 would fit, but more than 16 are never run unless asked for
         (49 * MB, CPU, False, 1),  # one is the least
-        (1, CPU, True, 1),  # whole passes on a CPU
+        (1, CPU, True, 8),  # whole passes on a CPU
+        (45 * MB, CPU, True, 4),  # 320 MB hold seven
+        (100 * MB, CPU, True, 2),
+        (400 * MB, CPU, True, 1),
         (100 * MB, GPU, False, 8),  # 1 GB holds ten
         (100 * MB, GPU, True, 8),
         (0, CPU, False, 16),
@@ -51,7 +54,7 @@ def test_unless_asked_for_a_power_of_two_that_fits(each, device, of_inputs, numb
 )
 def test_what_the_user_asks_for_counts(asked, memory, number):
     assert fitting(options(asked, memory), 10 * MB, CPU) == number
-    assert fitting(options(asked, memory), 10 * MB, CPU, of_inputs=True) == number
+    assert fitting(options(asked, memory), 10 * MB, CPU, of_inputs=True) == min(number, asked or 8)
 
 
 def test_the_most_can_be_changed():
