@@ -100,7 +100,7 @@ def test_memory_is_measured_and_kept_to(running):
     runs, _ = running()
     (level,) = runs.replay.levels((64, 64))
     assert runs.batch_size(level) == 16  # tiny: as many as are ever run unless asked for
-    assert runs.memory_of_one > 0 and runs.batch_size() == 1  # whole passes, one at a time on a CPU
+    assert runs.memory_of_one > 0 and runs.batch_size() == 8  # whole passes on a CPU
     twice, _ = running(memory=2.5 * runs.memory_of_one / 1e6, batch_size=8)
     assert twice.batch_size() == 2  # as many as fit, of the eight asked for
 
