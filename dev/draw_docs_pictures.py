@@ -41,7 +41,7 @@ METHODS = (
 )
 COIN = (46, 26, 166)  # left, top and side of a square of PORTRAIT, in pixels
 COIN_AND_STAR = (100, 58, 198)  # of LANDSCAPE
-MASKS = dict(drise=dict(num_masks=200))
+MASKS = dict(drise=dict(num_masks=200, exact=True))
 MOST_BYTES = 200_000
 PADDING = 114  # grey of the shapes detector's Pad
 

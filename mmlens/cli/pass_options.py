@@ -20,6 +20,7 @@ CONCERNED: Dict[str, Tuple[str, ...]] = {
     'ratio_channels_to_ablate': ('ablationcam',),
     'ablated': ('ablationcam',),
     'num_masks': ('drise',),
+    'exact': ('drise',),
     'seed': ('drise',),
     'steps': ('integratedgradients',),
     'baseline': ('integratedgradients',),
@@ -60,7 +61,16 @@ def add_pass_options(parser: Parser, together: bool = False) -> None:
         'activations, a value far below them, as in pytorch-grad-cam)',
     )
     group.add_argument(
-        '--num-masks', type=positive, metavar='N', help='number of masks that D-RISE tries (default: 1000)'
+        '--num-masks',
+        type=positive,
+        metavar='N',
+        help='number of masks that D-RISE tries (default: 150, or 1000 with --exact)',
+    )
+    group.add_argument(
+        '--exact',
+        action='store_const',
+        const=True,
+        help='average over the masks, as D-RISE is published, instead of fitting what each part of them does',
     )
     group.add_argument('--seed', type=rank, metavar='N', help="seed of D-RISE's masks (default: 0)")
     group.add_argument(

@@ -10,6 +10,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List
 from mmengine.dist import get_rank
 
 from ..attribution.methods import PassMethod, get_method
+from ..attribution.methods.drise import number_of_masks
 from ..errors import MmlensError, OutputError, count
 from ..explain.box_targets import BoxTargets
 from ..explain.class_targets import ClassTargets
@@ -241,4 +242,5 @@ def _own_passes(row: Row, detector: Detector, pictures: float, boxes: float) -> 
     if not isinstance(method, PassMethod):
         return 0.0
     options = method.complete(row.settings.get('method_options'))
-    return pictures * options.get('num_masks', 0) + boxes * (options.get('passes', 0) + options.get('steps', 0))
+    masks = number_of_masks(options) if 'exact' in options else options.get('num_masks', 0)
+    return pictures * masks + boxes * (options.get('passes', 0) + options.get('steps', 0))

@@ -37,6 +37,7 @@ def test_without_options_a_method_has_its_own_defaults():
 def test_options_are_read_as_numbers():
     words = ['--batch-size', '4', '--memory', '200', '--num-masks', '50', '--seed', '0', '--resume', 'masks.npz']
     assert pass_options(parsed(*words)) == dict(batch_size=4, memory=200, num_masks=50, seed=0, resume='masks.npz')
+    assert pass_options(parsed('--exact')) == dict(exact=True)
     words = ['--ratio-channels-to-ablate', '0.25', '--ablated', 'mean']
     assert pass_options(parsed(*words, method='AblationCAM')) == dict(ratio_channels_to_ablate=0.25, ablated='mean')
 

@@ -20,6 +20,8 @@ Progress = Callable[[int, int], bool]
 # One signed map (h, w) a level; None where nothing was measured.
 Maps = List[Optional[Tensor]]
 Item = TypeVar('Item')
+# Options that are whole numbers, or None where the method decides.
+_WHOLE = ('batch_size', 'num_masks')
 
 
 @dataclass
@@ -155,7 +157,7 @@ class PassMethod(Method):
             )
         complete = {**self.options, **(options or {})}
         for name, default in self.options.items():
-            value, whole = complete[name], name == 'batch_size' or type(default) is int
+            value, whole = complete[name], name in _WHOLE or type(default) is int
             is_number = whole or name == 'memory' or type(default) is float
             if not is_number or value is None and default is None:
                 continue

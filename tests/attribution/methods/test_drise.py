@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmlens.attribution.methods.drise import drise, random_mask
+from mmlens.attribution.methods import get_method
+from mmlens.attribution.methods.drise import drise, number_of_masks, random_mask
 from mmlens.errors import MethodError, OutputError
 
 SIZE = (8, 12)
@@ -25,7 +26,7 @@ def slow(made, count, grid=16, keep=0.5, seed=0):
 
 
 def run(made, **options):
-    job = made.job('drise', **{'num_masks': 20, 'grid': 4, **options})
+    job = made.job('drise', **{'num_masks': 20, 'grid': 4, 'exact': True, **options})
     return torch.stack([saliency for (saliency,) in drise(job)]).numpy(), job
 
 
@@ -42,6 +43,43 @@ def test_what_matters_stands_out(made):
     made.of_input = lambda one: one[0, 5, 9].reshape(1)
     found, _ = run(made, num_masks=400, grid=6)
     assert np.unravel_index(found[0].argmax(), SIZE) == (5, 9)
+
+
+# ---------------------------------------------------------------- fitted
+
+
+def test_the_fit_is_what_the_average_would_come_to(made):
+    """The target is a sum of pixels: 60 masks fitted are nearer to 6000 averaged than 600 averaged are."""
+    made.of_input = lambda one: (one[0, 5, 8:] + 0.5 * one[0, 1, :4]).sum().reshape(1) / 10
+    exact, _ = run(made, num_masks=6000)
+    fitted, job = run(made, num_masks=60, exact=False)
+    averaged, _ = run(made, num_masks=600, seed=1)
+    assert job.runs.passes == 60 and fitted.dtype == np.float32 and fitted.shape == (1, *SIZE)
+    off = [np.abs(each - exact).mean() for each in (fitted, averaged)]
+    assert off[0] < off[1] < 0.2 * exact.max()
+
+
+def test_fitted_and_exact_try_the_same_masks(made, tmp_path):
+    file = str(tmp_path / 'masks.npz')
+    run(made, size=4, exact=False, resume=file)
+    exact, job = run(made, size=4, resume=file)
+    assert job.runs.passes == 0 and np.array_equal(exact, run(made, size=4)[0])
+
+
+def test_a_target_that_no_mask_changes_has_no_map(made):
+    made.of_input = lambda one: torch.tensor([0.3])
+    assert np.abs(run(made, exact=False)[0]).max() < 1e-9
+
+
+@pytest.mark.parametrize('end', [0, 1, 7])
+def test_a_fit_of_few_masks_ends_well(made, end):
+    found, job = run(made, size=1, exact=False, progress=interrupted_at(end))
+    assert job.interrupted and np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(('options', 'count'), [({}, 150), ({'exact': True}, 1000), ({'num_masks': 3}, 3)])
+def test_as_many_masks_as_the_estimate_needs(options, count):
+    assert number_of_masks(get_method('drise').complete(options)) == count
 
 
 # ---------------------------------------------------------------- masks
@@ -80,18 +118,19 @@ def interrupted_at(number):
     return lambda done, total: done < number
 
 
+@pytest.mark.parametrize('exact', [True, False])
 @pytest.mark.parametrize('size', [1, 3, 4])
 @pytest.mark.parametrize('ends', [[5], [1, 9, 13]])
-def test_resumed_equals_uninterrupted_bit_for_bit(made, tmp_path, size, ends):
+def test_resumed_equals_uninterrupted_bit_for_bit(made, tmp_path, size, ends, exact):
     file = tmp_path / 'masks.npz'
-    whole, _ = run(made, size=size)
+    whole, _ = run(made, size=size, exact=exact)
     for end in ends:
-        _, job = run(made, size=size, resume=str(file), progress=interrupted_at(end))
+        _, job = run(made, size=size, exact=exact, resume=str(file), progress=interrupted_at(end))
         assert job.interrupted
-    resumed, job = run(made, size=size, resume=str(file))
+    resumed, job = run(made, size=size, exact=exact, resume=str(file))
     assert job.done == 20 and job.runs.passes < 20 and not job.interrupted
     assert np.array_equal(resumed, whole)
-    again, job = run(made, size=size, resume=str(file))
+    again, job = run(made, size=size, exact=exact, resume=str(file))
     assert job.runs.passes == 0 and np.array_equal(again, whole)
 
 

@@ -67,4 +67,6 @@ def test_options_that_make_no_sense_are_refused(options, sentence):
 
 def test_options_are_completed_by_their_defaults():
     found = get_method('DRISE').complete(dict(memory=100.5, num_masks=7))
-    assert found == dict(batch_size=None, memory=100.5, num_masks=7, grid=16, keep=0.5, seed=0, resume=None)
+    assert found == dict(
+        batch_size=None, memory=100.5, num_masks=7, exact=False, grid=16, keep=0.5, seed=0, resume=None
+    )
