@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import MethodError
 from .kept import KeptFile
-from .mask_fit import expected, fit, parts_of
+from .mask_fit import expected, parts_of, refit
 from .multi_pass import Maps, PassJob
 from .registry import register_pass_method
 
@@ -41,7 +41,7 @@ def drise(job: PassJob) -> List[Maps]:
 
     With ``exact``, that average is what is returned. It takes many masks, 1000 by default, because each pixel's mean
     carries the chance of all others. Otherwise what each part of a mask adds to ``w`` is fitted
-    (:func:`~mmlens.attribution.methods.mask_fit.fit`), and the map is what the average would be for weights that
+    (:func:`~mmlens.attribution.methods.mask_fit.refit`), and the map is what the average would be for weights that
     follow the fit: 150 masks by default. The fit holds back what little it knows of, so few masks give a map that is
     too faint; with more masks both approach the same map.
 
@@ -108,7 +108,7 @@ def _fitted(weights: Tensor, masks: Masks, size: Tuple[int, int], grid: int, kee
     if len(weights) == 0:
         return torch.zeros(weights.shape[1], *size)
     pooled = [F.adaptive_avg_pool2d(masks([number]), parts).flatten(1) for number in range(len(weights))]
-    return expected(fit(torch.cat(pooled), weights), size, grid, keep)
+    return expected(refit(torch.cat(pooled), weights, size, grid), size, grid, keep)
 
 
 def random_mask(number: int, size: Tuple[int, int], grid: int, keep: float, seed: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import torch
 
 from mmlens.attribution.methods import mask_fit
 from mmlens.attribution.methods.drise import random_mask
-from mmlens.attribution.methods.mask_fit import expected, fit, parts_of, shared
+from mmlens.attribution.methods.mask_fit import expected, fit, parts_of, refit, shared
 
 
 def ridge_by_hand(masks, weights, ridge):
@@ -65,6 +65,38 @@ def test_what_never_changes_is_nothing(count):
 
 def test_one_mask_says_nothing():
     assert torch.equal(fit(torch.ones(1, 4), torch.ones(1, 2)), torch.zeros(2, 4, dtype=torch.float64))
+
+
+def test_fitting_again_spends_few_masks_where_the_map_is():
+    """One part of 144 matters, and 40 masks with noise are tried: less of the map lies elsewhere."""
+    size, grid = (24, 24), 6
+    random = torch.Generator().manual_seed(1)
+    masks = (torch.rand(40, 144, generator=random) < 0.5).float()
+    weights = masks[:, 5 * 12 + 5 : 5 * 12 + 6] + 0.3 * torch.randn(40, 1, generator=random)
+    shares = []
+    for parts in (fit(masks, weights), refit(masks, weights, size, grid)):
+        found = expected(parts, size, grid, 0.5)[0].clamp_min(0)
+        shares.append(float(found[4:18, 4:18].sum() / found.sum()))
+    assert 1.5 * shares[0] < shares[1]
+
+
+def test_fitting_again_is_a_ridge_on_scaled_parts():
+    random = torch.Generator().manual_seed(2)
+    masks, weights = torch.rand(30, 16, generator=random).double(), torch.rand(30, 2, generator=random).double()
+    side = torch.nn.functional.adaptive_avg_pool1d(shared(8, 2)[None], 4)[0]
+    for target, found in enumerate(refit(masks, weights, (8, 8), 2)):
+        expected_ = fit(masks, weights)[target]
+        for _ in range(2):
+            matters = (side @ expected_.reshape(4, 4) @ side).clamp_min(0).flatten()
+            scales = (matters / matters.max() + 0.01).sqrt()
+            expected_ = fit(masks * scales, weights)[target] * scales
+        torch.testing.assert_close(found, expected_)
+
+
+@pytest.mark.parametrize('count', [1, 4])
+def test_nothing_is_not_fitted_again(count):
+    found = refit(torch.rand(count, 16), torch.full((count, 2), 0.4), (8, 8), 2)
+    assert found.abs().max() < 1e-9
 
 
 def test_masks_share_what_they_are_said_to_share():
