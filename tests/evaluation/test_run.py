@@ -82,7 +82,7 @@ def test_the_cost_is_told_before(yolox, cases, rows, pictures):
     assert cost['own'] == 0
     several = [read_row(text) for text in ('drise', 'd: drise/num_masks=20', 'i: integratedgradients/steps=8')]
     assert cost_of(yolox, [case] * 7, several, 0.53)['own'] == 7 * 150 + 7 * 20 + 14 * 8
-    assert cost_of(yolox, [case] * 7, [read_row('drise/exact=True')], 0.53)['own'] == 7 * 1000
+    assert cost_of(yolox, [case] * 7, [read_row('e: drise/exact=True')], 0.53)['own'] == 7 * 1000
 
 
 def test_options_of_a_method_reach_it(yolox, cases):
