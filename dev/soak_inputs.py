@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Dict, List
 
+import soak_commands  # noqa: F401  # its kind registers itself
 from soak_cases import KINDS
 from soak_ground import Ground, say
 

@@ -35,6 +35,8 @@ class Attribution:
     unreached: bool = False
 
 
+SATURATED = 'the target is saturated there; choose a later layer or another target'
+
 FLAT = 'its evidence is the same everywhere; choose an earlier layer'
 # Interpolating a constant leaves it constant but for the last digits.
 _ROUNDING = 1e-5
@@ -150,11 +152,13 @@ def _why_blank(
             return f'{method.name} is nowhere positive at {names}; choose another layer or method'
         if not any(bool(g.isfinite().any()) for g in gradients if g is not None):
             return f'the gradient at {names} is not a number; run the model in full precision, or choose another layer'
+        if not any(bool((level.finite * g).any()) for level, g in zip(levels, gradients) if g is not None):
+            return f'the activations at {names} are zero wherever a gradient arrives; choose another layer'
         other = 'hirescam' if method.name == 'layercam' else 'layercam'
         return (
             f'all evidence at {names} is negative for this target ({method.name} is nowhere positive); try the method '
             f"'{other}' or another layer"
         )
     if not target.requires_grad or not depends_on(target, [level.tensor for level in levels]):
-        return f'{names} is not on the path to this target; choose a layer that the box comes through, such as the neck'
-    return f'no gradient reaches {names}: the target is saturated there; choose a later layer or another target'
+        return f'{names} is not on the path to this target; choose a layer that the target comes through'
+    return f'no gradient reaches {names}: {SATURATED}'

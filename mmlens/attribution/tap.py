@@ -133,6 +133,10 @@ class Tap:
         """The tapped tensors in the layers' own layout, layer by layer, call by call."""
         return [tensor for outputs in self._outputs.values() for tensor in outputs]
 
+    def outputs_of(self, name: str) -> List[Tensor]:
+        """The tapped tensors of one layer, call by call."""
+        return list(self._outputs[name])
+
     def levels(self, input_size: Tuple[int, int], extra_tokens: Optional[int] = None) -> List[Level]:
         """What the tapped layers returned, as maps.
 

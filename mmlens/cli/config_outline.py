@@ -89,7 +89,7 @@ def _file_of(base: str, config: Path) -> Optional[Path]:
 
 def _of_program(path: Path, text: str) -> Outline:
     found = Outline(path)
-    tree = ast.parse(text)
+    tree = ast.parse(text, path.name)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found.imports.append((node.lineno, _as_written(text, node)))

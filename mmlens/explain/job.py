@@ -22,6 +22,7 @@ from ..attribution.passes.runs import Runs, keeping_graph, note_of_memory
 from ..attribution.smoothing import MeanMaps, Noise, eigen_smoothed
 from ..attribution.tap import Level, Tap
 from ..errors import LayerError, MethodError
+from .other_levels import tell_where_gradients_vanish
 from .targets import Known, Targets, quoted
 
 
@@ -150,6 +151,7 @@ class Job:
         if method.uses_gradients and scalars and not any(scalar.requires_grad for scalar in scalars):
             self._check_graph()
         self.targets.correct_reasons(found.maps, list(self.layers))
+        tell_where_gradients_vanish(self.targets, found.maps, self.layers)
         return found
 
     def _check_graph(self, cause: Optional[Exception] = None) -> None:
@@ -291,7 +293,7 @@ class Job:
         if self.targets.spatial and method.uses_layers and method.uses_gradients and job.unknown(position):
             return (
                 f'{method.name} is nowhere positive at {quoted(names)}, and no gradient arrives there: the target is '
-                'saturated or does not come through; choose another layer or target'
+                'saturated, or cut off from the layer; choose another layer or target'
             )
         return self.targets.why_nothing(method, names)
 

@@ -17,6 +17,7 @@ from ..models.families import as_network
 from ..models.loading import ConfigLike, load_model, read_config
 from ..models.network import Network
 from ..models.pixels import Window
+from ..models.weights import check_given
 from ..pipelines import resize_only as with_resize_only
 
 NetworkLike = Union[ConfigLike, nn.Module, Network]
@@ -60,7 +61,8 @@ def open_network(
         The network, to explain many pictures.
 
     Raises:
-        MmlensError: With one sentence on what is wrong (config, checkpoint, device, family).
+        MmlensError: With one sentence on what is wrong (config, checkpoint, device, family); NaN and infinite weights
+            are wrong too, of a checkpoint and of a model alike.
 
     Example:
         >>> from mmlens import feature_maps, open_network
@@ -83,6 +85,12 @@ def open_network(
             '`checkpoint`, `device`, `cfg_options`, `resize_only`, `random_weights`, `window` and `max_pixels` go with '
             'a config, not with a loaded model.'
         )
+    network = _given(model, family)
+    check_given(network.model)
+    return network
+
+
+def _given(model: Union[nn.Module, Network], family: Optional[str]) -> Network:
     if not isinstance(model, Network):
         return as_network(model, family=family)
     if family in (None, model.family):

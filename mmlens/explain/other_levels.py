@@ -1,4 +1,4 @@
-"""Boxes that come from another level than the layer that was named: which level that is."""
+"""Targets that no gradient connects with the named layers: where they come from, or where the gradient ends."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Dict, List, Sequence
 
 from torch import nn
 
-from ..attribution.attribute import Attribution, gradients_at
+from ..attribution.attribute import SATURATED, Attribution, gradients_at
+from ..attribution.graph import depends_on
 from ..attribution.layers import parse_layer_name, resolve_layer, resolve_layers
 from ..attribution.tap import Level, Tap
+from ..attribution.vanishing import where_gradients_vanish
 from ..errors import LayerError
 from .targets import Targets, quoted
 
@@ -26,19 +28,38 @@ def tell_other_levels(targets: Targets, maps: Sequence[Attribution], layers: Seq
     # A layer of the head may be of the right level, and off the path for another reason.
     whole = [name for name in targets.network.default_layers if all(layer.startswith(f'{name}.') for layer in layers)]
     for names in (beside, whole):
-        told = _reached(targets, blank, names) if blank and names else {}
+        told = _reached(targets, blank, names, layers) if blank and names else {}
         for position, which in told.items():
             maps[position].blank = f'the box comes from another level, {which}; choose that layer, or the neck'
         blank = [position for position in blank if position not in told]
 
 
-def _reached(targets: Targets, positions: Sequence[int], names: Sequence[str]) -> Dict[int, str]:
-    """For each of some targets that come through some of these layers: which."""
+def tell_where_gradients_vanish(targets: Targets, maps: Sequence[Attribution], layers: Dict[str, nn.Module]) -> None:
+    """Correct the reasons of maps that no gradient reached although the target comes through the layers.
+
+    Args:
+        targets: What was asked.
+        maps: The map of each target.
+        layers: The layers, by name.
+    """
+    vanished = [n for n, one in enumerate(maps) if one.unreached and one.blank and one.blank.endswith(SATURATED)]
+    if not vanished:
+        return
+    for position, why in where_gradients_vanish(targets.network.model, layers, targets.scalars, vanished).items():
+        maps[position].blank = f'no gradient reaches {quoted(list(layers))}: {why}'
+
+
+def _reached(targets: Targets, positions: Sequence[int], names: Sequence[str], layers: Sequence[str]) -> Dict[int, str]:
+    """For each of some targets that come through some of these names beside the layers: which."""
     found: Dict[int, str] = {}
     try:
-        with Tap(targets.network.model, resolve_layers(targets.network.model, names)) as tap:
+        model = targets.network.model
+        with Tap(model, {**resolve_layers(model, layers), **resolve_layers(model, names)}) as tap:
             scalars = targets.scalars(tap)
+            own = [tensor for name in layers for tensor in tap.outputs_of(name)]
             levels = tap.levels(targets.prepared.input_size, targets.extra_tokens)
+            # What follows the layers is no other level.
+            levels = [level for level in levels if level.layer in names and not depends_on(level.tensor, own)]
             for position in positions:
                 gradients = gradients_at(scalars[position], levels, keep_graph=True)
                 reached = [level for level, gradient in zip(levels, gradients) if gradient is not None]

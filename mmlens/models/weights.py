@@ -141,6 +141,36 @@ def _check_finite(model: nn.Module, checkpoint: str) -> None:
         )
 
 
+def check_given(model: nn.Module) -> None:
+    """Check that the weights of a model that was handed over are numbers, as those of a checkpoint are.
+
+    This reads every weight once, which is little beside a forward pass, and is therefore done each time: a model in
+    training changes in between, and what is written through ``.data`` leaves no trace.
+
+    Raises:
+        ModelError: If some are not.
+    """
+    if _all_finite(model):
+        return
+    broken = list(broken_weights(model))
+    if broken:
+        name, what = broken[0]
+        raise ModelError(
+            f'The model holds {what} in {count(len(broken), "tensor")} of weights, such as {name}: its training '
+            'diverged, or they were set so; take earlier weights.'
+        )
+
+
+@torch.no_grad()
+def _all_finite(model: nn.Module) -> bool:
+    """Whether the sums of all weights are finite, by one question to each device; sums of large ones may not be."""
+    sums: Dict[torch.device, List[Tensor]] = {}
+    for value in [*model.parameters(), *model.buffers()]:
+        if value.is_floating_point() and value.numel():
+            sums.setdefault(value.device, []).append(value.sum(dtype=torch.float32))
+    return all(bool(torch.stack(each).isfinite().all()) for each in sums.values())
+
+
 def broken_weights(model: nn.Module) -> Iterator[Tuple[str, str]]:
     """Names of weights and statistics that are not finite, and what they hold.
 

@@ -104,9 +104,7 @@ def blank(target, levels, method='gradcam'):
     return found.blank
 
 
-NOT_ON_THE_PATH = (
-    "'neck' is not on the path to this target; choose a layer that the box comes through, such as the neck"
-)
+NOT_ON_THE_PATH = "'neck' is not on the path to this target; choose a layer that the target comes through"
 SATURATED = "no gradient reaches 'neck': the target is saturated there; choose a later layer or another target"
 
 

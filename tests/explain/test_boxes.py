@@ -263,7 +263,7 @@ def test_a_saturated_score_is_told(yolox, picture, method):
     (plain,) = explain_boxes(saturated(yolox), picture, **{**options, 'method': 'gradcam'})
     (found,) = explain_boxes(saturated(yolox), picture, **options)
     assert 'the target is saturated' in plain.blank
-    assert 'no gradient arrives there: the target is saturated or does not come through' in found.blank
+    assert 'no gradient arrives there: the target is saturated, or cut off from the layer' in found.blank
 
 
 # Detections

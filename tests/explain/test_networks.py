@@ -137,3 +137,12 @@ def test_a_classifier_runs_once_where_its_method_needs_one_pass(classifier_confi
         counts.append(len(runs))
     assert counts[0] > 1  # to find the default layer, once
     assert counts[1:] == [1, 1, 1]
+
+
+def test_weights_that_are_not_finite_are_named_whoever_hands_the_model_over(classifier, picture):
+    for given in (classifier.model, classifier):
+        changed = copy.deepcopy(given)
+        getattr(changed, 'model', changed).head.fc.weight.data[0] = float('nan')
+        for door in (explain_classes, feature_maps, open_network):
+            with pytest.raises(ModelError, match='^The model holds NaN in 1 tensor of weights, such as head.fc.weight'):
+                door(*[changed, picture][: 1 if door is open_network else 2])

@@ -10,7 +10,7 @@ from torch import nn
 
 from mmlens import load_classifier, load_detector
 from mmlens.errors import MmlensWarning, ModelError
-from mmlens.models.weights import broken_weights
+from mmlens.models.weights import broken_weights, check_given
 
 
 @pytest.fixture
@@ -130,3 +130,34 @@ def test_class_names_of_another_number_give_way_to_the_configs(config, weights, 
     config.test_dataloader.dataset.metainfo = dict(classes=('a', 'b'))
     with pytest.warns(MmlensWarning, match='classes are named by number'):
         assert load_classifier(config, save({'state_dict': weights, 'meta': meta}), device='cpu').class_names == []
+
+
+class Given(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc, self.norm = nn.Linear(2, 2), nn.BatchNorm1d(2)
+        self.register_buffer('mask', torch.tensor([0.0, float('-inf')]))
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'what'),
+    [
+        (lambda m: m.fc.weight.data.fill_(float('nan')), 'NaN in 1 tensor of weights, such as fc.weight'),
+        (lambda m: m.norm.running_var.fill_(float('nan')), 'NaN in 1 tensor of weights, such as norm.running_var'),
+        (lambda m: m.fc.bias.data.copy_(torch.tensor([float('inf'), float('-inf')])), 'infinite values in 1 tensor'),
+    ],
+)
+def test_a_model_that_was_handed_over_is_checked_each_time(spoil, what):
+    model = Given()
+    check_given(model)  # masks of attention hold -infinity on purpose
+    spoil(model)
+    with pytest.raises(ModelError) as error:
+        check_given(model)
+    assert str(error.value).startswith(f'The model holds {what}')
+
+
+def test_sums_that_overflow_are_no_fault():
+    model = Given()
+    model.fc.weight.data.fill_(3e38)
+    check_given(model)
+    check_given(Given().half())

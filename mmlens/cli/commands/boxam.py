@@ -30,6 +30,7 @@ from ..guard import guarded
 from ..job import add_workers, run_job
 from ..job import load as open_named
 from ..pass_options import add_pass_options, asked, check_resume, passes_of
+from ..region import add_region, region_of
 from ..reporting import Reporting, add_report
 from ..run import Drawn, Picture
 from ..sources import Source
@@ -62,6 +63,7 @@ def build_parser() -> Parser:
     add_model(parser)
     add_inspection(parser, default_layers='what the method is made for: auto for evidencecam, else the neck')
     add_method(parser)
+    add_region(parser)
     add_boxes(parser)
     add_given(parser)
     add_pass_options(parser, together=True)
@@ -255,6 +257,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     wanted, passes = asked(args), passes_of(args)
     options = {name: getattr(args, name) for name in ('colormap', 'alpha') if getattr(args, name) is not None}
     options['signed'] = args.signed
+    region = region_of(args)
     given, report = Given.of(args), Reporting.of(args)
 
     def explain(detector: Detector, picture: Any, **more: Any) -> Any:
@@ -264,6 +267,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             detector,
             picture,
             target=args.target,
+            region=region,
             score_thr=args.score_thr,
             classes=args.classes,
             instances=args.instances,

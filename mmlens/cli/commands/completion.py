@@ -19,7 +19,7 @@ EXAMPLES = (
 )
 
 # shtab's own words for files and folders; it has to be asked for them where it is installed.
-_FILES = ('img', 'config', 'checkpoint', 'rest', 'ann', 'out_file', 'save_path', 'resume')
+_FILES = ('img', 'config', 'checkpoint', 'rest', 'ann', 'out_file', 'save_path', 'resume', 'region')
 _FOLDERS = ('folder', 'out_dir', 'output_dir', 'images')
 
 

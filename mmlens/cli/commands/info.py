@@ -92,7 +92,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run ``mmlens info``. See :func:`mmlens.cli.main.main`."""
     args = parse(build_parser(), argv)
     with answering():
-        if args.config:
+        if args.config is not None:
             print('\n'.join(describe_config(outline(args.config))))
             return DONE
         from ...compat import installed
