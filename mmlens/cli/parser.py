@@ -34,6 +34,9 @@ class Help(argparse.HelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
+_NEGATIVE = re.compile(r'-(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$', re.IGNORECASE)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that reports a wrong argument in one sentence.
 
@@ -57,6 +60,7 @@ class Parser(argparse.ArgumentParser):
         options.setdefault('formatter_class', Help)
         # No abbreviations: an option added later must not change what `--target` means today.
         super().__init__(allow_abbrev=False, **options)
+        self._negative_number_matcher = _NEGATIVE  # argparse's own takes -1e3 for an option
         self._parameters = parameters or {}
         self._groups: Dict[str, argparse._ArgumentGroup] = {}
         self.examples = [line for line, *_ in examples]

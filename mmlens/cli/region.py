@@ -30,7 +30,7 @@ def region_of(args: argparse.Namespace) -> Optional[np.ndarray]:
     Raises:
         MmlensError: If no mask is explained, or the file is no picture or black everywhere.
     """
-    if not args.region:
+    if args.region is None:
         return None
     if args.target != 'mask':
         raise MmlensError('--region is where a mask is explained: it needs --target mask.')

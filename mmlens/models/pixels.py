@@ -37,7 +37,7 @@ def as_bytes(image: np.ndarray, window: Optional[Window] = None, loaded: bool = 
         loaded: Whether it comes from a file as it is: then whole numbers are not a scaled picture, however small.
 
     Raises:
-        MmlensError: If the window has no width.
+        MmlensError: If the window is of two values and has no width.
     """
     if window is not None:
         return _stretched(image, *_bounds(image, window))
@@ -64,12 +64,14 @@ def _bounds(image: np.ndarray, window: Window) -> Tuple[float, float]:
     def value(bound: Bound) -> float:
         if not isinstance(bound, str):
             return float(bound)
-        return float(np.percentile(image[np.isfinite(image)], float(bound.rstrip('%')))) if image.size else 0.0
+        return float(np.percentile(finite, float(bound.rstrip('%')))) if finite.size else 0.0
 
+    finite = image[np.isfinite(image)]
     low, high = value(window[0]), value(window[1])
-    if not low < high:
-        raise MmlensError(f'`window` must begin below its end, not at {low:g} and {high:g} of this picture.')
-    return low, high
+    # Percentiles of a picture of one value are the same: it is drawn as flat as it is.
+    if not low < high and not any(isinstance(bound, str) for bound in window):
+        raise MmlensError(f'`window` must begin below its end, not at {low:g} and {high:g}.')
+    return low, max(low, high)
 
 
 def _stretched(image: np.ndarray, low: float, high: float) -> Tuple[np.ndarray, str]:

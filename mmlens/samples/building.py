@@ -123,7 +123,9 @@ def without(config: Any, kinds: Set[str]) -> Any:
 def _cleaned(owner: Dict[str, Any], key: Any, kinds: Set[str]) -> Any:
     """What ``without`` leaves of one value."""
     value = owner[key]
-    if key == 'transforms' and kind_of(owner) == 'TestTimeAug':  # every list is a choice, and an empty one leaves none
+    if (
+        key == 'transforms' and kind_of(owner) == 'TestTimeAug' and isinstance(value, (list, tuple))
+    ):  # every list is a choice, and an empty one leaves none
         return [each for each in without(value, kinds) if each]
     are_candidates = key == 'transforms' and kind_of(owner) == 'RandomChoice'
     if isinstance(value, (list, tuple)) and (are_candidates or key in _DATASET_KEYS):

@@ -16,6 +16,8 @@ def test_values_and_percentiles(command):
     parser = COMMANDS[command].build_parser()
     args = parser.parse_args(['a.png', 'c.py', '--window', '-1000', '99.5%', '--max-pixels', '1e9'])
     assert reading(args) == dict(window=(-1000.0, '99.5%'), max_pixels=10**9)
+    tiny = parser.parse_args(['a.png', 'c.py', '--window', '-1e3', '-.5e-2'])
+    assert reading(tiny)['window'] == (-1000.0, -0.005)
     assert reading(parser.parse_args(['a.png', 'c.py'])) == dict(window=None, max_pixels=None)
     assert layers.build_parser().parse_args(['c.py', '--max-pixels', '7']).max_pixels == 7
 

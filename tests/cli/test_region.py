@@ -17,7 +17,7 @@ WANTED[1:3, 2:5] = True
 
 
 def given(region, target='mask'):
-    return SimpleNamespace(region=region and str(region), target=target)
+    return SimpleNamespace(region=str(region), target=target)
 
 
 @pytest.mark.parametrize('kind', ['grey', 'deep', 'colour', 'alpha'])

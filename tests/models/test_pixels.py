@@ -53,8 +53,17 @@ def test_a_window_by_values_or_percentiles():
     assert as_bytes(image, (0, 2047))[0].ravel().tolist() == [0, 127, 255, 255, 255]
     assert as_bytes(image, ('25%', '75%'))[0].ravel().tolist() == [0, 0, 128, 255, 255]
     assert as_bytes(image, (0, 2047))[1] == 'values 0 to 2047, stretched here'
-    with pytest.raises(MmlensError, match='`window` must begin below its end, not at 5 and 5 of this picture'):
+    with pytest.raises(MmlensError, match='`window` must begin below its end, not at 5 and 5.$'):
         as_bytes(image, (5, 5))
+
+
+@pytest.mark.parametrize('window', [('0%', '100%'), ('99%', '1%'), (5000, '50%')])
+def test_percentiles_of_a_flat_picture_draw_it_flat(window):
+    flat = np.full((2, 3, 1), 700, np.uint16)
+    drawn, note = as_bytes(flat, window)
+    assert len(np.unique(drawn)) == 1 and note.endswith('stretched here')
+    empty = np.full((2, 3, 1), np.nan, np.float32)
+    assert len(np.unique(as_bytes(empty, window)[0])) == 1
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_choices_of_test_time_augmentation_that_are_skipped():
     config = dict(type='TestTimeAug', transforms=[flips, [dict(type='Resize')], [dict(type='Pack')]])
     assert without(config, {'RandomFlip'})['transforms'] == [[dict(type='Resize')], [dict(type='Pack')]]
     assert without(config, {'RandomFlip', 'Resize', 'Pack'})['transforms'] == []
+    assert without(dict(config, transforms=5), {'Pack'})['transforms'] == 5
 
 
 def test_an_empty_dataset(detection):

@@ -118,7 +118,9 @@ def read_words(args: argparse.Namespace) -> Words:
     if len(given) == 1 and Path(given[0]).is_dir():
         saved = given = sorted(str(path) for path in Path(given[0]).glob('*.npz'))
         if not saved:
-            raise MmlensError(f'{args.words[0]} holds no .npz that --save-maps wrote: name a config first for pictures.')
+            raise MmlensError(
+                f'{args.words[0]} holds no .npz that --save-maps wrote: name a config first for pictures.'
+            )
     if saved and len(saved) == len(given):
         return Words('', None, saved)
     if saved:

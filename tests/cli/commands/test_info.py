@@ -53,6 +53,15 @@ def test_a_config_is_described_and_not_run(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / 'RAN').exists()
 
 
+def test_a_config_that_cannot_be_read_is_one_sentence(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'broken.py').write_text('model = (\n')
+    for name in ('', 'gone.py', 'broken.py'):
+        assert info.main(['--config', name]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith('mmlens: error: ') and len(err.splitlines()) == 1 and '<unknown>' not in err
+
+
 def test_a_config_needs_no_torch(tmp_path):
     (tmp_path / 'config.py').write_text('model = dict()\n')
     code = (

@@ -82,6 +82,7 @@ def test_words_are_told_apart():
         (['c.py', 'w.pth'], 'There is no picture to report on'),
         (['c.py', 'a.npz'], 'a.npz is a saved result, which needs no model'),
         (['gone.npz'], 'There is no file gone.npz'),
+        (['pics'], 'pics holds no .npz that --save-maps wrote'),
         (['c.py', 'pics/a.png', '-o', 'r.pdf'], 'give it a name that ends with .html'),
         (['c.py', 'street.mp4', '-o', 'r.html'], 'street.mp4 is a video'),
         (['gone.py', 'pics/a.png', '-o', 'r.html'], 'gone.py'),
