@@ -106,7 +106,7 @@ def attribute(
 
         found = Attribution(explained(1), counter=explained(-1) if both_ways else None)
         if not bool((found.raw > 0).any()):
-            found.blank = _why_blank(target, levels, gradients, method)
+            found.blank = _why_blank(target, levels, gradients, method, spatial)
             reached = any(g is not None and any_nonzero(g) for g in at_tensors)
             found.extra_tokens_only = reached and all(g is None for g in gradients)
             found.unreached = method.uses_gradients and not reached
@@ -142,7 +142,11 @@ def _at_cells(levels: Sequence[Level], gradients: Sequence[Optional[Tensor]]) ->
 
 
 def _why_blank(
-    target: Tensor, levels: Sequence[Level], gradients: Sequence[Optional[Tensor]], method: OnePassMethod
+    target: Tensor,
+    levels: Sequence[Level],
+    gradients: Sequence[Optional[Tensor]],
+    method: OnePassMethod,
+    spatial: bool,
 ) -> str:
     names = ', '.join(sorted({f"'{level.layer}'" for level in levels}))
     if not method.uses_gradients or any(g is not None for g in gradients):
@@ -152,7 +156,7 @@ def _why_blank(
             return f'{method.name} is nowhere positive at {names}; choose another layer or method'
         if not any(bool(g.isfinite().any()) for g in gradients if g is not None):
             return f'the gradient at {names} is not a number; run the model in full precision, or choose another layer'
-        if not any(bool((level.finite * g).any()) for level, g in zip(levels, gradients) if g is not None):
+        if _says_nothing(levels, gradients, method, spatial):
             return f'the activations at {names} are zero wherever a gradient arrives; choose another layer'
         other = 'hirescam' if method.name == 'layercam' else 'layercam'
         return (
@@ -162,3 +166,11 @@ def _why_blank(
     if not target.requires_grad or not depends_on(target, [level.tensor for level in levels]):
         return f'{names} is not on the path to this target; choose a layer that the target comes through'
     return f'no gradient reaches {names}: {SATURATED}'
+
+
+def _says_nothing(
+    levels: Sequence[Level], gradients: Sequence[Optional[Tensor]], method: OnePassMethod, spatial: bool
+) -> bool:
+    """Whether a method finds nothing against a target either, as every activation times its gradient is zero."""
+    pairs = [(level.finite, finite(each)) for level, each in zip(levels, gradients) if each is not None]
+    return not any(bool((a * g).any()) or bool((method(a, -g, spatial)[0] > 0).any()) for a, g in pairs)

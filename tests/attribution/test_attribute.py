@@ -137,6 +137,15 @@ def test_layercam_is_not_told_to_try_itself():
     )
 
 
+@pytest.mark.parametrize('method', ['gradcam', 'layercam', 'hirescam'])
+def test_activations_that_are_zero_where_a_gradient_arrives(method):
+    half = level(torch.tensor([[[[0.0, 1.0]]]]))
+    for sign in (1, -1):
+        assert blank(sign * half.tensor[0, 0, 0, 0], [half], method) == (
+            "the activations at 'neck' are zero wherever a gradient arrives; choose another layer"
+        )
+
+
 @pytest.mark.parametrize('method', available_methods(one_pass_only=True))
 def test_all_activations_zero(method):
     dead = level(torch.zeros(1, 2, 2, 2))
