@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, Set, TextIO, Union
 
@@ -82,13 +81,11 @@ def write_atomically(path: Union[str, Path], suffix: str = '', check: bool = Tru
     """
     path = Path(path)
     check_name(path)
+    # Named before it is there, so that it is removed even if Ctrl-C comes the moment it is made.
+    temporary = str(path.parent / f'.mmlens-{os.urandom(4).hex()}{suffix or path.suffix}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=str(path.parent), prefix='.mmlens-', suffix=suffix or path.suffix)
-        os.close(handle)
-    except (OSError, ValueError) as error:
-        raise OutputError(_cannot_write(path, error)) from error
-    try:
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         yield temporary
         wrong = why_not_whole(temporary) if check else ''
         if wrong:

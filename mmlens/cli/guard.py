@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import io
 import os
 import re
@@ -118,6 +119,8 @@ def guarded(command: Command) -> Command:
                 return _interrupted(came) if came else _failed(error)
             finally:
                 _in_full.reset(token)
+                if came:
+                    gc.collect()  # ends what was about to be written, and removes its temporary file
 
     return main
 
