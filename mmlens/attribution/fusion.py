@@ -16,8 +16,8 @@ from .windows import any_nonzero, reads_at_once, which_nonzero
 
 Size = Tuple[int, int]
 
-# Keeps the order of pixels where a factor of a product is zero; too little to show, or to count as energy.
-_FLOOR = 1e-5
+# Orders the pixels that a product leaves next to nothing; too little to show, or to count much as energy.
+_FLOOR = 1e-4
 # Cells along a side up to which interpolation by matrices is the faster way.
 _FEW_CELLS = 256
 
@@ -140,14 +140,16 @@ def strongest_level(maps: Sequence[LevelMap], size: Size) -> Tensor:
 def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
     """Multiply the layers' maps: evidence is where layers of every stride see it.
 
-    ``prod_l F_l * F_0 + 1e-5 mean_l F_l``, where ``F_l`` is the sum of the maps of layer l's levels, blurred by a
-    Gaussian as wide as a cell of the finest layer and scaled to its maximum, and ``F_0`` is the finest layer's.
+    ``P / max P + 1e-4 mean_l F_l`` with ``P = prod_l F_l^k_l``, where ``F_l`` is the sum of the maps of layer l's
+    levels, blurred by a Gaussian as wide as a cell of the finest layer and scaled to its maximum. The power ``k_l`` is
+    3 for the finest layer, 2 for the last but one of three or more, as they were named, and 1 for the others.
 
     Source: the product is RefineCAM's (2026, https://arxiv.org/abs/2605.14641). Different from there, and measured on
     detectors (docs/truth.md): the levels of a layer are added up first, because their gradients share one scale and a
     box uses one or two of them; a layer on which the box does not depend is left out and not a factor of zero; the
-    finest layer, which alone tells neighbouring pixels apart, counts twice; and the floor keeps the order of the other
-    pixels without taking energy.
+    finest layer, which alone tells neighbouring pixels apart, counts three times, and the last but one (of ``auto``,
+    the backbone's coarsest) twice: those between agree on outlines more than on what makes the class. The floor keeps
+    the order of the other pixels without taking energy.
     """
     layers: Dict[str, List[Tensor]] = {}
     for level, seen in zip(maps, which_nonzero([level.values for level in maps])):
@@ -158,11 +160,19 @@ def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
     finest = max((values for levels in layers.values() for values in levels), key=Tensor.numel)
     grid = (finest.shape[0], finest.shape[1])
     added = torch.stack([torch.stack([_enlarged(each, grid) for each in levels]).sum(0) for levels in layers.values()])
-    factors = [_scaled(blurred) for blurred in _blurred(added)]
-    largest = [max(values.numel() for values in levels) for levels in layers.values()]
-    stacked = torch.stack(factors)
-    product = stacked.prod(0) * factors[largest.index(max(largest))]
-    return _enlarged(product + _FLOOR * stacked.mean(0), size)
+    factors = torch.stack([_scaled(blurred) for blurred in _blurred(added)])
+    powers = torch.tensor(_powers(maps, layers), device=factors.device)
+    product = (factors ** powers[:, None, None]).prod(0)
+    return _enlarged(_scaled(product) + _FLOOR * factors.mean(0), size)
+
+
+def _powers(maps: Sequence[LevelMap], used: Dict[str, List[Tensor]]) -> List[float]:
+    """How often each used layer counts in a product."""
+    named = list(dict.fromkeys(level.layer for level in maps))
+    largest = {name: max(values.numel() for values in levels) for name, levels in used.items()}
+    finest = max(largest, key=lambda name: largest[name])
+    before_last = named[-2] if len(named) > 2 else None
+    return [3.0 if name == finest else 2.0 if name == before_last else 1.0 for name in used]
 
 
 @register_fusion('mean')

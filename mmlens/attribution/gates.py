@@ -29,12 +29,16 @@ class held_gates(TorchFunctionMode):
 
     A SiLU that follows a batch norm in evaluation is passed together with it: one multiplication, not two.
 
+    Args:
+        wanted: Asked at each function whether gates are held; always, if it is left out.
+
     Source: the identity rule for element-wise functions of layer-wise relevance propagation, as AttnLRP states it
     (Achtibat et al. 2024, https://arxiv.org/abs/2402.05602).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Optional[Callable[[], bool]] = None) -> None:
         super().__init__()
+        self._wanted = wanted
         self._gate: Tuple[Optional[Tensor], Optional[Tensor]] = (None, None)  # input and output of the last sigmoid
         self._norm: Optional[_Norm] = None  # the last batch norm
 
@@ -43,6 +47,8 @@ class held_gates(TorchFunctionMode):
     ) -> Any:
         """Called by torch in place of each of its functions."""
         kwargs = kwargs or {}
+        if self._wanted is not None and not self._wanted():
+            return function(*args, **kwargs)
         if function in _GATED:
             tensor = args[0] if args else kwargs['input']
             if tensor.requires_grad and function is F.silu:

@@ -129,6 +129,11 @@ class Tap:
         return start.clone()
 
     @property
+    def ran(self) -> int:
+        """How many of the layers have run so far."""
+        return len(self._ran)
+
+    @property
     def tensors(self) -> List[Tensor]:
         """The tapped tensors in the layers' own layout, layer by layer, call by call."""
         return [tensor for outputs in self._outputs.values() for tensor in outputs]

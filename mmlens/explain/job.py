@@ -145,7 +145,7 @@ class Job:
 
     def _by_one_pass(self, method: OnePassMethod) -> Attributions:
         with Tap(self.targets.network.model, self.layers) as tap:
-            with held_gates_of(method):
+            with held_gates_of(method, tap):
                 scalars = self.targets.scalars(tap)
             found = Attributions(self._attributed(tap, scalars, method))
         if method.uses_gradients and scalars and not any(scalar.requires_grad for scalar in scalars):
@@ -206,7 +206,7 @@ class Job:
         runs.batch_size()  # choices are recorded outside of the tap
         with Tap(self.targets.network.model, self.layers) as tap:
             followed = list(runs.notes)
-            with held_gates_of(method):
+            with held_gates_of(method, tap):
                 scalars = runs.with_graph(inputs)[0]
             if list(runs.notes) == followed:
                 return self._attributed(tap, list(scalars), method)
@@ -311,9 +311,15 @@ def check_signed(method: Method) -> None:
         )
 
 
-def held_gates_of(method: OnePassMethod) -> ContextManager[None]:
-    """What the forward pass of a method runs in."""
-    return held_gates() if method.holds_gates else contextlib.nullcontext()
+def held_gates_of(method: OnePassMethod, tap: Tap) -> ContextManager[None]:
+    """What the forward pass of a method runs in, within a tap.
+
+    Of three layers or more, gates are held behind the second that runs. Between the finest two, where activations tell
+    edges and not yet parts of objects, the slope of the gates says better which pixels matter (docs/truth.md).
+    """
+    if not method.holds_gates:
+        return contextlib.nullcontext()
+    return held_gates(None if len(tap.layers) < 3 else lambda: tap.ran > 1)
 
 
 def _check_no_layers(method: Method, layers: Optional[Sequence[str]], fusion: Optional[str]) -> None:

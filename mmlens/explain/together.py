@@ -44,7 +44,7 @@ def explain_together(jobs: Sequence[Job]) -> List[Optional[Attributions]]:
     first = jobs[0]
     assert isinstance(first.method, OnePassMethod)
     with Tap(first.targets.network.model, first.layers) as tap:
-        with held_gates_of(first.method):
+        with held_gates_of(first.method, tap):
             scalars = first.targets.scalars_together([job.targets for job in jobs], tap)
         try:
             levels = tap.levels_of_each(len(jobs), first.targets.prepared.input_size, first.targets.extra_tokens)

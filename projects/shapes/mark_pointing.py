@@ -1,6 +1,7 @@
 """Does a box's map peak on the mark that defines its class? A table by method and layer.
 
     python -m projects.shapes.mark_pointing shapes_rtmdet [--methods gradcam eigencam] [--layers neck backbone.stage2]
+    python -m projects.shapes.mark_pointing shapes_rtmdet --methods evidencecam --layers auto --against pair
 
 Only a mark distinguishes the classes of a pair, so the evidence for such a class is known. What counts are correct
 detections of mark classes on held-out pictures: score at least 0.5, and IoU at least 0.5 with an object of that class.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from rich.console import Console
@@ -23,12 +24,13 @@ from mmlens import metrics
 from mmlens.metrics.evidence import distance_to, size_of
 from mmlens.metrics.regions import pixels_in
 
-from .scenes import MARK_CLASSES, Scene, draw_scene
+from .scenes import CLASSES, MARK_CLASSES, PAIRS, Scene, draw_scene
 from .train import HERE, NAMES
 
 METHODS = ('gradcam', 'gradcam++', 'layercam', 'hirescam', 'xgradcam', 'eigengradcam', 'eigencam')
 LAYERS = ('neck', 'backbone.stage3', 'backbone.stage2', 'backbone.stage1')
 HELD_OUT_SEED = 1
+AUTO, PAIR = 'auto', 'pair'
 
 
 @dataclass
@@ -63,16 +65,33 @@ def right_maps(explanation: mmlens.BoxExplanation, scene: Scene) -> Iterator[Tup
             yield found, number
 
 
-def tally(detector: object, scenes: Sequence[Scene], method: str, layer: str) -> Tally:
+def explained(
+    detector: object, scene: Scene, against: Optional[str], **options: Any
+) -> Iterator[mmlens.BoxExplanation]:
+    """The boxes of a scene: all at once, or class by class, each against the other of its pair.
+
+    What is contrasted with another class of the same body has its evidence in the mark alone. The class that scores
+    second, ``'auto'``, may be one of another body, which speaks from the outline as well.
+    """
+    if against != PAIR:
+        yield mmlens.explain_boxes(detector, scene.picture, score_thr=0.5, against=against, **options)
+        return
+    for pair in PAIRS:
+        for label, other in (pair, pair[::-1]):
+            wanted: Dict[str, Any] = dict(classes=[CLASSES[label]], against=[CLASSES[other]])
+            yield mmlens.explain_boxes(detector, scene.picture, score_thr=0.5, **wanted, **options)
+
+
+def tally(detector: object, scenes: Sequence[Scene], method: str, layer: str, against: Optional[str] = None) -> Tally:
     """Explain the scenes' pictures with one method at one layer, and compare the maps with the marks."""
     counted = Tally([], [])
     for scene in track(scenes, f'{method} {layer}', transient=True, console=Console(stderr=True)):
-        explanation = mmlens.explain_boxes(detector, scene.picture, method=method, layers=[layer], score_thr=0.5)
-        for found, number in right_maps(explanation, scene):
-            hit = metrics.evidence_hit(found.raw, scene.mark_masks[number], scene.boxes[number])
-            counted.peaks.append(hit.distance)
-            counted.shares.append(hit.share)
-            counted.blank += bool(found.blank)
+        for explanation in explained(detector, scene, against, method=method, layers=[layer]):
+            for found, number in right_maps(explanation, scene):
+                hit = metrics.evidence_hit(found.raw, scene.mark_masks[number], scene.boxes[number])
+                counted.peaks.append(hit.distance)
+                counted.shares.append(hit.share)
+                counted.blank += bool(found.blank)
     return counted
 
 
@@ -100,10 +119,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     parser.add_argument('--methods', nargs='+', default=METHODS, help='default: all of one forward pass')
     parser.add_argument('--layers', nargs='+', default=LAYERS, help='default: the neck and three backbone stages')
     parser.add_argument('--count', type=int, default=60, help='held-out pictures; default: %(default)s')
+    parser.add_argument(
+        '--against', choices=(AUTO, PAIR), help='contrast each box with the class that scores second, or with its twin'
+    )
+    parser.add_argument('--start', type=int, default=0, help='number of the first picture; default: %(default)s')
     wishes = parser.parse_args(arguments)
     checkpoint = wishes.checkpoint or HERE / 'checkpoints' / f'{wishes.name}.pth'
     detector = mmlens.load_detector(HERE / 'configs' / f'{wishes.name}.py', checkpoint)
-    scenes = [draw_scene(HELD_OUT_SEED, index) for index in range(wishes.count)]
+    scenes = [draw_scene(HELD_OUT_SEED, index) for index in range(wishes.start, wishes.start + wishes.count)]
 
     table = Table(title=f'{wishes.name}: maps of mark classes, {wishes.count} held-out pictures')
     for heading in (
@@ -120,7 +143,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     table.add_row('chance', 'within the box', '', '', f'{exact:.2f}', f'{near:.2f}', f'{exact:.2f}', end_section=True)
     for layer in wishes.layers:
         for method in wishes.methods:
-            counted = tally(detector, scenes, method, layer)
+            counted = tally(detector, scenes, method, layer, wishes.against)
             peaks = np.array(counted.peaks)
             figures = (
                 ((peaks == 0).mean(), (peaks <= metrics.NEAR).mean(), np.mean(counted.shares)) if len(peaks) else ()

@@ -124,7 +124,7 @@ def layer(name, *values):
     return [LevelMap.of(name, torch.as_tensor(each, dtype=torch.float32)) for each in values]
 
 
-def slow_product(layers, size):
+def slow_product(layers, powers):
     """The product as its docstring states it: cell by cell, in float64, for layers of one level and one grid."""
     weights = np.exp(-(np.arange(-3, 4) ** 2) / 2)
     weights /= weights.sum()
@@ -137,15 +137,24 @@ def slow_product(layers, size):
             for j in range(w):
                 blurred[i, j] = weights @ padded[i : i + 7, j : j + 7] @ weights
         factors.append(blurred / blurred.max())
-    assert all(factor.shape == size for factor in factors)
-    return np.prod(factors, axis=0) * factors[0] + 1e-5 * np.mean(factors, axis=0)
+    product = np.prod([factor**power for factor, power in zip(factors, powers)], axis=0)
+    return product / product.max() + 1e-4 * np.mean(factors, axis=0)
 
 
-def test_a_product_is_worked_out_as_stated():
+@pytest.mark.parametrize('powers', [(3,), (3, 1), (3, 2, 1), (3, 1, 2, 1), (3, 1, 1, 2, 1)])
+def test_a_product_is_worked_out_as_stated(powers):
     generator = np.random.default_rng(0)
-    first, second = generator.random((9, 11)), generator.random((9, 11)) > 0.7
-    found = multiply_layers(layer('stem', first) + layer('neck', second), (9, 11))
-    np.testing.assert_allclose(found.numpy(), slow_product([first, second], (9, 11)), rtol=1e-5)
+    values = [generator.random((9, 11)), generator.random((9, 11)) > 0.7, *generator.random((3, 9, 11))][: len(powers)]
+    maps = [level for number, each in enumerate(values) for level in layer(f'stage{number}', each)]
+    np.testing.assert_allclose(multiply_layers(maps, (9, 11)).numpy(), slow_product(values, powers), rtol=1e-5)
+
+
+def test_layers_that_agree_nowhere_have_a_peak_that_does_not_depend_on_the_floor():
+    fine, coarse = torch.full((32, 32), 1e-7), torch.full((32, 32), 1e-7)
+    fine[4:9, 4:9], coarse[20:25, 20:25], fine[20:25, 20:25] = 1, 1, 2e-2
+    found = multiply_layers(layer('stem', fine) + layer('neck', coarse), (32, 32))
+    assert divmod(int(found.argmax()), 32) == (22, 22)
+    assert found.max().item() == pytest.approx(1, abs=1e-3)
 
 
 def test_levels_of_a_layer_are_added_before_they_are_multiplied():
@@ -163,13 +172,21 @@ def test_a_layer_that_a_box_does_not_use_is_no_zero_factor():
     torch.testing.assert_close(multiply_layers(unused, (16, 16)), without)
 
 
-def test_the_finest_layer_counts_twice_wherever_it_stands():
+def test_the_layer_before_the_last_counts_twice_as_named_even_if_the_last_is_unused():
+    fine, middle, coarse = torch.rand(8, 8), torch.rand(8, 8), torch.rand(8, 8)
+    unused = layer('neck', torch.zeros(4, 4))
+    found = multiply_layers(layer('stem', fine) + layer('stage1', middle) + layer('stage2', coarse) + unused, (8, 8))
+    expected = slow_product([fine.numpy(), middle.numpy(), coarse.numpy()], (3, 1, 2))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4)
+
+
+def test_the_finest_layer_counts_three_times_wherever_it_stands():
     fine, coarse = torch.rand(8, 8), torch.rand(4, 4)
     one = multiply_layers(layer('stem', fine) + layer('neck', coarse), (8, 8))
     other = multiply_layers(layer('neck', coarse) + layer('stem', fine), (8, 8))
     torch.testing.assert_close(one, other)
     alone = multiply_layers(layer('stem', fine), (8, 8))
-    assert alone.max().item() == pytest.approx(1 + 1e-5, rel=1e-4)
+    assert alone.max().item() == pytest.approx(1 + 1e-4, rel=1e-4)
 
 
 def test_a_product_keeps_an_order_where_a_factor_is_zero():

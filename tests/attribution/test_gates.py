@@ -106,3 +106,14 @@ def test_a_chain_of_layers_puts_its_score_together():
         score = layers(x)[0, 3]
     (gradient,) = torch.autograd.grad(score, x)
     assert (gradient * x).sum().item() == pytest.approx(score.item(), rel=1e-4)
+
+
+def test_gates_are_held_only_while_it_is_wanted():
+    x, wanted = torch.tensor([1.5, -2.0], requires_grad=True), [False]
+    with held_gates(lambda: wanted[0]):
+        first = F.silu(x * 1.0)
+        wanted[0] = True
+        second = F.silu(x * 1.0)
+    (plain,) = torch.autograd.grad(F.silu(x * 1.0).sum(), x)
+    assert torch.equal(torch.autograd.grad(first.sum(), x)[0], plain)
+    torch.testing.assert_close(torch.autograd.grad(second.sum(), x)[0], x.detach().sigmoid())

@@ -5,7 +5,7 @@ import pytest
 
 import mmlens
 from mmlens.results.boxes import BoxExplanation, BoxMap
-from projects.shapes.mark_pointing import chance, object_of, right_maps, tally
+from projects.shapes.mark_pointing import PAIR, chance, explained, object_of, right_maps, tally
 from projects.shapes.scenes import Scene
 
 
@@ -52,6 +52,21 @@ def test_maps_are_compared_with_the_marks(scene, monkeypatch):
     monkeypatch.setattr(mmlens, 'explain_boxes', lambda *arguments, **options: explanation, raising=False)
     counted = tally(None, [scene], 'gradcam', 'neck')
     assert counted.peaks == [0, pytest.approx(4 / 20), np.inf] and counted.shares == [0.75, 0, 0] and counted.blank == 1
+
+
+def test_each_class_is_explained_against_the_other_of_its_pair(scene, monkeypatch):
+    asked = []
+    monkeypatch.setattr(mmlens, 'explain_boxes', lambda *arguments, **options: asked.append(options), raising=False)
+    list(explained(None, scene, PAIR, method='evidencecam'))
+    assert [(*each['classes'], *each['against']) for each in asked] == [
+        ('coin_dot', 'coin_cross'),
+        ('coin_cross', 'coin_dot'),
+        ('crate_ring', 'crate_bar'),
+        ('crate_bar', 'crate_ring'),
+    ]
+    asked.clear()
+    list(explained(None, scene, 'auto', method='evidencecam'))
+    assert [(each.get('classes'), each['against']) for each in asked] == [(None, 'auto')]
 
 
 def test_chance_is_the_marks_share_of_its_box(scene):

@@ -26,7 +26,7 @@ class Method:
         layers: The layers that it looks at by default; ``None`` for those that the family of networks has.
         fusion: The fusion that it takes by default; ``None`` likewise.
         holds_gates: Whether its gradients hold the gates of activation functions; see
-            :class:`~mmlens.attribution.gates.held_gates`.
+            :class:`~mmlens.attribution.gates.held_gates`. Of three layers or more, those behind the second that runs.
     """
 
     name: str

@@ -59,7 +59,8 @@ def evidencecam(activation: Tensor, gradient: Tensor, spatial: bool) -> Tensor:
 
     The product keeps what the fine layers see as sharply as they do, and from the coarse ones whose evidence it
     is. ``G`` is the gradient with the gates of activation functions held
-    (:class:`~mmlens.attribution.gates.held_gates`), so that ``G A`` says what the score was put together from.
+    (:class:`~mmlens.attribution.gates.held_gates`), so that ``G A`` says what the score was put together from; between
+    the finest two layers, where activations tell edges and not yet parts, it is the plain gradient.
 
     Sources: LayerCAM as above; the product and its floor: :func:`~mmlens.attribution.fusion.multiply_layers`. Chosen by
     measurement: docs/truth.md.
