@@ -312,11 +312,8 @@ def check_signed(method: Method) -> None:
 
 
 def held_gates_of(method: OnePassMethod, tap: Tap) -> ContextManager[None]:
-    """What the forward pass of a method runs in, within a tap.
-
-    Of three layers or more, gates are held behind the second that runs. Between the finest two, where activations tell
-    edges and not yet parts of objects, the slope of the gates says better which pixels matter (docs/truth.md).
-    """
+    """What a method's forward pass runs in: of three layers or more, gates are held behind the second that runs."""
+    # Before it, where activations tell edges, the slope of gates says better which pixels matter (docs/truth.md).
     if not method.holds_gates:
         return contextlib.nullcontext()
     return held_gates(None if len(tap.layers) < 3 else lambda: tap.ran > 1)
