@@ -162,9 +162,9 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.set_materialize_grads(False)
-        result = F.linear(input.flatten(0, -2), weight, bias)
-        # A view, of more than two axes, could not be changed by layers that work in place, such as ReLU.
-        return torch.ops.aten._unsafe_view(result, [*input.shape[:-1], len(weight)])
+        result = F.linear(input, weight, bias)
+        # Rows of more than two axes come as a view, which layers that work in place, such as ReLU, could not change.
+        return torch.ops.aten._unsafe_view(result, result.shape)
 
     @staticmethod
     @once_differentiable

@@ -38,7 +38,7 @@ def draw_box_maps(
 
     Labels stand outside their own box and the visible part of its map. A map's opacity falls to 0
     with its value, so the photograph stays readable where there is no evidence. Colours and opacity of maps that the
-    fusion ``'product'`` made follow the cube root of their values, as the colour bars say.
+    fusion ``'product'`` made follow the fourth root of their values, as the colour bars say.
 
     Args:
         explanation: What :func:`mmlens.explain_boxes` returned.

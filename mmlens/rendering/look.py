@@ -27,7 +27,7 @@ class Look:
     Attributes:
         colormap: See :func:`~mmlens.rendering.colours.colormap_table`.
         alpha: Opacity in [0, 1] where a map is 1.
-        rooted: Whether colours and opacity follow the cube root of a map, as its colour bar then says.
+        rooted: Whether colours and opacity follow the fourth root of a map, as its colour bar then says.
         signed: Whether maps have values in [-1, 1], with what speaks against something below 0.
     """
 
@@ -60,8 +60,8 @@ class Look:
         return values - finite(each.counter) if self.signed and each.counter is not None else values
 
     def shown(self, values: np.ndarray) -> np.ndarray:
-        """What colours and opacity follow: the map (H, W), or the cube root of its values with their signs."""
-        return np.cbrt(values) if self.rooted else values
+        """What colours and opacity follow: the map (H, W), or the fourth root of its values with their signs."""
+        return fourth_root(values) if self.rooted else values
 
     def lay(self, picture: np.ndarray, values: np.ndarray) -> np.ndarray:
         """A new picture with a map (H, W) laid over it."""
@@ -71,7 +71,7 @@ class Look:
     @property
     def bar(self) -> ColourBar:
         """The key to the colours."""
-        half = '0.125' if self.rooted else '0.5'  # the root of 0.125 lies halfway
+        half = '0.0625' if self.rooted else '0.5'  # the root of 0.0625 lies halfway
         ticks: Tuple[str, ...] = ('0', half, '1')
         return ColourBar(self.colormap, ('-1', f'-{half}', *ticks) if self.signed else ticks)
 
@@ -85,6 +85,11 @@ class Look:
         table = colormap_table(self.colormap)
         texts = (f'for {against}' if against else f'against {name}', f'for {name}')
         return [(text, tuple(colour.tolist())) for text, colour in zip(texts, (table[0], table[-1]))]
+
+
+def fourth_root(values: np.ndarray) -> np.ndarray:
+    """The fourth root of values, with their signs."""
+    return np.copysign(np.sqrt(np.sqrt(np.abs(values))), values)
 
 
 def finite(values: np.ndarray) -> np.ndarray:

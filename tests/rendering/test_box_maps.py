@@ -10,6 +10,7 @@ from mmlens.rendering import draw_box_maps
 from mmlens.rendering.blend import blend_map, blend_signed
 from mmlens.rendering.box_maps import drawing_of_boxes
 from mmlens.rendering.colours import PALETTE
+from mmlens.rendering.look import fourth_root
 from mmlens.rendering.panels import HEADER
 from mmlens.rendering.sheets import MARGIN
 from mmlens.results.boxes import BoxExplanation, BoxMap
@@ -203,10 +204,10 @@ def test_words_say_what_a_box_was_contrasted_with(
     assert words == ['dog 0.86, not cat']
     words.clear()
     draw_box_maps(found, 'panels')
-    assert {'dog 0.86, not cat', 'cat, not dog', '0.125'} <= set(words) and '0.5' not in words
+    assert {'dog 0.86, not cat', 'cat, not dog', '0.0625'} <= set(words) and '0.5' not in words
     words.clear()
     draw_box_maps(found, 'panels', signed=True)
-    assert 'cat, not dog' not in words and {'for cat', 'for dog', '-1', '-0.125', '0', '0.125', '1'} <= set(words)
+    assert 'cat, not dog' not in words and {'for cat', 'for dog', '-1', '-0.0625', '0', '0.0625', '1'} <= set(words)
     words.clear()
     found[0].against = ''
     draw_box_maps(found, 'panels')
@@ -215,7 +216,7 @@ def test_words_say_what_a_box_was_contrasted_with(
 
 def test_maps_of_a_product_follow_their_root(picture: np.ndarray, box_map: Make, explanation: Explain) -> None:
     box = box_map((40, 60, 160, 160), picture.shape[:2])
-    expected = blend_map(picture, np.cbrt(box.normalised), 'jet', 0.6)[INSIDE]
+    expected = blend_map(picture, fourth_root(box.normalised), 'jet', 0.6)[INSIDE]
     drawing = drawing_of_boxes(explanation(picture, box, fusion='product'), colormap='jet', alpha=0.6)
     x, y = drawing.main.rect[:2]
     assert (drawing.image[y:, x:][INSIDE] == expected).all()
@@ -236,7 +237,7 @@ def test_signed_maps_show_both_directions_at_once(
 
     def laid(*boxes: BoxMap) -> np.ndarray:
         values = np.sum([box.normalised - box.counter for box in boxes], 0)  # they lie apart
-        shown = np.cbrt(values) if fusion == 'product' else values
+        shown = fourth_root(values) if fusion == 'product' else values
         return blend_signed(picture, shown, 'blue-red', 0.7)
 
     overlay = drawing_of_boxes(found, alpha=0.7, signed=True)

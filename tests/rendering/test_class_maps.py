@@ -7,7 +7,7 @@ from mmlens.errors import MmlensError
 from mmlens.rendering.blend import blend_map, blend_signed
 from mmlens.rendering.class_maps import _panels, combine_guided, draw_class_maps, drawing_of_classes
 from mmlens.rendering.colours import colormap_table
-from mmlens.rendering.look import Look
+from mmlens.rendering.look import Look, fourth_root
 from mmlens.rendering.sheets import columns_of_groups
 from mmlens.results.classes import ClassExplanation, ClassMap
 
@@ -195,8 +195,8 @@ def test_maps_of_a_product_follow_their_root():
     found.fusion = 'product'
     drawn = drawn_over(found, colormap='jet', alpha=0.6)
     inside = np.s_[:, 10:30]
-    assert (drawn[inside] == blend_map(found.picture, np.cbrt(found[0].normalised), 'jet', 0.6)[inside]).all()
-    assert _panels(found, found.picture, 'picture', Look.of('product', None, None))[1].bar.ticks == ('0', '0.125', '1')
+    assert (drawn[inside] == blend_map(found.picture, fourth_root(found[0].normalised), 'jet', 0.6)[inside]).all()
+    assert _panels(found, found.picture, 'picture', Look.of('product', None, None))[1].bar.ticks == ('0', '0.0625', '1')
 
 
 def test_a_class_whose_counter_map_is_empty_says_so():

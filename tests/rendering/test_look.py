@@ -10,7 +10,7 @@ import pytest
 from mmlens.errors import MmlensError
 from mmlens.rendering.blend import blend_map, blend_signed
 from mmlens.rendering.colours import colormap_table
-from mmlens.rendering.look import Look, check_counters, contrasted_name, counter_title
+from mmlens.rendering.look import Look, check_counters, contrasted_name, counter_title, fourth_root
 
 HEAT = np.random.default_rng(3).random((240, 320)).astype(np.float32)
 
@@ -26,10 +26,10 @@ def test_maps_are_drawn_as_they_are(fusion: str, picture: np.ndarray) -> None:
 def test_a_product_is_drawn_by_its_root_and_its_bar_says_so(picture: np.ndarray) -> None:
     look = Look.of('product', None, None)
     assert look == Look('plasma', 0.75, rooted=True)
-    assert look.shown(np.array([0, 0.125, 0.729, 1])) == pytest.approx([0, 0.5, 0.9, 1])
-    assert (look.lay(picture, HEAT) == blend_map(picture, np.cbrt(HEAT), 'plasma', 0.75)).all()
-    # Ticks stand at equal distances: 0.125 has the colour in the middle of the table.
-    assert look.bar.ticks == ('0', '0.125', '1')
+    assert look.shown(np.array([0, 0.0625, 0.6561, 1])) == pytest.approx([0, 0.5, 0.9, 1])
+    assert (look.lay(picture, HEAT) == blend_map(picture, fourth_root(HEAT), 'plasma', 0.75)).all()
+    # Ticks stand at equal distances: 0.0625 has the colour in the middle of the table.
+    assert look.bar.ticks == ('0', '0.0625', '1')
     assert (Look.of('product', 'jet', 1.0).lay(picture, np.full_like(HEAT, 1)) == colormap_table('jet')[255]).all()
 
 
@@ -77,8 +77,8 @@ def test_signed_maps_have_both_halves_of_a_colour_map(picture: np.ndarray) -> No
     values = HEAT * 2 - 1
     plain, rooted = Look.of('sum', None, None, signed=True), Look.of('product', None, 0.6, signed=True)
     assert (plain.colormap, plain.bar.ticks) == ('blue-red', ('-1', '-0.5', '0', '0.5', '1'))
-    assert rooted.bar.ticks == ('-1', '-0.125', '0', '0.125', '1')
-    assert rooted.shown(np.array([-1, -0.125, 0, 0.343])) == pytest.approx([-1, -0.5, 0, 0.7])
+    assert rooted.bar.ticks == ('-1', '-0.0625', '0', '0.0625', '1')
+    assert rooted.shown(np.array([-1, -0.0625, 0, 0.2401])) == pytest.approx([-1, -0.5, 0, 0.7])
     assert (plain.lay(picture, values) == blend_signed(picture, values, 'blue-red', 0.5)).all()
     assert Look.of('sum', 'seismic', None, signed=True).colormap == 'seismic'
 

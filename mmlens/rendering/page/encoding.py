@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import MmlensError
 from ..colours import colormap_table
-from ..look import Look, finite
+from ..look import Look, finite, fourth_root
 
 # What a page offers besides the results' own.
 COLORMAPS = ('plasma', 'viridis', 'inferno', 'magma', 'cividis', 'turbo', 'jet')
@@ -63,7 +63,7 @@ class EncodedMap:
     """A map as a page carries it.
 
     Attributes:
-        data: A WebP without loss, grey: the map on a grid of its own, or its cube root, in steps of 1/255.
+        data: A WebP without loss, grey: the map on a grid of its own, or its fourth root, in steps of 1/255.
         rooted: Whether it is the root.
     """
 
@@ -97,15 +97,15 @@ def encode_map(values: np.ndarray, budget: Budget, rooted: bool = False) -> Enco
     Args:
         values: Shape (H, W).
         budget: Says how fine.
-        rooted: Whether to keep the cube root, in which low values are told apart better; decoded, values are within
-            1.5/255, otherwise within 0.5/255.
+        rooted: Whether to keep the fourth root, in which low values are told apart better; decoded, values are within
+            2/255, otherwise within 0.5/255.
     """
     data, side, values = b'', budget.side, finite(values)
     while not data or (len(data) > budget.map and side > _COARSEST):
         if data:  # bytes grow with the area, or a little less
             side = max(min(int(side * (budget.map / len(data)) ** 0.5), int(0.9 * side)), _COARSEST)
         cells = np.clip(_shrunk(values, side), 0, 1)
-        grey = np.rint(255 * (np.cbrt(cells) if rooted else cells)).astype(np.uint8)
+        grey = np.rint(255 * (fourth_root(cells) if rooted else cells)).astype(np.uint8)
         data = _webp(grey, lossless=True, quality=60)
     return EncodedMap(data, rooted)
 

@@ -32,7 +32,7 @@ function valuesOfSteps(map, picture, own) {
   const steps = new Float32Array(256);
   const top = look.scale === 'all' ? peaks[map.method] : picture.peaks[map.method];
   for (let step = 0; step < 256; step++) {
-    let value = map.rooted ? (step / 255) ** 3 : step / 255;
+    let value = map.rooted ? (step / 255) ** 4 : step / 255;
     if (look.scale !== 'own' && !own && top > 0 && step) value = (map.low + value * (map.peak - map.low)) / top;
     steps[step] = value >= look.threshold ? Math.min(Math.max(value, 0), 1) : 0;
   }
@@ -57,7 +57,7 @@ async function greyOf(number, picture, part, width, height) {
 // What is shown of one map: values of shape (height * width), below 0 where something speaks against it.
 async function fieldOf(map, picture, evidence, part, width, height) {
   const field = new Float32Array(width * height);
-  const rooted = map.rooted ? Math.cbrt : (value) => value;
+  const rooted = map.rooted ? (value) => value ** 0.25 : (value) => value;
   const signed = evidence === 'both' && map.counter !== undefined;
   if (evidence !== 'against') {
     const steps = valuesOfSteps(map, picture, signed);
@@ -130,7 +130,7 @@ function sizeFor(element, part, most = 900) {
 
 function fillBar(bar, signed, rooted, ends = ['against', 'for']) {
   paintBar(bar.firstChild, signed);
-  const words = signed ? [ends[0], '0', ends[1]] : ['0', rooted ? '0.125' : '0.5', '1'];
+  const words = signed ? [ends[0], '0', ends[1]] : ['0', rooted ? '0.0625' : '0.5', '1'];
   bar.lastChild.replaceChildren(...words.map((text) => make('span', {}, text)));
 }
 
