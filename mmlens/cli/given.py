@@ -85,6 +85,8 @@ class Annotations:
             self._files = {each['id']: str(each['file_name']) for each in content['images']}
             names = {each['id']: str(each['name']) for each in content['categories']}
             for each in content['annotations']:
+                if not isinstance(each, dict):
+                    raise ValueError(f'an annotation is {str(each)[:60]}')
                 if not each.get('iscrowd'):
                     x, y, width, height = (float(edge) for edge in each['bbox'])
                     box, name = [x, y, x + width, y + height], names[each['category_id']]

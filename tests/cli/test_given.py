@@ -55,7 +55,13 @@ def test_a_detector_of_other_classes(annotations):
 
 @pytest.mark.parametrize(
     'content',
-    ['no json', '[]', coco(images=[{}]), coco(annotations=[dict(image_id=9, category_id=7, bbox=[1, 2, 3, 4])])],
+    [
+        'no json',
+        '[]',
+        coco(images=[{}]),
+        coco(annotations=[7]),
+        coco(annotations=[dict(image_id=9, category_id=7, bbox=[1, 2, 3, 4])]),
+    ],
 )
 def test_a_file_that_is_none(tmp_path, content):
     path = tmp_path / 'coco.json'
