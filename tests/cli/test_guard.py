@@ -1,4 +1,5 @@
 import errno
+import functools
 import io
 import os
 import signal
@@ -228,7 +229,13 @@ def test_no_exception_reaches_torch_while_it_is_imported(number, status, word, t
         'import os, signal, time\ntry:\n    os.kill(os.getpid(), signal.' + number + ')\n    time.sleep(0.3)\n'
         'except BaseException:\n    os.abort()\nprint("whole", flush=True)\n'
     )
-    process = run_apart(f'sys.path.insert(0, {str(tmp_path)!r}); import torch; time.sleep(60)', stdout=subprocess.PIPE)
+    # What a shell runs in the background ignores Ctrl-C, and its children with it.
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = run_apart(
+        f'sys.path.insert(0, {str(tmp_path)!r}); import torch; time.sleep(60)',
+        stdout=subprocess.PIPE,
+        preexec_fn=heeding,
+    )
     printed, errors = process.communicate(timeout=60)
     assert (process.returncode, printed, errors) == (status, 'whole\n', f'mmlens: {word}: nothing was written.\n')
 

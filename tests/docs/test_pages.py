@@ -150,8 +150,17 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         | options_of(sanity)
         | options_of(info)
     )
-    # torchrun's, pip's, those of OpenMMLab's tools/test.py, and of dev/support_table.py
-    of_others = {'--nproc_per_node', '--no-cache-dir', '--no-deps', '--target', '--tta', '--filter', '--output'}
+    # torchrun's, pip's, and those of OpenMMLab's tools/test.py, of dev/support_table.py and of mark_pointing.py
+    of_others = {
+        '--nproc_per_node',
+        '--no-cache-dir',
+        '--no-deps',
+        '--target',
+        '--tta',
+        '--filter',
+        '--output',
+        '--layers',
+    }
     of_others |= options_of(benchmark)
     named = {option for page in OURS for option in re.findall(r'(?<![\w-])--[a-z][\w-]+', text_of(page))}
     assert named - of_others <= known

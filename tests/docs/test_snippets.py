@@ -29,6 +29,15 @@ SHAPES = ROOT / 'projects' / 'shapes'
 # What this machine may not have: then the command is only parsed.
 NEEDS_MORE = ('cuda', '--show', 'http', 'completion')
 
+VIEWS = """
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='TestTimeAug', transforms=[
+        [dict(type='Resize', scale=(192, 192), keep_ratio=True)],
+        [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)],
+        [dict(type='PackDetInputs', meta_keys=('img_path', 'ori_shape', 'img_shape', 'flip', 'flip_direction'))]])]
+"""
+
 
 @dataclass
 class Block:
@@ -64,6 +73,8 @@ RUN = [line for line in COMMANDS if re.match(r'(PYTHONPATH=\S+ )?mmlens ', line)
 def workplace(tmp_path, monkeypatch):
     """A folder where the names that the documentation uses are those of the shapes detector and its pictures."""
     shutil.copyfile(SHAPES / 'configs' / 'shapes_rtmdet.py', tmp_path / 'config.py')
+    with (tmp_path / 'config.py').open('a') as config:
+        config.write(VIEWS)
     shutil.copyfile(SHAPES / 'checkpoints' / 'shapes_rtmdet.pth', tmp_path / 'checkpoint.pth')
     (tmp_path / 'pictures').mkdir()
     for name in ('picture.jpg', 'pictures/one.jpg'):
