@@ -193,12 +193,12 @@ def test_what_only_one_command_has_is_on_its_page(page, module):
         assert f'`{option}' in text_of(DOCS / page) or f' {option} ' in text_of(DOCS / page)
 
 
-def test_the_benchmark_and_its_page_agree(benchmark):
-    from benchmark_page import TABLES, written
-
+def test_the_benchmark_and_its_page_agree(benchmark, tool):
+    page = tool('benchmark_page')
     figures = benchmark.read_figures(DOCS / 'benchmark.json')
-    assert text_of(DOCS / 'benchmark.md') == written(figures)
-    assert list(TABLES) == list(benchmark.PARTS) and list(figures) == [name for name in TABLES if name in figures]
+    assert text_of(DOCS / 'benchmark.md') == page.written(figures)
+    assert list(page.TABLES) == list(benchmark.PARTS)
+    assert list(figures) == [name for name in page.TABLES if name in figures]
     listed = {option for cell in first_cells(DOCS / 'benchmark.md', 'option') for option in cell}
     assert listed == options_of(benchmark) - {'--help'}
     assert {row['detector'] for row in figures['methods']['rows']} == set(benchmark.DETECTORS)
