@@ -132,13 +132,11 @@ def _check_finite(model: nn.Module, checkpoint: str) -> None:
     Raises:
         ModelError: If some are not.
     """
-    broken = list(broken_weights(model))
-    if broken:
-        name, what = broken[0]
-        raise ModelError(
-            f'The checkpoint {checkpoint} holds {what} in {count(len(broken), "tensor")} of weights, such as {name}: '
-            'its training diverged, or the file is damaged; take an earlier checkpoint.'
-        )
+    _refuse_broken(
+        model,
+        f'The checkpoint {checkpoint}',
+        'its training diverged, or the file is damaged; take an earlier checkpoint.',
+    )
 
 
 def check_given(model: nn.Module) -> None:
@@ -150,14 +148,16 @@ def check_given(model: nn.Module) -> None:
     Raises:
         ModelError: If some are not.
     """
-    if _all_finite(model):
-        return
+    if not _all_finite(model):
+        _refuse_broken(model, 'The model', 'its training diverged, or they were set so; take earlier weights.')
+
+
+def _refuse_broken(model: nn.Module, holder: str, advice: str) -> None:
     broken = list(broken_weights(model))
     if broken:
         name, what = broken[0]
         raise ModelError(
-            f'The model holds {what} in {count(len(broken), "tensor")} of weights, such as {name}: its training '
-            'diverged, or they were set so; take earlier weights.'
+            f'{holder} holds {what} in {count(len(broken), "tensor")} of weights, such as {name}: {advice}'
         )
 
 
