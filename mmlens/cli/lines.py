@@ -169,9 +169,8 @@ class CrewLine(Line):
         super().__init__(explain, finish, together, size)
         self._crew, self._otherwise = crew, otherwise
         self._at_work: Optional[Crew] = None
-        self._begun: List[
-            Tuple[Any, Outcome]
-        ] = []  # of the tasks that were done together, those whose turn has not come
+        # Of the tasks that were done together, those whose turn has not come.
+        self._begun: List[Tuple[Any, Outcome]] = []
 
     def outcomes(self, tasks: Iterable[Any]) -> Outcomes:
         """See :meth:`Line.outcomes`."""
