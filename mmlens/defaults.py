@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, ContextManager, Iterator, Sequence
+from typing import Any, ContextManager, Dict, Iterator, List, Sequence
 
 import torch
 from torch import nn
+
+
+def modules_of(model: nn.Module) -> List[nn.Module]:
+    """All modules of a model, each once, in the order of ``model.modules()``.
+
+    That goes through a generator for each step of depth, and takes ten times as long: as long as a layer.
+    """
+    found: Dict[int, nn.Module] = {}
+
+    def visit(module: nn.Module) -> None:
+        if id(module) not in found:
+            found[id(module)] = module
+            for child in module._modules.values():
+                if child is not None:
+                    visit(child)
+
+    visit(model)
+    return list(found.values())
 
 
 def number_type(modules: Sequence[nn.Module]) -> torch.dtype:

@@ -70,7 +70,8 @@ def test_the_pixels_that_a_map_shows_are_those_that_count(figures):
     assert np.mean([one['insertion'] for one in figures]) > 0.779
 
 
-def test_maps_of_three_boxes_at_the_neck_cost_less_than_1_8_inferences(detector, tool):
+def test_maps_of_three_boxes_at_the_neck_cost_less_than_2_inferences(detector, tool):
+    """A bar for what would cost much more: 1.6 is usual, and a slow interpreter beside fast convolutions adds to it."""
     cell, rows = tool('benchmark_cell'), tool('benchmark_rows')
     own = [str(DOG), CONFIG, str(CHECKPOINT)]
     ratios = []
@@ -78,7 +79,8 @@ def test_maps_of_three_boxes_at_the_neck_cost_less_than_1_8_inferences(detector,
         row = cell.measure(rows.Cell('own', 'gradcam', own=own, repeat=10, device='cpu'))
         assert row.boxes == 3
         ratios.append(row.ratio_to_inference)
-        if ratios[-1] <= 1.8:
+        assert row.multiplications < 1.1
+        if ratios[-1] <= 2:
             return
     pytest.fail(f'maps of three boxes take {ratios} times one inference')
 

@@ -51,8 +51,10 @@ def _normal_tensors(modules: Sequence[nn.Module]) -> Iterator[None]:
     stores: List[Dict[str, Any]] = [store for module in modules for store in (module._parameters, module._buffers)]
     kept: List[Tuple[Dict[str, Any], str, Tensor]] = []
     copies: Dict[int, Tensor] = {}
-    if any(each is not None and each.is_inference() for store in stores for each in store.values()):
-        stores += [vars(module) for module in modules]  # anchors and masks are often plain attributes
+    if not any(each is not None and each.is_inference() for store in stores for each in store.values()):
+        yield
+        return
+    stores += [vars(module) for module in modules]  # anchors and masks are often plain attributes
     for store in stores:
         for name, value in list(store.items()):
             if isinstance(value, Tensor) and value.is_inference():

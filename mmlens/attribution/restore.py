@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..defaults import modules_of
 from ..threads import one_at_a_time
 from .plain import plain_code
 
@@ -81,7 +82,7 @@ def unchanged(model: nn.Module) -> Iterator[List[nn.Module]]:
     Inside, the model runs its own code, not compiled and not checkpointed; see :mod:`mmlens.attribution.plain`.
     One thread at a time is inside such blocks.
     """
-    modules = list(model.modules())  # walking through a model takes as long as a layer: once is enough
+    modules = modules_of(model)
     with one_at_a_time, plain_code(modules), _put_back(modules):
         yield modules
 

@@ -10,6 +10,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List
 import torch
 from torch import Tensor, nn
 
+from ..defaults import modules_of
 from ..errors import LayerError
 from .restore import evaluating, parameters_of, swapped_forwards
 from .tokens import Layout, layouts_of, why_no_map
@@ -100,7 +101,7 @@ class Tap:
     def before_layers(self, context: Callable[[], ContextManager[None]]) -> Iterator[None]:
         """Run the model's children that finish before the layers start, such as a neck's backbone, in a context."""
         tapped = {id(module) for module in self.layers.values()}
-        others = [child for child in self.model.children() if all(id(inner) not in tapped for inner in child.modules())]
+        others = [child for child in self.model.children() if all(id(inner) not in tapped for inner in modules_of(child))]
 
         def steer(module: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
             if self.tensors:

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from ..defaults import number_type, usual_defaults
+from ..defaults import modules_of, number_type, usual_defaults
 from ..errors import MmlensError, MmlensWarning, ModelError
 from .dataset_meta import meta_of_config, names_in
 from .geometry import Size
@@ -222,7 +222,7 @@ class Network:
         """
         words = check_words(self.name, self.needs_words, text, custom_entities)
         keys = {} if words is None else words.keys
-        with usual_defaults(list(self.model.modules())):
+        with usual_defaults(modules_of(self.model)):
             sample = self.pipeline(picture, self._keys_for, **keys, **extra)
             if words is not None and isinstance(sample.packed.get('data_samples'), BaseDataElement):
                 _tell(sample.packed['data_samples'], keys)
@@ -244,7 +244,7 @@ class Network:
             inputs = inputs[0] if inputs[0].ndim > 3 else inputs[0][None]
         if not isinstance(inputs, Tensor) or inputs.ndim < 4:
             raise ModelError(f'{self.name} takes no single pictures: its data preprocessor returns no batch of them.')
-        kind = number_type(list(self.model.modules()))
+        kind = number_type(modules_of(self.model))
         return {**batch, 'inputs': inputs.to(kind) if inputs.is_floating_point() else inputs}
 
     @staticmethod

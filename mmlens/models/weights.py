@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import compat
+from ..defaults import modules_of
 from ..downloads import cached_name, download, is_address
 from ..errors import MmlensWarning, ModelError, OutputError, count
 from ..files import check_is_file
@@ -18,6 +19,8 @@ from .prefixes import Fit, best_fit, states_in, without_wrappers
 
 # With a larger share of values missing, the checkpoint is taken to be another model's.
 _MISSING_SHARE = 0.1
+# Weights of fewer values are copied into one tensor before they are looked at.
+_SMALL = 4096
 
 
 @dataclass
@@ -164,10 +167,18 @@ def _refuse_broken(model: nn.Module, holder: str, advice: str) -> None:
 @torch.no_grad()
 def _all_finite(model: nn.Module) -> bool:
     """Whether the sums of all weights are finite, by one question to each device; sums of large ones may not be."""
+    small: Dict[Tuple[torch.device, torch.dtype], List[Tensor]] = {}  # joined: each call of torch costs
     sums: Dict[torch.device, List[Tensor]] = {}
-    for value in [*model.parameters(), *model.buffers()]:
-        if value.is_floating_point() and value.numel():
-            sums.setdefault(value.device, []).append(value.sum(dtype=torch.float32))
+    for module in modules_of(model):
+        for value in (*module._parameters.values(), *module._buffers.values()):
+            if value is None or not value.is_floating_point():
+                continue
+            if value.numel() < _SMALL:
+                small.setdefault((value.device, value.dtype), []).append(value.reshape(-1))
+            else:
+                sums.setdefault(value.device, []).append(value.sum(dtype=torch.float32))
+    for (device, _), values in small.items():
+        sums.setdefault(device, []).append(torch.cat(values).sum(dtype=torch.float32))
     return all(bool(torch.stack(each).isfinite().all()) for each in sums.values())
 
 
