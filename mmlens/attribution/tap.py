@@ -101,7 +101,9 @@ class Tap:
     def before_layers(self, context: Callable[[], ContextManager[None]]) -> Iterator[None]:
         """Run the model's children that finish before the layers start, such as a neck's backbone, in a context."""
         tapped = {id(module) for module in self.layers.values()}
-        others = [child for child in self.model.children() if all(id(inner) not in tapped for inner in modules_of(child))]
+        others = [
+            child for child in self.model.children() if all(id(inner) not in tapped for inner in modules_of(child))
+        ]
 
         def steer(module: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
             if self.tensors:

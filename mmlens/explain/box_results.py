@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -98,8 +98,9 @@ def _box_map(
     # On the picture's grid maps are made when they are looked at: of many boxes on a large picture they take gigabytes.
     geometry, within = targets.prepared.geometry, box if norm_in_bbox else None
     values = attribution.raw.float().cpu().numpy()
-    raw, normalised = later(geometry.map_to_picture, values), later(_normalised, geometry, values, within)
-    shows = attribution.blank is None and bool(normalised.array().any())
+    raw = later(geometry.map_to_picture, values)
+    normalised = later(_normalised, geometry, values, within, part=_normalised_part)
+    shows = attribution.blank is None and (geometry.shows(values) if within is None else bool(normalised.array().any()))
     counter = attribution.counter
     return BoxMap(
         index=chosen.rank,
@@ -120,6 +121,16 @@ def _normalised(geometry: Geometry, values: np.ndarray, within: Optional[np.ndar
     """A map on the input's grid, laid over the picture and scaled: to its maximum, or within a box."""
     laid = geometry.map_to_picture(values)
     return normalise(laid, out=laid) if within is None else normalise_in_box(laid, within)
+
+
+def _normalised_part(
+    geometry: Geometry, values: np.ndarray, within: Optional[np.ndarray]
+) -> Tuple[np.ndarray, Tuple[int, int]]:
+    """The part of the same that is not 0, and its upper row and left column."""
+    if within is not None:
+        return _normalised(geometry, values, within), (0, 0)
+    part, corner = geometry.part_of_picture(values)
+    return normalise(part, out=part), corner
 
 
 def _why_nothing_shows(laid: np.ndarray) -> str:

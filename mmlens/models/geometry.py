@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
 Size = Tuple[int, int]
+
+_SURE = 1e-30  # of a value above this, interpolation leaves something
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,47 @@ class Geometry:
             Shape of the picture, float32, interpolated linearly; zero where the picture lies
             outside the input (cropped away), because nothing is known there.
         """
-        laid = self._cut_and_resized(values)
-        return self._warped(values) if laid is None else laid
+        part, (top, left) = self.part_of_picture(values)
+        if part.shape == self.picture_size:
+            return part
+        laid = np.zeros(self.picture_size, np.float32)
+        laid[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return laid
 
-    def _cut_and_resized(self, values: np.ndarray) -> Optional[np.ndarray]:
-        """Ten times as fast as warping, and no padding bleeds into the picture at the seam.
+    def part_of_picture(self, values: np.ndarray) -> Tuple[np.ndarray, Size]:
+        """Lay a map over the picture, as far as it is not 0: the map of a small object takes a few windows of it.
+
+        Args:
+            values: See :meth:`map_to_picture`.
+
+        Returns:
+            A rectangle of what :meth:`map_to_picture` returns, 0 outside of it, and its upper row and left column.
+        """
+        cut = self._cut(values)
+        if cut is None:
+            return self._warped(values), (0, 0)
+        rows, columns = (
+            _window(np.asarray(cut.any(1 - axis)), cells, pixels)
+            for axis, (cells, pixels) in enumerate(zip(cut.shape, self.picture_size))
+        )
+        part = np.ascontiguousarray(cut[rows.cells, columns.cells], np.float32)
+        size = (columns.pixels.stop - columns.pixels.start, rows.pixels.stop - rows.pixels.start)
+        laid = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+        return laid, (rows.pixels.start, columns.pixels.start)
+
+    def shows(self, values: np.ndarray) -> bool:
+        """Whether a map >= 0 is anywhere above 0 on the picture; see :meth:`map_to_picture`."""
+        cut = self._cut(values)
+        if cut is not None and not cut.any():
+            return False
+        # Where cells are larger than pixels, each is seen; a tiny value may be rounded to nothing.
+        coarse = cut is not None and all(cells <= pixels for cells, pixels in zip(cut.shape, self.picture_size))
+        if coarse and cut is not None and cut.max() > _SURE:
+            return True
+        return bool(self.part_of_picture(values)[0].any())
+
+    def _cut(self, values: np.ndarray) -> Optional[np.ndarray]:
+        """The picture's part of a map: resizing it is ten times as fast as warping, and no padding bleeds in.
 
         ``None`` where the picture is not a rectangle of whole pixels of the input.
         """
@@ -62,8 +101,7 @@ class Geometry:
         if np.abs(np.sort(ends, 0) - edges).max() > 1e-3 or (edges < 0).any() or (edges > self.input_size[::-1]).any():
             return None
         along_x, along_y = np.where(ends[0] < ends[1], 1, -1)
-        cut = values[top:bottom, left:right][::along_y, ::along_x]
-        return cv2.resize(np.ascontiguousarray(cut, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        return values[top:bottom, left:right][::along_y, ::along_x]
 
     def _warped(self, values: np.ndarray) -> np.ndarray:
         # cv2 counts from the centre of the first pixel, the matrix from its corner.
@@ -94,6 +132,26 @@ class Geometry:
         at = self.points_to_input(np.stack([x.ravel(), y.ravel()], 1))
         inside = (at >= 0).all(1) & (at <= np.array(self.input_size[::-1])).all(1)
         return inside.reshape(height, width)
+
+
+class _Window(NamedTuple):
+    """The same stretch of an axis of a map and of the picture."""
+
+    cells: slice
+    pixels: slice
+
+
+def _window(seen: np.ndarray, cells: int, pixels: int) -> _Window:
+    """The shortest stretch that can be resized for itself, and holds all cells that are seen and one more on each side.
+
+    It begins and ends where edges of cells and of pixels meet: there a stretch has the whole axis' scale.
+    """
+    places = np.flatnonzero(seen)
+    step = cells // math.gcd(cells, pixels)
+    first, last = (int(places[0]), int(places[-1])) if len(places) else (0, 0)
+    begin, end = max(first - 1, 0) // step, min(-(-(last + 2) // step), cells // step)
+    per_step = pixels // (cells // step)
+    return _Window(slice(begin * step, end * step), slice(begin * per_step, end * per_step))
 
 
 def scaling(x: float, y: float) -> np.ndarray:

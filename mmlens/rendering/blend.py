@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
 from ..errors import MmlensError
 from .colours import colormap_table
+
+# Rows that are blended at a time.
+_BAND = 64
 
 
 def check_alpha(alpha: float) -> float:
@@ -42,8 +47,11 @@ def blend_map(picture: np.ndarray, heat: np.ndarray, colormap: str, alpha: float
     Returns:
         A new uint8 BGR picture of the same size.
     """
-    levels = np.rint(np.clip(np.nan_to_num(heat, nan=0.0), 0, 1) * 255).astype(np.uint8)
-    return _blended(picture, levels, levels, colormap, alpha)
+    result, look = picture.copy(), (colormap_table(colormap), _opacities(alpha))
+    for top in range(0, len(heat), _BAND):
+        levels = _bytes(_known(heat[top : top + _BAND]))
+        _blend(result[top : top + _BAND], levels, levels, *look)
+    return result
 
 
 def blend_signed(picture: np.ndarray, values: np.ndarray, colormap: str, alpha: float) -> np.ndarray:
@@ -58,14 +66,38 @@ def blend_signed(picture: np.ndarray, values: np.ndarray, colormap: str, alpha: 
     Returns:
         A new uint8 BGR picture of the same size.
     """
-    clipped = np.clip(np.nan_to_num(values, nan=0.0), -1, 1)
-    levels = np.rint((clipped + 1) / 2 * 255).astype(np.uint8)
-    return _blended(picture, levels, np.rint(np.abs(clipped) * 255).astype(np.uint8), colormap, alpha)
+    result, look = picture.copy(), (colormap_table(colormap), _opacities(alpha))
+    for top in range(0, len(values), _BAND):
+        clipped = np.clip(_known(values[top : top + _BAND]), -1, 1)
+        _blend(result[top : top + _BAND], _bytes((clipped + 1) / 2), _bytes(np.abs(clipped)), *look)
+    return result
 
 
-def _blended(picture: np.ndarray, levels: np.ndarray, strengths: np.ndarray, colormap: str, alpha: float) -> np.ndarray:
-    """Colours by levels and opacity by strengths (H, W), both uint8."""
-    colours = cv2.applyColorMap(levels, colormap_table(colormap)[:, None])
-    opacity = np.float32(alpha) * np.sin(np.linspace(0, np.pi / 2, 256, dtype=np.float32))[strengths]
-    # blendLinear divides by the sum of the weights, which is 1.
-    return cv2.blendLinear(picture, colours, 1 - opacity, opacity)
+def _known(values: np.ndarray) -> np.ndarray:
+    """Values as float32, 0 where they are not a number."""
+    values = np.asarray(values, np.float32)
+    return values if np.isfinite(values.sum()) else np.nan_to_num(values, nan=0.0)
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    """Values, cut to [0, 1], in 255 steps: uint8."""
+    return cv2.multiply(values, 255.0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
+
+
+@lru_cache(maxsize=8)
+def _opacities(alpha: float) -> np.ndarray:
+    """The opacity of each of 256 strengths."""
+    return np.float32(alpha) * np.sin(np.linspace(0, np.pi / 2, 256, dtype=np.float32))
+
+
+def _blend(
+    picture: np.ndarray, levels: np.ndarray, strengths: np.ndarray, table: np.ndarray, opacities: np.ndarray
+) -> None:
+    """Lay colours by levels and opacities by strengths (H, W), both uint8, over a part of a picture, in place."""
+    left, top, width, height = cv2.boundingRect(strengths)  # of what is not 0
+    if not width:
+        return
+    seen = (slice(top, top + height), slice(left, left + width))
+    colours = cv2.applyColorMap(levels[seen], table[:, None])
+    weights = cv2.LUT(strengths[seen], 1 - opacities), cv2.LUT(strengths[seen], opacities)
+    picture[seen] = cv2.blendLinear(picture[seen], colours, *weights)  # divides by the sum of the weights, which is 1

@@ -81,12 +81,14 @@ def drawing_of_boxes(
         check_counters(explanation, 'explain_boxes')
     if layout == 'panels':
         return _draw_panels(explanation, look)
-    strongest, coarse = np.zeros(0), []
-    for n, box in enumerate(explanation):
-        heat = look.values(box)
-        strongest = _stronger(strongest, heat, look.signed) if n else heat.copy()
-        coarse.append(np.abs(look.shown(coarser(heat))))
-    return drawing_of_marks(look.lay(explanation.picture, strongest), _marks(explanation.boxes, coarse))
+    strongest, coarse = np.zeros(explanation.picture.shape[:2], np.float32), []
+    for box in explanation:
+        heat, corner = look.part(box)
+        rows, columns = (slice(begin, begin + length) for begin, length in zip(corner, heat.shape))
+        _take_stronger(strongest[rows, columns], heat, look.signed)
+        coarse.append(np.abs(look.shown(coarser(heat, corner, strongest.shape))))
+    drawn = look.lay(explanation.picture, strongest)
+    return drawing_of_marks(drawn, _marks(explanation.boxes, coarse), own=True)
 
 
 def _draw_panels(explanation: BoxExplanation, look: Look) -> Drawing:
@@ -166,11 +168,12 @@ def _which(box: BoxMap) -> str:
     return detected if box.candidate is None else f'{detected} · candidate rank {box.rank}, IoU {box.overlap:.2f}'
 
 
-def _stronger(one: np.ndarray, other: np.ndarray, signed: bool) -> np.ndarray:
-    """At each pixel the value of two maps that is further from 0; the first map may be overwritten."""
-    if not signed:  # values in [0, 1]: a fifth of the time
-        return np.maximum(one, other, out=one)
-    return np.where(np.abs(other) > np.abs(one), other, one)
+def _take_stronger(into: np.ndarray, other: np.ndarray, signed: bool) -> None:
+    """Write at each pixel the value of two maps that is further from 0 into the first."""
+    if signed:
+        np.copyto(into, other, where=np.abs(other) > np.abs(into))
+    else:  # values in [0, 1]: a fifth of the time
+        np.maximum(into, other, out=into)
 
 
 def _scaled(box: BoxMap, to: Tuple[int, ...], frame: Tuple[int, ...]) -> BoxMap:

@@ -191,11 +191,25 @@ def _overlaps(rects: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return np.prod(np.maximum(ends - starts, 0), axis=2)
 
 
-def coarser(heat: np.ndarray) -> np.ndarray:
-    """A map as fine as labels need it: of large pictures, the values in the middle of cells of several pixels."""
-    block = max(1, -(-max(heat.shape) // _FINEST))
-    middles = [slice(min(block // 2, side - 1), None, block) for side in heat.shape]
-    return heat[tuple(middles)].copy()  # a view would keep the whole
+def coarser(heat: np.ndarray, corner: Tuple[int, int] = (0, 0), size: Optional[Tuple[int, ...]] = None) -> np.ndarray:
+    """A map as fine as labels need it: of large pictures, the values in the middle of cells of several pixels.
+
+    Args:
+        heat: The map, or the part of it that is not 0.
+        corner: Upper row and left column of that part. Defaults to those of the whole.
+        size: Height and width of the whole. Defaults to those of ``heat``.
+    """
+    size = heat.shape if size is None else size
+    block = max(1, -(-max(size) // _FINEST))
+    result = np.zeros([len(range(min(block // 2, side - 1), side, block)) for side in size], np.float32)
+    from_, to = [], []
+    for side, begin, length in zip(size, corner, heat.shape):
+        first = min(block // 2, side - 1)
+        n = -(-max(begin - first, 0) // block)  # the first of the cells whose middle lies in the part
+        from_.append(slice(first + n * block - begin, None, block))
+        to.append(slice(n, n + len(range(first + n * block - begin, length, block))))
+    result[tuple(to)] = heat[tuple(from_)]
+    return result
 
 
 def _under(heat: np.ndarray, rect: Rect, size: Tuple[int, int]) -> np.ndarray:

@@ -59,6 +59,13 @@ class Look:
         values = finite(each.normalised)
         return values - finite(each.counter) if self.signed and each.counter is not None else values
 
+    def part(self, each: Any) -> Tuple[np.ndarray, Tuple[int, int]]:
+        """The part of a box's :meth:`values` that is not 0, as far as that is known, its upper row and left column."""
+        if self.signed:
+            return self.values(each), (0, 0)
+        values, corner = each.part()
+        return finite(values), corner
+
     def shown(self, values: np.ndarray) -> np.ndarray:
         """What colours and opacity follow: the map (H, W), or the fourth root of its values with their signs."""
         return fourth_root(values) if self.rooted else values

@@ -52,7 +52,9 @@ def draw_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[int] =
     return drawing_of_marks(picture, marks, font).image
 
 
-def drawing_of_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[int] = None) -> Drawing:
+def drawing_of_marks(
+    picture: np.ndarray, marks: Sequence[Mark], font: Optional[int] = None, own: bool = False
+) -> Drawing:
     """Draw boxes and their labels.
 
     Lines have a dark halo, labels stand outside their box (see :func:`~.labels.place_tags`); where
@@ -62,6 +64,7 @@ def drawing_of_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[
         picture: Shape (H, W, 3), uint8, BGR.
         marks: What to draw; the first one ends up on top.
         font: Height of the letters in pixels. Defaults to one that suits the picture's size.
+        own: Whether the picture may be drawn on, as nobody else has it. Defaults to ``False``: it is copied.
 
     Returns:
         The picture, perhaps on a larger canvas, with its place and those of the labels.
@@ -79,7 +82,7 @@ def drawing_of_marks(picture: np.ndarray, marks: Sequence[Mark], font: Optional[
         gap=line // 2 + halo_width(line) + 1,
         maps=[mark.heat for mark in labelled],
     )
-    canvas = _grown(picture, placement)
+    canvas = _grown(picture, placement, own)
     x, y = placement.picture
     inside = canvas[y : y + height, x : x + width]
     for mark in reversed(marks):
@@ -148,9 +151,11 @@ def _tag_size(text: str, font: int) -> Tuple[int, int]:
     return width + font // 2 + 2, height + 2
 
 
-def _grown(picture: np.ndarray, placement: Placement) -> np.ndarray:
-    """A copy of the picture on the canvas of the placement."""
+def _grown(picture: np.ndarray, placement: Placement, own: bool) -> np.ndarray:
+    """A copy of the picture on the canvas of the placement; an own picture itself, if it need not grow."""
     width, height = placement.canvas
+    if (height, width) == picture.shape[:2]:
+        return picture if own else picture.copy()
     x, y = placement.picture
     canvas = np.full((height, width, 3), PAPER, np.uint8)
     canvas[y : y + picture.shape[0], x : x + picture.shape[1]] = picture

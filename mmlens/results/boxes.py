@@ -9,7 +9,7 @@ import numpy as np
 
 from .explanation import Explanation, Record, from_optional, maps_of, optional, optional_maps, rows, shared, texts
 from .exports import Objects, OfObjects, Table, box_columns, peak_of, share_inside
-from .later import later_field
+from .later import Part, later_field, part_of
 from .saving import Column
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ class BoxMap(Record):
     candidate: Optional[np.ndarray] = None
     overlap: Optional[float] = None
     rank: Optional[int] = None
+
+    def part(self) -> Part:
+        """A rectangle of ``normalised`` outside of which it is 0, and its upper row and left column; for drawing."""
+        return part_of(self, 'normalised')
 
     def __repr__(self) -> str:
         box = ', '.join(f'{edge:.1f}' for edge in self.box)

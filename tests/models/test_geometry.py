@@ -1,5 +1,6 @@
 """Geometry by hand, and maps that are laid over the picture: an object's map lies on the object."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -123,3 +124,41 @@ def test_padding_does_not_get_into_the_picture():
     values = np.ones((120, 130), np.float32)
     values[30:80, 10:110] = 0
     assert not LETTERBOX.map_to_picture(values).any()
+
+
+@pytest.mark.parametrize('picture_size', [(720, 1280), (90, 160), (375, 500), (54, 96), (47, 101)])
+@pytest.mark.parametrize('seen', [(0, 1, 0, 1), (40, 52, 60, 90), (100, 108, 180, 192), (0, 108, 0, 192), (5, 5, 5, 5)])
+def test_a_part_is_what_the_whole_is_there_and_the_rest_of_it_is_zero(picture_size, seen):
+    height, width = picture_size
+    geometry = Geometry(scaling(192 / width, 108 / height), picture_size, (192, 192))  # padded below
+    values, (top, bottom, left, right) = np.zeros((192, 192), np.float32), seen
+    values[top:bottom, left:right] = 1 + np.random.default_rng(1).random((bottom - top, right - left))
+    whole = cv2.resize(values[:108], (width, height), interpolation=cv2.INTER_LINEAR)
+    part, (y, x) = geometry.part_of_picture(values)
+    laid = np.zeros(picture_size, np.float32)
+    laid[y : y + part.shape[0], x : x + part.shape[1]] = part
+    np.testing.assert_allclose(laid, whole, atol=1e-5)
+    np.testing.assert_array_equal(geometry.map_to_picture(values), laid)
+    assert geometry.shows(values) == bool(whole.any())
+
+
+def test_a_small_map_on_a_large_picture_has_a_small_part():
+    geometry, values = Geometry(scaling(0.1, 0.1), (800, 1200), (80, 120)), np.zeros((80, 120), np.float32)
+    values[10:12, 20:24] = 1
+    part, corner = geometry.part_of_picture(values)
+    assert part.shape == (40, 60) and corner == (90, 190)  # one more cell on each side
+
+
+def test_a_map_in_the_padding_shows_nothing():
+    values = np.zeros(LETTERBOX.input_size, np.float32)
+    values[:20] = 1
+    assert not LETTERBOX.shows(values)
+    values[40, 40] = 1e-45  # the smallest there is, of which nothing is left between cells
+    assert LETTERBOX.shows(values) == bool(LETTERBOX.map_to_picture(values).any())
+
+
+def test_the_part_of_a_warped_map_is_the_whole():
+    geometry = Geometry(translation(0.5, 0) @ scaling(0.5, 0.5), (100, 200), (60, 130))
+    values = np.ones((60, 130), np.float32)
+    part, corner = geometry.part_of_picture(values)
+    assert part.shape == (100, 200) and corner == (0, 0) and geometry.shows(values)

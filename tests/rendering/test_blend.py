@@ -54,3 +54,22 @@ def test_both_signs_have_the_opacity_of_their_size_and_the_colours_of_the_two_en
     opacity = 0.8 * np.sin(np.pi / 4)
     expected = picture * (1 - opacity) + colormap_table('jet')[64] * opacity
     assert np.abs(half - expected).max() <= 2
+
+
+@pytest.mark.parametrize('signed', [False, True])
+def test_every_band_is_blended_as_the_formula_says(signed: bool) -> None:
+    """In float64, pixel by pixel, on a picture of several bands with a map in some of them."""
+    rng = np.random.default_rng(2)
+    picture = rng.integers(0, 256, (300, 90, 3), dtype=np.uint8)
+    values = np.zeros((300, 90), np.float32)
+    values[40:70, 10:50] = rng.random((30, 40))
+    values[250:260, 80:] = -rng.random((10, 10)) if signed else 1.7
+    values[255, 85] = np.nan
+    drawn = (blend_signed if signed else blend_map)(picture, values, 'jet', 0.75)
+
+    clipped = np.clip(np.nan_to_num(values.astype(np.float64)), -1 if signed else 0, 1)
+    levels = np.rint(((clipped + 1) / 2 if signed else clipped) * 255).astype(int)
+    opacity = 0.75 * np.sin(np.rint(np.abs(clipped) * 255) / 255 * np.pi / 2)[..., None]
+    expected = picture * (1 - opacity) + colormap_table('jet')[levels] * opacity
+    assert np.abs(drawn - expected).max() <= 1
+    assert (drawn[clipped == 0] == picture[clipped == 0]).all()

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Callable
 
 import numpy as np
 import pytest
 
 from mmlens.errors import MmlensError
+from mmlens.explain.box_results import _normalised, _normalised_part
+from mmlens.models.geometry import Geometry
 from mmlens.rendering import draw_box_maps
 from mmlens.rendering.blend import blend_map, blend_signed
 from mmlens.rendering.box_maps import drawing_of_boxes
@@ -14,6 +17,7 @@ from mmlens.rendering.look import fourth_root
 from mmlens.rendering.panels import HEADER
 from mmlens.rendering.sheets import MARGIN
 from mmlens.results.boxes import BoxExplanation, BoxMap
+from mmlens.results.later import later
 
 Make = Callable[..., BoxMap]
 Explain = Callable[..., BoxExplanation]
@@ -283,3 +287,22 @@ def test_the_panel_of_a_given_box_tells_its_candidate(picture, box_map, explanat
     rows, columns = np.nonzero(changed)
     assert changed.any() and rows.max() <= 235 and columns.max() <= 295 and columns.min() >= 65
     assert (draw_box_maps(explanation(picture, given), layout='panels').shape[2]) == 3
+
+
+def test_parts_of_maps_are_drawn_as_the_maps_are(picture: np.ndarray, explanation: Explain) -> None:
+    """Maps that are made when they are looked at, on the grid of an input half as large, and the same as arrays."""
+    height, width = picture.shape[:2]
+    geometry = Geometry(np.diag([0.5, 0.5, 1]), (height, width), (height // 2, width // 2))
+    boxes, plain = [], []
+    for n, (top, left, side) in enumerate(((10, 20, 30), (30, 40, 40), (0, 0, 9))):
+        values = np.zeros(geometry.input_size, np.float32)
+        values[top : top + side, left : left + side] = np.random.default_rng(n).random((side, side))
+        edges = np.array([left, top, left + side, top + side], np.float32) * 2
+        normalised = later(_normalised, geometry, values, None, part=_normalised_part)
+        boxes.append(BoxMap(n, edges, n, 'dog', 0.9, normalised, normalised))
+        plain.append(replace(boxes[-1], raw=boxes[-1].raw.copy(), normalised=boxes[-1].normalised.copy()))
+    for fusion in ('sum', 'product'):
+        parts, wholes = explanation(picture, *boxes), explanation(picture, *plain)
+        parts.fusion = wholes.fusion = fusion
+        assert (draw_box_maps(parts) == draw_box_maps(wholes)).all()
+        assert (draw_box_maps(parts) != picture).any()

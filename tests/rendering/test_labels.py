@@ -150,3 +150,15 @@ def test_a_tag_keeps_off_a_map_that_is_coarser_than_the_picture() -> None:
         placement = place_tags((320, 240), np.array([[x1, 100, 200, 200]]), [(60, 16)], maps=[heat])
         left, top, right, bottom = placement.tags[0]
         assert heat[top // 10 : -(-bottom // 10), left // 10 : -(-right // 10)].max() < FAINT
+
+
+@pytest.mark.parametrize('size', [(300, 200), (720, 1280), (1900, 2600), (3, 1500)])
+def test_a_part_is_coarser_as_the_whole_is(size: Tuple[int, int]) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        ends = [sorted(rng.integers(0, side + 1, 2).tolist()) for side in size]
+        whole = np.zeros(size, np.float32)
+        rows, columns = (slice(*each) for each in ends)
+        whole[rows, columns] = rng.random(whole[rows, columns].shape)
+        part = coarser(whole[rows, columns], (rows.start, columns.start), size)
+        assert (part == coarser(whole)).all() and part.shape == coarser(whole).shape

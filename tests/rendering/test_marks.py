@@ -116,3 +116,12 @@ def test_a_box_beside_another_may_lie_anywhere(picture: np.ndarray) -> None:
         assert draw_marks(picture, [Mark(box, PALETTE[0], beside=np.array(beside))]).shape == picture.shape
     small = draw_within(picture, [Mark(box, PALETTE[0], 'a' * 90, beside=np.array([100, 90, 280, 220]))])
     assert has_colour(small[:, 100:], PALETTE[0])
+
+
+def test_an_own_picture_is_drawn_on_and_no_other_is(picture: np.ndarray) -> None:
+    marks, before = [Mark(np.array([60.2, 80, 200, 180]), PALETTE[0], 'dog 0.86')], picture.copy()
+    drawn = drawing_of_marks(picture, marks).image
+    assert (picture == before).all() and drawn is not picture
+    own = picture.copy()
+    assert drawing_of_marks(own, marks, own=True).image is own
+    assert (own == drawn).all()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from mmlens.results.later import Later, later_field
+from mmlens.results.later import Later, later_field, part_of
 
 
 @dataclass
@@ -65,3 +65,22 @@ def test_copies_are_equal(again):
     found = _Map('a', Later(_ramp, 3))
     held = found.values
     np.testing.assert_array_equal(again(found).values, held)
+
+
+def test_a_part_is_made_without_the_whole_where_that_is_known() -> None:
+    def never(stop: int) -> np.ndarray:
+        raise AssertionError(stop)
+
+    known = _Map('a', Later(never, 4, part=lambda stop: (np.full((1, 1), stop), (2, 3))))
+    part, corner = part_of(known, 'values')
+    assert part.tolist() == [[4]] and corner == (2, 3)
+
+
+def test_elsewhere_the_part_is_the_whole() -> None:
+    values = np.ones((2, 3))
+    assert part_of(_Map('a', values), 'values')[0] is values
+    part, corner = part_of(_Map('a', Later(_ramp, 3)), 'values')
+    assert part.tolist() == [0, 1, 2] and corner == (0, 0)
+    made = _Map('a', Later(_ramp, 3, part=lambda stop: (np.zeros(1), (1, 1))))
+    held = made.values
+    assert part_of(made, 'values')[0] is held
