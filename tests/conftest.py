@@ -1,5 +1,6 @@
 """Small detectors with seeded random weights and real pipelines, shared by the rooms' tests."""
 
+import gc
 import importlib
 import sys
 from pathlib import Path
@@ -8,6 +9,29 @@ import numpy as np
 import pytest
 
 CONFIGS = Path(__file__).parent / 'configs'
+
+
+_frozen = {'modules': 0}
+
+
+@pytest.fixture(autouse=True)
+def modules_are_no_garbage():
+    """Leave what was imported out of collections: every data set of mmengine asks for one, which took half a second."""
+    yield
+    if len(sys.modules) > _frozen['modules'] + 100:
+        _frozen['modules'] = len(sys.modules)
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def configs_are_written_as_they_are():
+    """A Runner writes its config out five times, and yapf takes a third of a second to lay each one out."""
+    from yapf.yapflib import yapf_api
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf_api, 'FormatCode', lambda text, **style: (text, True))
+        yield
 
 
 def _config(name):
@@ -132,10 +156,15 @@ def picture():
 
 @pytest.fixture(scope='session')
 def tool():
-    """Import a script of dev/, which is no package; scripts import each other, when they are imported and later."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, 'path', [*sys.path, str(Path(__file__).resolve().parents[1] / 'dev')])
-        yield importlib.import_module
+    """Import a script of dev/, which is no package; the scripts import each other as when one of them is run."""
+
+    def load(name):
+        folder = str(Path(__file__).resolve().parents[1] / 'dev')
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(folder)
+            return importlib.import_module(name)
+
+    return load
 
 
 @pytest.fixture

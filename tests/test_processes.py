@@ -16,8 +16,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Each process enters three times: nobody fails, the second one does, and both do.
 SCRIPT = """
-import sys, time
+import os, sys, time
 import torch
+
+def tell(what):
+    open(place + what, 'w').close()
+
+def wait_for(what):
+    end = time.monotonic() + 100
+    while not os.path.exists(place + what) and time.monotonic() < end:
+        time.sleep(0.005)
 
 rank, place, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 torch.distributed.init_process_group('gloo', init_method='file://' + place, rank=rank, world_size=2)
@@ -37,9 +45,15 @@ for stops in (False, True):
     deal, got = Deal(20), []
     for number in deal:
         got.append(number)
-        time.sleep(0.02 if stops or rank else 0)  # the first one is faster
-        if stops and rank == 0:
+        if rank == 0 and stops:
             deal.stop()
+            tell('stopped')
+        elif rank == 0:
+            wait_for('begun')
+        else:
+            tell('begun')
+            wait_for('stopped' if stops else 'ended')  # the first one is faster
+    tell('ended')
     with alike_everywhere():
         said.append(','.join(map(str, got)))
 with open(out, 'w') as file:

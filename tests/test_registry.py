@@ -6,31 +6,34 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize(
-    ('registry', 'names'),
-    [
-        ('HOOKS', ['mmlens.BoxAMVisHook', 'mmlens.CAMVisHook', 'mmlens.FeatmapVisHook']),
-        ('METRICS', ['mmlens.MapMetric']),
-        ('VISUALIZERS', ['mmlens.BoxAMVisualizer']),
-    ],
-)
-def test_a_config_s_name_is_found_by_mmengine_alone(registry, names):
+NAMES = {
+    'HOOKS': ['mmlens.BoxAMVisHook', 'mmlens.CAMVisHook', 'mmlens.FeatmapVisHook'],
+    'METRICS': ['mmlens.MapMetric'],
+    'VISUALIZERS': ['mmlens.BoxAMVisualizer'],
+}
+
+
+def test_a_config_s_names_are_found_by_mmengine_alone():
+    """By each registry in a process forked for it, where nothing else has asked for a name."""
     code = f"""
-from mmengine.registry import {registry} as registry
-import sys
-print('mmlens' in sys.modules)
-for name in {names}:
-    print(registry.get(name).__module__.split('.')[0])
+import os, sys
+from mmengine import registry
+print('mmlens' in sys.modules, flush=True)
+for kind, names in {NAMES}.items():
+    child = os.fork()
+    if child:
+        assert os.waitpid(child, 0)[1] == 0
+        continue
+    print(*(getattr(registry, kind).get(name).__module__.split('.')[0] for name in names), flush=True)
+    os._exit(0)
 """
     done = subprocess.run(
         [sys.executable, '-W', 'ignore', '-c', code], cwd=str(ROOT), stdout=subprocess.PIPE, text=True, check=True
     )
-    assert done.stdout.split() == ['False', *['mmlens'] * len(names)]
+    assert done.stdout.splitlines() == ['False', *(' '.join(['mmlens'] * len(names)) for names in NAMES.values())]
 
 
 def test_without_the_scope_the_names_are_not_taken():

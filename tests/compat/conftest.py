@@ -37,7 +37,7 @@ def fresh():
             env={**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=280,
         )
 
     return run

@@ -48,6 +48,10 @@ for module, name, expected in json.load(open({file!r})):
 print(json.dumps(wrong))
 """
 
+NOWHERE = """
+print(MODELS.get('NoSuchThing'), 'FasterRCNN' in MODELS.module_dict)
+"""
+
 
 def test_every_name_is_what_it_is_after_importing_everything(fresh, tmp_path):
     everything = fresh(SETUP.format(lazy=False) + EVERYTHING)
@@ -59,31 +63,27 @@ def test_every_name_is_what_it_is_after_importing_everything(fresh, tmp_path):
     assert json.loads(looked_up.stdout.splitlines()[-1]) == []
 
 
-@pytest.mark.parametrize('package', ['mmdet', 'mmyolo', 'mmpretrain', 'mmseg'])
-def test_registries_of_a_package_are_found_from_mmengines(fresh, package):
-    """As mmengine does for a config's default_scope."""
+PACKAGES = ['mmdet', 'mmyolo', 'mmpretrain', 'mmseg']
+
+
+def test_registries_of_a_package_are_found_from_mmengines_and_a_detector_is_built_of_a_few_modules(fresh):
+    """The former as mmengine does for a config's default_scope."""
     code = f"""
-import importlib
-importlib.import_module('{package}.registry')
 from mmengine.registry import MODELS
-print(MODELS._search_child('{package}').scope)
-"""
-    done = fresh(SETUP.format(lazy=True) + code)
-    assert done.stdout.splitlines()[-1] == package, done.stderr
-
-
-def test_a_detector_is_built_of_a_few_modules(fresh):
-    code = """
+for package in {PACKAGES}:
+    importlib.import_module(package + '.registry')
+    print(MODELS._search_child(package).scope)
 from mmdet.registry import MODELS
 for name in ('RTMDet', 'CSPNeXt', 'mmdet.CSPNeXtPAFPN', 'SiLU', 'DetDataPreprocessor'):
     assert MODELS.get(name) is not None, name
 loaded = set(sys.modules)
 print(sum(name.startswith('mmdet.models') for name in loaded))
-print(sorted(loaded & {'sklearn', 'scipy', 'imgaug', 'numba', 'torchvision.models.resnet'}))
+print(sorted(loaded & {{'sklearn', 'scipy', 'imgaug', 'numba', 'torchvision.models.resnet'}}))
 """
-    done = fresh(SETUP.format(lazy=True) + code)
-    modules, heavy = done.stdout.splitlines()[-2:]
-    assert int(modules) < 40 and heavy == '[]', done.stderr
+    done = fresh(SETUP.format(lazy=True) + code + NOWHERE)
+    *packages, modules, heavy, nowhere = done.stdout.splitlines()[-7:]
+    assert packages == PACKAGES and int(modules) < 40 and heavy == '[]', done.stderr
+    assert nowhere == 'None True', 'what is nowhere is looked for everywhere, and not found'
 
 
 def test_augmentations_are_imported_when_they_are_built(fresh):
@@ -104,12 +104,6 @@ print(generate_line.LineString([(0, 0), (1, 1)]).length)
     if 'augments nothing' in done.stderr:
         pytest.skip(done.stderr.splitlines()[-1])
     assert done.stdout.splitlines()[-4:] == ['False False', 'True Sequential', '4.0', '1.4142135'], done.stderr
-
-
-def test_what_is_nowhere_is_looked_for_everywhere_and_not_found(fresh):
-    code = "from mmdet.registry import MODELS\nprint(MODELS.get('NoSuchThing'), 'FasterRCNN' in MODELS.module_dict)"
-    done = fresh(SETUP.format(lazy=True) + code)
-    assert done.stdout.splitlines()[-1] == 'None True', done.stderr
 
 
 def test_programs_that_have_mmengine_are_left_alone(fresh):

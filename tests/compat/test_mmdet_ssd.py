@@ -13,19 +13,14 @@ def test_a_head_imported_later_is_helped(fresh):
     assert done.stdout.split()[-1:] == ['True'], done.stderr
 
 
-def test_a_model_that_was_built_before_is_helped_too(fresh):
+def test_a_model_that_was_built_before_is_helped_too_and_a_loss_that_is_there_is_kept(fresh):
     code = """
-from mmlens.compat import mmcv_ops, mmdet_ssd
-mmcv_ops.install()
-from mmdet.models.dense_heads import SSDHead
 assert not hasattr(SSDHead, 'loss_cls')
 mmdet_ssd.install()
 print(SSDHead.loss_cls)
+SSDHead.loss_cls = 'its own'
+mmdet_ssd.install()
+print(SSDHead.loss_cls)
 """
-    done = fresh(code)
-    assert done.stdout.split()[-1:] == ['None'], done.stderr
-
-
-def test_a_loss_that_is_there_is_kept(fresh):
-    done = fresh(PREPARE + IMPORT + "SSDHead.loss_cls = 'its own'\n" + INSTALL + 'print(SSDHead.loss_cls)')
-    assert done.stdout.splitlines()[-1:] == ['its own'], done.stderr
+    done = fresh(PREPARE + IMPORT + code)
+    assert done.stdout.splitlines()[-2:] == ['None', 'its own'], done.stderr

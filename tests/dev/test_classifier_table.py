@@ -44,6 +44,6 @@ def test_rows_are_kept_and_what_was_stopped_goes_on(table, tmp_path, monkeypatch
 
 def test_a_process_that_ends_or_hangs_is_a_row(table, monkeypatch):
     monkeypatch.setattr(table, 'probe', lambda config: __import__('os')._exit(3))
-    assert table.try_in_a_fork('a.py', 20).note == 'The process ended with status 3.'
-    monkeypatch.setattr(table, 'probe', lambda config: __import__('time').sleep(20))
+    assert table.try_in_a_fork('a.py', 200).note == 'The process ended with status 3.'
+    monkeypatch.setattr(table, 'probe', lambda config: __import__('time').sleep(200))
     assert table.try_in_a_fork('a.py', 0.2).note == 'No result within 0.2 s.'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,12 +11,13 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from trainings import map_metric
 
 HERE = Path(__file__).resolve().parent
 
 # mmlens is imported by nothing here but the configs' own names: mmlens.CAMVisHook.
 SCRIPT = f"""
-import importlib.util, os, sys
+import importlib.util, json, os, sys
 from pathlib import Path
 
 import torch
@@ -29,10 +31,10 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 data, out = Path(sys.argv[1]), Path(sys.argv[2])
-conftest.compat.prepare('mmpretrain')
+conftest.compat.prepare('mmyolo', 'mmpretrain')
 rank = torch.distributed.get_rank()
 for name in ('without', 'with'):
-    cfg = Config(conftest.mmpretrain_config(data))
+    cfg = Config(conftest.mmpretrain_config(data), format_python_code=False)
     cfg.merge_from_dict(dict(launcher='pytorch', work_dir=str(out / name), experiment_name=name))
     cfg.train_cfg.max_epochs = 1
     cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
@@ -51,6 +53,13 @@ for name in ('without', 'with'):
         runner.test()
         torch.save(dict(own=own, drawn=drawn), out / f'rank{{rank}}.pth')
     torch.save(runner.model.module.state_dict(), out / f'{{name}}{{rank}}.pth')
+measured = Config(conftest.mmyolo_config(data), format_python_code=False)
+measured.merge_from_dict(dict(launcher='pytorch', work_dir=str(out / 'measured'), experiment_name='measured'))
+measured.test_evaluator = [json.loads(sys.argv[3])]
+measured.model.use_syncbn = False  # the processes have no GPU
+measured.model_wrapper_cfg = cfg.model_wrapper_cfg
+found = Runner.from_cfg(measured).test()
+(out / f'found{{rank}}.json').write_text(json.dumps(found))
 cfg.merge_from_dict(dict(work_dir=str(out / 'wrong'), experiment_name='wrong'))
 cfg.default_hooks.cam.layers = ['nekc']
 runner = Runner.from_cfg(cfg)
@@ -64,6 +73,9 @@ os._exit(0)
 """
 
 
+METRIC = map_metric(method='gradcam', metrics=['epg', 'compactness'], max_boxes=2)
+
+
 @pytest.fixture(scope='module')
 def run(pictures, tmp_path_factory):
     """The folder that two processes wrote to."""
@@ -71,6 +83,7 @@ def run(pictures, tmp_path_factory):
     (out / 'run.py').write_text(SCRIPT)
     command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=0', '--nnodes=1']
     command += ['--rdzv-backend=c10d', '--rdzv-endpoint=localhost:0', str(out / 'run.py'), str(pictures), str(out)]
+    command += [json.dumps(METRIC)]
     root = str(HERE.parents[1])
     environment = {**os.environ, 'PYTHONPATH': root, 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(command, cwd=str(out), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -111,3 +124,10 @@ def test_every_drawing_is_in_the_folder(run):
             cv2.imread(str(run / 'with' / 'mmlens' / t / f'00{n}' / 'epoch_0001.png')) for t in ('cam', 'cam_test')
         )
         assert (one == other).all()
+
+
+def test_two_processes_measure_what_one_does(run, make_runner):
+    """Five pictures are dealt out to two processes, one of which gets one twice."""
+    two = json.loads((run / 'found0.json').read_text())
+    found = make_runner('mmyolo', test_evaluator=[METRIC], test_dataloader__batch_size=2).test()
+    assert two == pytest.approx(found, abs=1e-5) and two['maps/boxes'] == 6

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.registry import METRICS
+from trainings import map_metric
 
 from mmlens.errors import MmlensError
-
-HERE = Path(__file__).resolve().parent
-
-
-def map_metric(**options):
-    return {**dict(type='mmlens.MapMetric', every_n=2, score_thr=0.0, max_boxes=1, baselines=['gaussian']), **options}
 
 
 @pytest.fixture
@@ -139,42 +129,3 @@ def test_options_of_a_method_of_many_passes(runner_with):
     assert 0 <= runner_with(**options).test()['maps/epg'] <= 1
     with pytest.raises(MmlensError, match="no option 'masks'"):
         runner_with(method='drise', method_options=dict(masks=4)).test()
-
-
-SCRIPT = f"""
-import importlib.util, json, sys
-from pathlib import Path
-
-import torch
-
-torch.distributed.init_process_group('gloo')
-spec = importlib.util.spec_from_file_location('conftest', {str(HERE / 'conftest.py')!r})
-conftest = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(conftest)
-from mmengine.config import Config
-from mmengine.runner import Runner
-
-conftest.compat.prepare('mmyolo')
-cfg = Config(conftest.mmyolo_config(Path(sys.argv[1])))
-cfg.merge_from_dict(dict(launcher='pytorch', work_dir=sys.argv[2], test_evaluator=[json.loads(sys.argv[3])]))
-cfg.model.use_syncbn = False  # the processes have no GPU
-cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
-runner = Runner.from_cfg(cfg)
-found = runner.test()
-if not torch.distributed.get_rank():
-    (Path(sys.argv[2]) / 'found.json').write_text(json.dumps(found))
-"""
-
-
-def test_two_processes_find_what_one_finds(runner_with, pictures, tmp_path, monkeypatch):
-    """Five pictures are dealt out to two processes, one of which gets one twice."""
-    monkeypatch.setenv('PYTHONPATH', str(HERE.parents[1]))
-    options = dict(method='gradcam', metrics=['epg', 'compactness'], max_boxes=2)
-    (tmp_path / 'script.py').write_text(SCRIPT)
-    command = [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2']
-    words = [str(tmp_path / 'script.py'), str(pictures), str(tmp_path / 'two'), json.dumps(map_metric(**options))]
-    done = subprocess.run([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
-    two = json.loads((tmp_path / 'two' / 'found.json').read_text())
-    one = {name: value for name, value in runner_with('mmyolo', **options).test().items() if name.startswith('maps/')}
-    assert two == pytest.approx(one, abs=1e-5) and two['maps/boxes'] == 6

@@ -35,6 +35,10 @@ def cam(**options):
     return {**dict(type='mmlens.CAMVisHook', on_error='raise', num=2), **options}
 
 
+def map_metric(**options):
+    return {**dict(type='mmlens.MapMetric', every_n=2, score_thr=0.0, max_boxes=1, baselines=['gaussian']), **options}
+
+
 def drawn_by(runner, folder='mmlens'):
     """Paths below the local folder, without the ending."""
     root = Path(runner.work_dir) / folder

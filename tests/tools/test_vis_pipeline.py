@@ -17,7 +17,7 @@ def same_mmlens_in_subprocesses(monkeypatch):
 
 
 def run(*words):
-    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, timeout=280)
 
 
 def test_the_script_takes_the_arguments_of_the_command():

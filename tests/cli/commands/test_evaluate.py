@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,26 +94,39 @@ def test_killed_and_taken_up_again_gives_the_same_bytes(model, data, tmp_path):
         assert (tmp_path / 'again' / name).read_bytes() == content, name
 
 
-def launched(words, **options):
+def launched(words):
     """Two processes, started by torchrun."""
     command = [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2']
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
-    return subprocess.Popen([*command, '-m', 'mmlens', *words, '--launcher', 'pytorch'], env=environment, **options)
+    return subprocess.Popen([*command, '-m', 'mmlens', *words, '--launcher', 'pytorch'], env=environment)
+
+
+def started(words, **options):
+    """Two processes as torchrun starts them, without torchrun, which imports torch once more."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        meeting = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free.getsockname()[1]), WORLD_SIZE='2')
+    command = [sys.executable, '-W', 'ignore', '-m', 'mmlens', *words, '--launcher', 'pytorch']
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT), **meeting}
+    return [
+        subprocess.Popen(command, env={**environment, 'RANK': rank, 'LOCAL_RANK': rank}, **options) for rank in '01'
+    ]
 
 
 def test_two_processes_killed_and_gone_on_with_by_one_or_two_give_the_bytes_of_one(model, data, tmp_path):
     words = ['evaluate', *model, *data, '--maps-only', '--score-thr', '0.45']
     assert run(words) == 0
     words[words.index('out')] = 'two'
-    running = launched(words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = started(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and running.poll() is None:
+    while time.monotonic() < deadline and all(process.poll() is None for process in running):
         kept = [path.read_bytes() for path in (tmp_path / 'two').glob('progress*.jsonl')]
         if sum(each.count(b'{"number"') for each in kept):
             break
         time.sleep(0.005)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    for process in running:
+        process.kill()
+        process.wait()
     assert list((tmp_path / 'two').glob('progress*.jsonl')) and not list((tmp_path / 'two').glob('*.csv'))
     shutil.copytree(tmp_path / 'two', tmp_path / 'one')
     assert launched([*words, '--resume']).wait(timeout=240) == 0
@@ -125,9 +139,9 @@ def test_two_processes_killed_and_gone_on_with_by_one_or_two_give_the_bytes_of_o
 
 def test_what_is_wrong_is_said_by_one_of_two_processes(model, data, tmp_path):
     words = ['evaluate', *model, *data, '--maps-only', '--score-thr', '1']
-    running = launched(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    out, _ = running.communicate(timeout=240)
-    assert running.returncode
+    running = started(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    out = ''.join(process.communicate(timeout=240)[0] for process in running)
+    assert all(process.returncode for process in running)
     said = [line for line in out.splitlines() if line.startswith('mmlens: ')]
     assert said == ['mmlens: error: No detection on 3 pictures scores at least 1: lower --score-thr.']
 
