@@ -156,15 +156,10 @@ def picture():
 
 @pytest.fixture(scope='session')
 def tool():
-    """Import a script of dev/, which is no package; the scripts import each other as when one of them is run."""
-
-    def load(name):
-        folder = str(Path(__file__).resolve().parents[1] / 'dev')
-        with pytest.MonkeyPatch.context() as patch:
-            patch.syspath_prepend(folder)
-            return importlib.import_module(name)
-
-    return load
+    """Import a script of dev/, which is no package; scripts import each other, when they are imported and later."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, 'path', [*sys.path, str(Path(__file__).resolve().parents[1] / 'dev')])
+        yield importlib.import_module
 
 
 @pytest.fixture

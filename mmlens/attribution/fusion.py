@@ -18,6 +18,12 @@ Size = Tuple[int, int]
 
 # Orders the pixels that a product leaves next to nothing; too little to show, or to count much as energy.
 _FLOOR = 1e-4
+# How far a product is blurred, in extents of the last layer's map: its factors, and its surroundings.
+_BLUR, _AROUND = 0.07, 0.15
+# What the surroundings count beside the product itself.
+_SHARE_AROUND = 0.05
+# Cells that are enough for a Gaussian's standard deviation: a wider one is taken on a coarser grid.
+_ENOUGH = 3.0
 # Cells along a side up to which interpolation by matrices is the faster way.
 _FEW_CELLS = 256
 
@@ -140,16 +146,19 @@ def strongest_level(maps: Sequence[LevelMap], size: Size) -> Tensor:
 def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
     """Multiply the layers' maps: evidence is where layers of every stride see it.
 
-    ``P / max P + 1e-4 mean_l F_l`` with ``P = prod_l F_l^k_l``, where ``F_l`` is the sum of the maps of layer l's
-    levels, blurred by a Gaussian as wide as a cell of the finest layer and scaled to its maximum. The power ``k_l`` is
-    3 for the finest layer, 2 for the last but one of three or more, as they were named, and 1 for the others.
+    ``P + 0.05 A + 1e-4 mean_l F_l`` with ``P ~ prod_l F_l^k_l`` and ``A ~ G(0.15 e) * P``, both scaled to their
+    maximum, where ``F_l`` is the sum of the maps of layer l's levels, blurred by ``G(0.07 e)`` and scaled to its
+    maximum. The power ``k_l`` is 3 for the finest layer, 2 for the last but one of three or more, as they were named,
+    and 1 for the others. ``G(s)`` is a Gaussian with a standard deviation of ``s``, at least a cell of the finest
+    layer; ``e`` is the extent of what the last layer sees: the root of the area where its map is over half its maximum.
 
     Source: the product is RefineCAM's (2026, https://arxiv.org/abs/2605.14641). Different from there, and measured on
     detectors (docs/truth.md): the levels of a layer are added up first, because their gradients share one scale and a
     box uses one or two of them; a layer on which the box does not depend is left out and not a factor of zero; the
     finest layer, which alone tells neighbouring pixels apart, counts three times, and the last but one (of ``auto``,
-    the backbone's coarsest) twice: those between agree on outlines more than on what makes the class. The floor keeps
-    the order of the other pixels without taking energy.
+    the backbone's coarsest) twice: those between agree on outlines more than on what makes the class. The blur grows
+    with the object, of which single cells tell the less the larger it is. ``A`` orders the pixels around the evidence
+    by how near they are to how much of it, and the floor all others, without taking much energy.
     """
     layers: Dict[str, List[Tensor]] = {}
     for level, seen in zip(maps, which_nonzero([level.values for level in maps])):
@@ -160,10 +169,17 @@ def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
     finest = max((values for levels in layers.values() for values in levels), key=Tensor.numel)
     grid = (finest.shape[0], finest.shape[1])
     added = torch.stack([torch.stack([_enlarged(each, grid) for each in levels]).sum(0) for levels in layers.values()])
-    factors = torch.stack([_scaled(blurred) for blurred in _blurred(added)])
+    extent = _extent(added[-1])
+    factors = torch.stack([_scaled(blurred) for blurred in _blurred(added, _BLUR * extent)])
     powers = torch.tensor(_powers(maps, layers), device=factors.device)
-    product = (factors ** powers[:, None, None]).prod(0)
-    return _enlarged(_scaled(product) + _FLOOR * factors.mean(0), size)
+    product = _scaled((factors ** powers[:, None, None]).prod(0))
+    around = _scaled(_blurred(product[None], _AROUND * extent)[0])
+    return _enlarged(product + _SHARE_AROUND * around + _FLOOR * factors.mean(0), size)
+
+
+def _extent(values: Tensor) -> float:
+    """Root of the area where a map (h, w) is over half its maximum, in cells."""
+    return float((values > values.max() / 2).sum().sqrt())
 
 
 def _powers(maps: Sequence[LevelMap], used: Dict[str, List[Tensor]]) -> List[float]:
@@ -212,10 +228,36 @@ def _bicubic(cells: int, to: int, device: torch.device) -> Tensor:
     return F.interpolate(torch.eye(cells, device=device)[None, None], (to, cells), mode='bicubic')[0, 0]
 
 
-def _blurred(values: Tensor) -> Tensor:
-    """Maps (n, h, w), each blurred by a Gaussian with a standard deviation of one cell."""
-    distances = torch.arange(-3.0, 4.0, device=values.device)
-    weights = torch.exp(-(distances**2) / 2)
-    weights = (weights / weights.sum()).reshape(1, 1, 7, 1).expand(len(values), 1, 7, 1)
-    padded = F.pad(values[None], (3, 3, 3, 3), mode='replicate')
-    return F.conv2d(F.conv2d(padded, weights, groups=len(values)), weights.transpose(2, 3), groups=len(values))[0]
+def _blurred(values: Tensor, deviation: float) -> Tensor:
+    """Maps (n, h, w), each blurred by a Gaussian with a standard deviation of so many cells, at least one.
+
+    Beyond the border there is nothing: the weights of what lies inside add up to 1.
+    """
+    deviation = max(deviation, 1.0)
+    size = height, width = values.shape[-2], values.shape[-1]
+    step = max(1, int(deviation / _ENOUGH))
+    if step == 1:
+        return _convolved(values, deviation)
+    # A wide Gaussian leaves nothing that a coarser grid would lose, and takes a tenth of the time there.
+    padded = F.pad(values[None], (0, -width % step, 0, -height % step), mode='replicate')
+    coarse = _convolved(F.avg_pool2d(padded, step)[0], deviation / step)
+    whole = (padded.shape[-2], padded.shape[-1])
+    return torch.stack([_enlarged(each, whole)[: size[0], : size[1]] for each in coarse])
+
+
+def _convolved(values: Tensor, deviation: float) -> Tensor:
+    reach, count = round(3 * deviation), len(values)
+    steps = torch.arange(-reach, reach + 1, device=values.device)
+    weights = torch.exp(-(steps**2) / (2 * deviation**2))
+    kernel = weights.expand(count, 1, -1)
+    height, width = (_sums_inside(weights, cells) for cells in values.shape[-2:])
+    found = F.conv2d(values[None], kernel[..., None], padding=(reach, 0), groups=count) / height[:, None]
+    return (F.conv2d(found, kernel[:, :, None], padding=(0, reach), groups=count) / width)[0]
+
+
+def _sums_inside(weights: Tensor, cells: int) -> Tensor:
+    """Sums of the weights that lie inside, with their middle at each of so many cells along an axis."""
+    reach = len(weights) // 2
+    sums = F.pad(weights.cumsum(0), (1, 0))
+    at = torch.arange(cells, device=weights.device)
+    return sums[reach + 1 + (cells - 1 - at).clamp_max(reach)] - sums[reach - at.clamp_max(reach)]
