@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmlens import explain_boxes
-from mmlens.attribution.methods import PassJob, get_method
+from mmlens.attribution.methods import PassJob, get_method, integrated
 from mmlens.attribution.methods.integrated import SPREAD, integrated_gradients
 from mmlens.attribution.passes.altering import blurred, one_colour
 from mmlens.attribution.passes.runs import Runs
@@ -106,6 +106,82 @@ def test_steps_are_the_shortest_where_the_target_changes_most():
 
     job = job_of(function, baseline='grey', steps=80)
     assert maps_of(job).sum((1, 2)) == pytest.approx([1, 1], rel=0.01) and job.notes == []
+
+
+def place_of(sums):
+    """How far along the way from grey to the input weighted sums lie, for both targets."""
+    first, last = (torch.einsum('chw,nchw->n', place, WEIGHTS) for place in (STARTS['grey'], INPUTS[0]))
+    return (sums - first) / (last - first)
+
+
+def ramp(places, step):
+    """From 0 to 1 within the middle third of one of the eight first steps, 24 times as steep as the whole way."""
+    return ((places - step / 8 - 1 / 24) * 24).clamp(0, 1)
+
+
+@pytest.mark.parametrize('size', [1, 3, 16])
+@pytest.mark.parametrize('held', [0, 10**9])
+def test_by_hand_two_steps_are_divided_and_no_other(size, held, monkeypatch):
+    """The one target changes in the first step alone, the other in the last: each adds up to 24 / 8 = 3 instead of 1.
+
+    Their thirds add up to 0, 24 / 24 = 1 and 0. That is 8 gradients and 9 ends, then 4 of each.
+    """
+    monkeypatch.setattr(integrated, '_HELD', held)
+    job = job_of(lambda sums: torch.stack([ramp(place_of(sums)[..., n], 7 * n) for n in (0, 1)], -1), size)
+    job.options['baseline'] = 'grey'
+    assert maps_of(job).sum((1, 2)) == pytest.approx([1, 1], rel=1e-3) and job.notes == []
+    assert job.runs.graphs == 12 and job.runs.passes == job.done == job.total == 25
+
+
+def test_the_worst_steps_are_divided_first():
+    """An early step is off by 0.2, and a late one by 2: the only one that may be divided is the late one."""
+
+    def function(sums):
+        return 0.1 * ramp(place_of(sums), 1) + ramp(place_of(sums), 6)
+
+    job = job_of(function, baseline='grey', steps=10)
+    assert maps_of(job).sum((1, 2)) == pytest.approx([1.3, 1.3], rel=1e-3)
+    (note,) = job.notes
+    assert '(the worst: 1.30 instead of 1.10)' in note and job.runs.graphs == 10
+    job = job_of(function, baseline='grey', steps=12)
+    assert maps_of(job).sum((1, 2)) == pytest.approx([1.1, 1.1], rel=1e-3) and job.notes == []
+    assert job.runs.graphs == 12 and job.runs.passes == 12 + 9 + 4
+
+
+def test_what_is_off_counts_as_a_share_of_each_targets_own_change():
+    """The first target is off by 0.2 of 10.1, the other by 0.02 of 0.11: the latter is divided."""
+
+    def function(sums):
+        places = place_of(sums)
+        one, other = places[..., 0], places[..., 1]
+        return torch.stack([10 * one + 0.1 * ramp(one, 1), 0.1 * other + 0.01 * ramp(other, 6)], -1)
+
+    job = job_of(function, baseline='grey', steps=10)
+    assert maps_of(job).sum((1, 2)) == pytest.approx([10.3, 0.11], rel=1e-3)
+
+
+def test_steps_that_cancel_are_divided_too():
+    """Two steps are off by 2 and by -2, which adds up to nothing."""
+
+    def function(sums):
+        return 10 * place_of(sums) + ramp(place_of(sums), 1) - ramp(place_of(sums), 6)
+
+    job = job_of(function, baseline='grey')
+    assert maps_of(job).sum((1, 2)) == pytest.approx([10, 10], rel=1e-3)
+    assert job.runs.graphs == 12 and job.notes == []
+
+
+@pytest.mark.parametrize(('end', 'total'), [(19, 6), (22, 6), (23, 4), (24, 4), (25, 2)])
+def test_an_end_while_steps_are_divided_leaves_them_whole(end, total):
+    """After 9 ends and 8 steps come 4 ends of thirds, and the outer thirds of the one and then of the other step."""
+    job = job_of(
+        lambda sums: ramp(place_of(sums), 1) + ramp(place_of(sums), 6),
+        size=1,
+        progress=lambda done, total: done < end,
+        baseline='grey',
+    )
+    assert maps_of(job).sum((1, 2)) == pytest.approx([total, total], rel=1e-3)
+    assert job.done == end and job.interrupted and job.notes == []
 
 
 def test_what_does_not_add_up_is_told():
