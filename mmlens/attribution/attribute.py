@@ -174,3 +174,35 @@ def _says_nothing(
     """Whether a method finds nothing against a target either, as every activation times its gradient is zero."""
     pairs = [(level.finite, finite(each)) for level, each in zip(levels, gradients) if each is not None]
     return not any(bool((a * g).any()) or bool((method(a, -g, spatial)[0] > 0).any()) for a, g in pairs)
+
+
+def gradients_of_sum(
+    scalars: Sequence[Tensor], tensors: Sequence[Tensor], method: OnePassMethod, keep_graph: bool
+) -> Sequence[Optional[Tensor]]:
+    """The gradient of the sum of scalars, one of each input of a batch, at each tapped tensor; ``None`` for no path.
+
+    In a network that predicts, inputs of a batch do not touch each other: at each input's part of a tensor, this is the
+    gradient of its own scalar.
+    """
+    with_graph = [scalar for scalar in scalars if scalar.requires_grad]
+    if not method.uses_gradients or not with_graph:
+        return [None] * len(tensors)
+    return torch.autograd.grad(torch.stack(with_graph).sum(), tensors, retain_graph=keep_graph, allow_unused=True)
+
+
+def gradients_of_one(
+    gradients: Sequence[Optional[Tensor]], position: int, levels: Sequence[Level], tensors: Sequence[Tensor]
+) -> List[Optional[Tensor]]:
+    """The gradients at the levels of one input of a batch.
+
+    Args:
+        gradients: See :func:`gradients_of_sum`.
+        position: Of the input in the batch.
+        levels: Its levels; see :meth:`~mmlens.attribution.tap.Tap.levels_of_each`.
+        tensors: Those that the gradients were taken at.
+    """
+    parts = {}
+    for tensor, gradient in zip(tensors, gradients):
+        own = tensor[position : position + 1]
+        parts[own.data_ptr()] = None if gradient is None else gradient[position : position + 1]
+    return [parts[level.tensor.data_ptr()] for level in levels]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict, Iterable, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from .functions import functions_of
+
+if TYPE_CHECKING:
+    from .methods import OnePassMethod
+    from .tap import Tap
 
 _GATED = {F.silu, F.gelu, F.mish, F.hardswish}
 _SIGMOIDS = functions_of('sigmoid')
@@ -144,3 +149,11 @@ class _Sloped(torch.autograd.Function):
     def backward(ctx: Any, *sent: Tensor) -> Tuple[Tensor, None, None]:  # type: ignore[override]
         (slope,) = ctx.saved_tensors
         return sent[0] * slope, None, None
+
+
+def held_gates_of(method: OnePassMethod, tap: Tap) -> ContextManager[None]:
+    """What a method's forward pass runs in: of three layers or more, gates are held behind the second that runs."""
+    # Before it, where activations tell edges, the slope of gates says better which pixels matter (docs/truth.md).
+    if not method.holds_gates:
+        return contextlib.nullcontext()
+    return held_gates(None if len(tap.layers) < 3 else lambda: tap.ran > 1)

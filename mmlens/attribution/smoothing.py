@@ -70,6 +70,11 @@ class MeanMaps:
             if total.counter is not None and one.counter is not None:
                 total.counter = total.counter + one.counter
 
+    def give_reasons(self, maps: Sequence[Attribution]) -> None:
+        """Say why the first maps are blank, where that was found out later."""
+        for total, one in zip(self._first, maps):
+            total.blank, total.unreached, total.extra_tokens_only = one.blank, one.unreached, one.extra_tokens_only
+
     def maps(self) -> List[Attribution]:
         """The mean of each target; blank for the first map's reason where all of them are."""
         return [

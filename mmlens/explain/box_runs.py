@@ -115,6 +115,10 @@ class BoxRuns(Runs):
             self._settle(level, same_layer, items)
         return self._size
 
+    def one_by_one(self) -> None:
+        """See :class:`Runs`."""
+        self._options, self._settled = {**self._options, 'batch_size': 1}, None
+
     def at_level(self, level: Level, altered: Tensor) -> Tensor:
         """See :class:`Runs`."""
         return self._measured(level, altered)
@@ -183,6 +187,7 @@ class BoxRuns(Runs):
         except (Diverged, RuntimeError, IndexError) as error:
             if is_out_of_memory(error):
                 raise
+            self.repeated += 1
             if self._spread:
                 self._spread = False
                 self._record(level)

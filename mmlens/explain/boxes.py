@@ -103,7 +103,8 @@ def explain_boxes(
         norm_in_bbox: Rescale each map within its box, with nothing outside.
         max_shape: Average larger levels down to at most ``(h, w)``; -1 leaves a side as it is.
         smooth_grad: Take the mean map of this many copies of the input with Gaussian noise (SmoothGrad), in a method
-            of one pass that uses gradients; 0 for none. Each box is followed as the same candidate.
+            of one pass that uses gradients; 0 for none. Each box is followed as the same candidate; as many copies as
+            memory allows go through the network together.
         smooth_noise: Standard deviation of that noise, as a share of the input's range of values.
         text: What an open-vocabulary detector is to look for: a text such as ``'a dog. a bicycle.'``, or a
             name for each class.

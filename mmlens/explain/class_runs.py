@@ -68,6 +68,10 @@ class ClassRuns(Runs):
             self._sizes[place] = fits if level is None or self.replay.batches else 1
         return self._sizes[place]
 
+    def one_by_one(self) -> None:
+        """See :class:`Runs`."""
+        self._options, self._sizes = {**self._options, 'batch_size': 1}, {}
+
     def at_level(self, level: Level, altered: Tensor) -> Tensor:
         """See :class:`Runs`."""
         axis = batch_axis(level)

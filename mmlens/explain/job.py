@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
-from typing import Any, ContextManager, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..attribution.attribute import Attribution, attribute, blank_if_flat, gradients_at
 from ..attribution.fusion import Fusion, LevelMap, Size, add_levels, get_fusion
-from ..attribution.gates import held_gates
+from ..attribution.gates import held_gates_of
 from ..attribution.graph_end import where_graph_ends
 from ..attribution.layers import resolve_layers
 from ..attribution.methods import EngineMethod, Method, OnePassMethod, PassJob, PassMethod, Progress
 from ..attribution.methods.activation import first_component
 from ..attribution.methods.multi_pass import dependences
 from ..attribution.passes.replay import Replay
-from ..attribution.passes.runs import Runs, keeping_graph, note_of_memory
-from ..attribution.smoothing import MeanMaps, Noise, eigen_smoothed
+from ..attribution.passes.runs import keeping_graph, note_of_memory
+from ..attribution.smoothing import Noise, eigen_smoothed
 from ..attribution.tap import Level, Tap
 from ..errors import LayerError, MethodError
+from .noisy import NoisyCopies
 from .other_levels import tell_where_gradients_vanish
 from .targets import Known, Targets, quoted
 
@@ -147,7 +147,7 @@ class Job:
         with Tap(self.targets.network.model, self.layers) as tap:
             with held_gates_of(method, tap):
                 scalars = self.targets.scalars(tap)
-            found = Attributions(self._attributed(tap, scalars, method))
+            found = Attributions(self.attributed(tap, scalars, method))
         if method.uses_gradients and scalars and not any(scalar.requires_grad for scalar in scalars):
             self._check_graph()
         self.targets.correct_reasons(found.maps, list(self.layers))
@@ -159,59 +159,39 @@ class Job:
         if why:
             raise MethodError(why) from cause
 
-    def _attributed(self, tap: Tap, scalars: Sequence[Tensor], method: OnePassMethod) -> List[Attribution]:
+    def attributed(self, tap: Tap, scalars: Sequence[Tensor], method: OnePassMethod) -> List[Attribution]:
         """The map of each scalar that the network returned within a tap."""
         targets, found = self.targets, []
         size = targets.prepared.input_size
         levels = tap.levels(size, targets.extra_tokens)
         for position, scalar in enumerate(scalars):
-            one = attribute(
-                scalar,
-                levels,
-                method,
-                size,
-                spatial=targets.spatial,
-                max_shape=self.max_shape,
-                keep_graph=position < len(scalars) - 1,
-                fuse=self.fuse,
-                both_ways=self.both_ways and method.uses_gradients,
-            )
+            more = position < len(scalars) - 1
+            one = attribute(scalar, levels, method, size, keep_graph=more, **self.how(method))
             if one.blank:
                 one.blank = targets.why_blank(one, method, list(self.layers))
-            why = targets.why_not_asked(position)
-            found.append(Attribution(torch.zeros_like(one.raw), why) if why else blank_if_flat(one))
+            found.append(self.settled(one, position))
         return found
+
+    def how(self, method: OnePassMethod) -> Dict[str, Any]:
+        """How targets are attributed to levels, by parameter of :func:`~mmlens.attribution.attribute.attribute`."""
+        both_ways = self.both_ways and method.uses_gradients
+        return dict(spatial=self.targets.spatial, max_shape=self.max_shape, fuse=self.fuse, both_ways=both_ways)
+
+    def settled(self, one: Attribution, position: int) -> Attribution:
+        """The map of the target at a position, or an empty one where there is nothing to explain."""
+        why = self.targets.why_not_asked(position)
+        return Attribution(torch.zeros_like(one.raw), why) if why else blank_if_flat(one)
 
     def _by_noisy_passes(self, method: OnePassMethod, noise: Noise) -> Attributions:
         """The mean maps of noisy copies of the input, in which the same candidates are explained."""
-        targets, model = self.targets, self.targets.network.model
-        if targets.needs_gradients:
+        if self.targets.needs_gradients:
             self._ask(self.layers)
-        found = Attributions()
-        with Replay(model, {}, targets.run) as replay:
-            runs = targets.runs(replay, method, {'batch_size': 1, 'memory': None})
-            if runs is None:
-                return found
-            mean = MeanMaps()
-            while mean.count < noise.copies and not found.unfinished:
-                mean.add(self._noisy_copy(runs, method, noise.added(targets.prepared.batch['inputs'], mean.count)))
-                go_on = self.progress is None or self.progress(mean.count, noise.copies)
-                found.unfinished = not go_on and mean.count < noise.copies
-            found.maps, found.passes, found.notes = mean.maps(), runs.passes, list(runs.notes)
+        copies = NoisyCopies(self, method, noise)
+        mean = copies.explain()
+        found = Attributions(mean.maps(), copies.notes, copies.passes, copies.unfinished)
         if found.unfinished:
             found.notes.append(f'Ended early: the maps are those of {mean.count} of {noise.copies} noisy copies.')
         return found
-
-    def _noisy_copy(self, runs: Runs, method: OnePassMethod, inputs: Tensor) -> List[Attribution]:
-        runs.batch_size()  # choices are recorded outside of the tap
-        with Tap(self.targets.network.model, self.layers) as tap:
-            followed = list(runs.notes)
-            with held_gates_of(method, tap):
-                scalars = runs.with_graph(inputs)[0]
-            if list(runs.notes) == followed:
-                return self._attributed(tap, list(scalars), method)
-        # Candidates were lost, and the pass run once more: the layers returned twice as much.
-        return self._noisy_copy(runs, method, inputs)
 
     def _by_passes(self, method: PassMethod) -> Attributions:
         targets = self.targets
@@ -309,14 +289,6 @@ def check_signed(method: Method) -> None:
             f"Method '{method.name}' shows only what speaks for a target: leave out `signed`, or use a method of "
             'gradients, such as evidencecam.'
         )
-
-
-def held_gates_of(method: OnePassMethod, tap: Tap) -> ContextManager[None]:
-    """What a method's forward pass runs in: of three layers or more, gates are held behind the second that runs."""
-    # Before it, where activations tell edges, the slope of gates says better which pixels matter (docs/truth.md).
-    if not method.holds_gates:
-        return contextlib.nullcontext()
-    return held_gates(None if len(tap.layers) < 3 else lambda: tap.ran > 1)
 
 
 def _check_no_layers(method: Method, layers: Optional[Sequence[str]], fusion: Optional[str]) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import List, Optional, Sequence
 
-import torch
 from torch import Tensor
 
-from ..attribution.attribute import attribute, blank_if_flat
+from ..attribution.attribute import attribute, blank_if_flat, gradients_of_one, gradients_of_sum
+from ..attribution.gates import held_gates_of
 from ..attribution.methods import OnePassMethod
 from ..attribution.tap import Level, Tap
 from ..errors import LayerError
-from .job import Attributions, Job, held_gates_of
+from .job import Attributions, Job
 
 
 def go_together(one: Job, other: Job) -> bool:
@@ -65,7 +65,7 @@ def _attributed(
     rounds = max(map(len, scalars))
     for turn in range(rounds):
         its = [position for position, own in enumerate(scalars) if turn < len(own)]
-        gradients = _gradients([scalars[n][turn] for n in its], tap.tensors, method, turn < rounds - 1)
+        gradients = gradients_of_sum([scalars[n][turn] for n in its], tap.tensors, method, turn < rounds - 1)
         for n in its:
             one, so_far = scalars[n][turn], found[n]
             if so_far is None:
@@ -79,31 +79,10 @@ def _attributed(
                 max_shape=first.max_shape,
                 fuse=first.fuse,
                 both_ways=first.both_ways and method.uses_gradients,
-                known=_parts(gradients, n, levels[n], tap),
+                known=gradients_of_one(gradients, n, levels[n], tap.tensors),
             )
             explained = blank_if_flat(explained)
             so_far.maps.append(explained)
             if explained.blank:
                 found[n] = None
     return found
-
-
-def _gradients(
-    scalars: Sequence[Tensor], tensors: Sequence[Tensor], method: OnePassMethod, more: bool
-) -> Sequence[Optional[Tensor]]:
-    """The gradient of the sum of scalars at each tensor."""
-    with_graph = [scalar for scalar in scalars if scalar.requires_grad]
-    if not method.uses_gradients or not with_graph:
-        return [None] * len(tensors)
-    return torch.autograd.grad(torch.stack(with_graph).sum(), tensors, retain_graph=more, allow_unused=True)
-
-
-def _parts(
-    gradients: Sequence[Optional[Tensor]], position: int, levels: Sequence[Level], tap: Tap
-) -> List[Optional[Tensor]]:
-    """The gradients at the levels of one picture."""
-    parts = {}
-    for tensor, gradient in zip(tap.tensors, gradients):
-        own = tensor[position : position + 1]
-        parts[own.data_ptr()] = None if gradient is None else gradient[position : position + 1]
-    return [parts[level.tensor.data_ptr()] for level in levels]

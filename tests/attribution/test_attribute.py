@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from mmlens.attribution.attribute import FLAT, Attribution, attribute, blank_if_flat, is_flat
+from mmlens.attribution.attribute import (
+    FLAT,
+    Attribution,
+    attribute,
+    blank_if_flat,
+    gradients_of_one,
+    gradients_of_sum,
+    is_flat,
+)
 from mmlens.attribution.fusion import LevelMap, add_levels
 from mmlens.attribution.graph import live_graph
 from mmlens.attribution.methods import OnePassMethod, available_methods, get_method
@@ -256,3 +264,16 @@ def test_what_is_the_same_everywhere_but_for_rounding_is_flat(values, flat):
     assert is_flat(raw) == flat
     found = blank_if_flat(Attribution(raw))
     assert (found.blank == FLAT and not found.raw.any()) if flat else found.raw is raw
+
+
+def test_the_gradients_of_two_inputs_of_one_batch_by_hand():
+    layer, inputs = nn.Conv2d(1, 1, 1, bias=False), torch.rand(2, 1, 2, 2)
+    nn.init.ones_(layer.weight)
+    with Tap(layer, {'layer': layer}) as tap:
+        output = layer(inputs)
+        scalars = [3 * output[0].sum(), (output[1] ** 2).sum()]
+        each = tap.levels_of_each(2, (2, 2))
+        gradients = gradients_of_sum(scalars, tap.tensors, get_method('gradcam'), False)
+        one, other = (gradients_of_one(gradients, n, levels, tap.tensors) for n, levels in enumerate(each))
+    assert torch.equal(one[0], torch.full((1, 1, 2, 2), 3.0)) and torch.equal(other[0], 2 * inputs[1:])
+    assert gradients_of_sum(scalars, [inputs], get_method('eigencam'), False) == [None]

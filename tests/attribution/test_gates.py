@@ -5,7 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmlens.attribution.gates import held_gates
+from mmlens.attribution.gates import held_gates, held_gates_of
+from mmlens.attribution.methods import get_method
+from mmlens.attribution.tap import Tap
 
 GATED = {
     'silu': F.silu,
@@ -117,3 +119,22 @@ def test_gates_are_held_only_while_it_is_wanted():
     (plain,) = torch.autograd.grad(F.silu(x * 1.0).sum(), x)
     assert torch.equal(torch.autograd.grad(first.sum(), x)[0], plain)
     torch.testing.assert_close(torch.autograd.grad(second.sum(), x)[0], x.detach().sigmoid())
+
+
+@pytest.mark.parametrize(('tapped', 'held_from'), [('0', 1), ('02', 1), ('012', 2), ('0123', 2), ('123', 3)])
+def test_gates_are_held_behind_the_second_of_three_layers(tapped, held_from):
+    model = torch.nn.Sequential(*(torch.nn.SiLU() for _ in range(5))).double()
+    start, x = torch.full((1, 1, 2, 2), 1.7, dtype=torch.float64), torch.full((1, 1, 2, 2), 1.7, dtype=torch.float64)
+    expected = torch.ones_like(x)
+    for number, layer in enumerate(model):
+        leaf = x.detach().requires_grad_()
+        if number > int(tapped[0]):  # the graph begins at the first tapped layer
+            (slope,) = torch.autograd.grad(layer(leaf).sum(), leaf)
+            expected = expected * (leaf.sigmoid() if number >= held_from else slope).detach()
+        x = layer(leaf)
+    with Tap(model, {name: model[int(name)] for name in tapped}) as tap:
+        assert tap.ran == 0
+        with held_gates_of(get_method('evidencecam'), tap):
+            scalar = model(start).sum()
+        assert tap.ran == len(tapped)
+        torch.testing.assert_close(torch.autograd.grad(scalar, tap.tensors[0])[0], expected)

@@ -82,3 +82,13 @@ def test_the_mean_of_two_targets_by_hand():
     one, other = mean.maps()
     assert mean.count == 2 and one.raw.tolist() == [[0, 2]] and one.counter.tolist() == [[2, 0]] and one.blank is None
     assert other.raw.tolist() == [[0, 0]] and other.counter is None and other.blank == 'dark'
+
+
+def test_reasons_that_are_found_out_later_replace_the_first_ones():
+    mean, dark, lit = MeanMaps(), torch.zeros(1, 2), torch.ones(1, 2)
+    for _ in range(2):
+        mean.add([Attribution(dark, 'blank'), Attribution(lit)])
+    mean.give_reasons([Attribution(dark, 'the layer is not on the path', unreached=True), Attribution(lit)])
+    one, other = mean.maps()
+    assert mean.count == 2 and (one.blank, one.unreached) == ('the layer is not on the path', True)
+    assert (other.blank, other.unreached, other.raw.tolist()) == (None, False, [[1, 1]])

@@ -23,10 +23,12 @@ class Runs:
     Attributes:
         passes: How many were run so far.
         memory_of_one: Bytes of activations that one pass takes at least; the most of those tried.
+        repeated: How many calls ran the network once more, as targets were not found where they were before.
     """
 
     passes: int = 0
     memory_of_one: int = 0
+    repeated: int = 0
 
     @property
     def reference(self) -> Tensor:
@@ -50,6 +52,10 @@ class Runs:
             level: The level; ``None`` for the input.
             items: How many alterations there are in total, if known; a larger batch would be pointless.
         """
+        raise NotImplementedError
+
+    def one_by_one(self) -> None:
+        """Let a call hold one alteration from now on."""
         raise NotImplementedError
 
     def at_level(self, level: Level, altered: Tensor) -> Tensor:
