@@ -40,8 +40,9 @@ def integrated_gradients(job: PassJob) -> List[Maps]:
     colour (``'grey'``). The integral is taken by the midpoint rule. What a step's values are off by is known, as the
     targets at its two ends are. The worst steps are divided into thirds, of which the middle one keeps the gradient
     that the step had, as long as no more than ``steps`` gradients are taken: those that are off by the largest share
-    of the whole change of any target that is not complete yet. When all are, no more steps are taken. All targets share
-    the forward passes. Along the way a box is followed as the same candidate, whether or not it would be detected there.
+    of the whole change of any target that is not complete yet. When all are, no more steps are taken. All targets
+    share the forward passes. Along the way a box is followed as the same candidate, whether or not it would be
+    detected there.
 
     The values of all pixels and channels add up to the target's change from the baseline to the input (completeness);
     where the sum is more than 1 % off, a note says so. The map spreads them a little over the pixels around.
