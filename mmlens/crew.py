@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Callable, Deque, Dict, Generator, Iterable, Iterator, List, Optional, Tuple, cast
 
 from .errors import MmlensError
+from .parcels import Parcels
 
 Work = Callable[[Any], Any]
 
@@ -94,7 +95,7 @@ class Crew:
     def __init__(self, work: Work, number: int) -> None:
         self._work, self._number = work, number
         self._processes: List[multiprocessing.process.BaseProcess] = []
-        self._connections: List[Connection] = []
+        self._ends: Dict[Connection, Parcels] = {}
         self._begun: Deque[_Task] = deque()
 
     def __enter__(self) -> Crew:
@@ -112,16 +113,16 @@ class Crew:
             process.kill()
         for process in self._processes:
             process.join()
-        for connection in self._connections:
+        for connection in self._ends:
             connection.close()
 
     def _fork(self) -> None:
-        ours, theirs = multiprocessing.Pipe()
-        self._connections.append(ours)
+        ours, theirs = Parcels.pair()
+        self._ends[ours.connection] = ours
         context = multiprocessing.get_context('fork')
         process = context.Process(target=_serve, args=(theirs, self._work), daemon=True)
         process.start()
-        theirs.close()
+        theirs.connection.close()
         self._processes.append(process)
 
     def outcomes(self, tasks: Iterable[Any]) -> Generator[Tuple[Any, Callable[[], Any]], None, None]:
@@ -133,7 +134,7 @@ class Crew:
         Raises:
             MmlensError: If a process was ended from outside.
         """
-        left, more, idle = iter(tasks), True, list(self._connections)
+        left, more, idle = iter(tasks), True, list(self._ends)
         busy: Dict[Connection, _Task] = {}
         while True:
             while more and idle and len(self._begun) < 2 * self._number:
@@ -144,7 +145,7 @@ class Crew:
                     break
                 self._begun.append(task)
                 busy[idle[-1]] = task
-                _send(idle.pop(), task.task)
+                _send(self._ends[idle.pop()], task.task)
             if not self._begun:
                 return
             if self._begun[0].done:
@@ -152,7 +153,7 @@ class Crew:
                 continue
             for connection in cast(List[Connection], wait(list(busy))):
                 task = busy.pop(connection)
-                task.result, task.trace = _received(connection)
+                task.result, task.trace = _received(self._ends[connection])
                 task.done = True
                 idle.append(connection)
 
@@ -193,19 +194,18 @@ def _calm() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(connection: Connection, work: Work) -> None:
+def _serve(end: Parcels, work: Work) -> None:
     """What a process of the crew does, until nobody is there any more."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that forked this one says when it is over
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    _let_go_of_all_files_but(connection.fileno())
+    _let_go_of_all_files_but(end.connection.fileno())
     torch.set_num_threads(1)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            task = connection.recv()
-            connection.send(_reply(work, task))
+            end.send(_reply(work, end.receive()))
 
 
 def _let_go_of_all_files_but(kept: int) -> None:
@@ -228,16 +228,16 @@ def _reply(work: Work, task: Any) -> Tuple[Any, str]:
         return None, traceback.format_exc()
 
 
-def _send(connection: Connection, task: Any) -> None:
+def _send(end: Parcels, task: Any) -> None:
     try:
-        connection.send(task)
+        end.send(task)
     except OSError as error:
         raise _lost() from error
 
 
-def _received(connection: Connection) -> Tuple[Any, str]:
+def _received(end: Parcels) -> Tuple[Any, str]:
     try:
-        return connection.recv()
+        return end.receive()
     except (EOFError, OSError) as error:
         raise _lost() from error
 

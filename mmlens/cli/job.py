@@ -109,7 +109,8 @@ def run_job(
         load: Loads the model. Defaults to whatever the config describes.
         passes: See :class:`mmlens.cli.run.Run`.
         option: See :func:`mmlens.cli.outputs.plan_outputs`.
-        together: Draws several pictures or frames that go through the network together, ``args.batch_size`` at most.
+        together: Draws several pictures or frames that go through the network together: ``args.batch_size`` at most,
+            or if that is not given, a picture, or as many frames as gain by it.
 
     Returns:
         The exit status.
@@ -127,10 +128,12 @@ def run_job(
         if args.show:
             check_display()
         network = load(args)
-        from ..crew import workers_for  # here, because it asks torch
+        from ..crew import workers_for  # here, because they ask torch
+        from ..explain.together import how_many_frames
 
         # A report collects results, which other processes would keep to themselves.
         workers = 1 if getattr(args, 'report', None) else getattr(args, 'workers', 1)
+        size = getattr(args, 'batch_size', None)
         return Run(
             lambda picture: draw(network, picture),
             same_size,
@@ -141,5 +144,6 @@ def run_job(
             workers=workers_for(network.model, workers),
             as_fits=workers is None,
             together=None if together is None else partial(together, network),
-            size=getattr(args, 'batch_size', None) or 1,
+            size=size or 1,
+            frames=partial(how_many_frames, network) if size is None else None,
         ).over(sources, places)

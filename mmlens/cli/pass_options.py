@@ -38,7 +38,10 @@ def add_pass_options(parser: Parser, together: bool = False) -> None:
         together: Whether in other methods ``--batch-size`` pictures go through the network together.
     """
     parser.set_defaults(together=together)
-    of_pictures = 'pictures of one input size, or frames of a video, in a method of one pass (default: 1); '
+    of_pictures = (
+        'pictures of one input size, or frames of a video, in a method of one pass (default: 1; up to 8 frames, where '
+        'inputs are small); '
+    )
     group = parser.add_argument_group('methods that run the network, or the part after the layers, many times')
     parser.group('results').add_argument(
         '--batch-size',

@@ -71,6 +71,7 @@ class Run:
         as_fits: Whether fewer do if there is not the memory for so many. Defaults to ``False``.
         together: Draws several pictures that go through the network together. Defaults to ``None``: they go one by one.
         size: How many those are, at most.
+        frames: How many they are of a video with frames such as this. Defaults to ``size``.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Run:
         as_fits: bool = False,
         together: Optional[Callable[[List[Picture]], List[Drawn]]] = None,
         size: int = 1,
+        frames: Optional[Callable[[np.ndarray], int]] = None,
     ) -> None:
         self._index = index or Index(None, '')
         self._draw = draw
@@ -93,7 +95,7 @@ class Run:
         self._passes = passes
         self._read_ahead = read_ahead
         self._workers, self._as_fits = workers, as_fits
-        self._together, self._size = together, size if together else 1
+        self._together, self._size, self._frames = together, size, frames
         self._line = Line(self._explained, self._finished)
         self._noted: Dict[str, None] = {}
         self._shown_in_full = False
@@ -160,19 +162,20 @@ class Run:
                 for source, place in group:
                     yield source, place, partial(self._video, source, place, bar, crew)
                 continue
-            self._line = self._line_for(self._finished, self._read_ahead, crew)
+            self._line = self._line_for(self._finished, self._read_ahead, crew, lambda: self._size)
             tasks = [Task(source, source.path, place) for source, place in group]
             with contextlib.closing(self._line.outcomes(tasks)) as outcomes:
                 for (source, _, place), outcome in outcomes:
                     yield source, place, outcome
 
-    def _line_for(self, finish: Finish, read: Read, crew: _Crews) -> Line:
+    def _line_for(self, finish: Finish, read: Read, crew: _Crews, how_many: Callable[[], int]) -> Line:
         """The way in which a run works through its pictures, or the frames of a video."""
         if self._passes is not None or self._show:  # which a user follows, and may end within a picture
             return Line(self._explained, finish)
-        several = (self._explained_together, self._size) if self._size > 1 else (None, 1)
+        size = 1 if self._together is None else how_many()
+        several = (self._explained_together, size) if size > 1 else (None, 1)
         # Pictures that go through the network together are read ahead there.
-        threaded = ThreadedLine(self._explained, finish, read if self._size == 1 else taken_ahead, *several)
+        threaded = ThreadedLine(self._explained, finish, read if size == 1 else taken_ahead, *several)
         return CrewLine(self._explained, finish, crew, threaded, *several) if crew.number > 1 else threaded
 
     def _explained(self, task: Task) -> Drawn:
@@ -195,7 +198,7 @@ class Run:
             show_picture(drawn.image(), task.source.name)
 
     def _packed(self, folder: Path, tasks: Sequence[Task]) -> List[Optional[Drawn]]:
-        together = self._explained_together if self._size > 1 else None
+        together = None if self._together is None else self._explained_together
         packed: List[Optional[Drawn]] = [None] * len(tasks)
         for number, outcome in enumerate(explained(tasks, self._explained, together)):
             with contextlib.suppress(Exception):  # told by the process that draws it again
@@ -203,6 +206,9 @@ class Run:
                 drawn.packed(tasks[number].place, folder)
                 packed[number] = drawn
         return packed
+
+    def _frames_together(self, frame: np.ndarray) -> int:
+        return self._size if self._frames is None else self._frames(frame)
 
     def _why_not_drawn(self, source: Source, error: Exception) -> str:
         """A line for the list at the end; the first bug of ours is shown in full."""
@@ -264,7 +270,7 @@ class Run:
                 if self._show:
                     show_picture(drawn.image(), source.name, wait=False)
 
-            line = self._line_for(finish, taken_ahead, crew)
+            line = self._line_for(finish, taken_ahead, crew, lambda: self._frames_together(reader.first))
             try:
                 with contextlib.closing(line.outcomes(Task(source, frame) for frame in reader)) as outcomes:
                     for _, outcome in outcomes:

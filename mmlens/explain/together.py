@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import List, Optional, Sequence
 
+import numpy as np
 from torch import Tensor
 
 from ..attribution.attribute import attribute, blank_if_flat, gradients_of_one, gradients_of_sum
@@ -15,7 +16,29 @@ from ..attribution.gates import held_gates_of
 from ..attribution.methods import OnePassMethod
 from ..attribution.tap import Level, Tap
 from ..errors import LayerError
+from ..models.network import Network
 from .job import Attributions, Job
+
+# Pixels of all inputs together: as many as a usual input has, which bounds the memory; with more, no time is saved.
+_PIXELS = 1 << 19
+_PIXELS_OF_FRAMES = 1 << 24
+_MOST = 8
+
+
+def how_many_frames(network: Network, frame: np.ndarray) -> int:
+    """How many frames of a video had best go through a network together.
+
+    Args:
+        network: The network.
+        frame: One of them; the others have its size.
+    """
+    if network.needs_words:
+        return 1
+    try:
+        height, width = network.prepare(frame).input_size
+    except Exception:  # told when the frame is explained
+        return 1
+    return max(1, min(_MOST, _PIXELS // (height * width), _PIXELS_OF_FRAMES // (frame.shape[0] * frame.shape[1])))
 
 
 def go_together(one: Job, other: Job) -> bool:

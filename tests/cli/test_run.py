@@ -256,6 +256,25 @@ def test_several_processes_make_the_video_that_one_makes(video, tmp_path):
     assert len(frames[0]) == 5 and (frames[0] == frames[1]).all()
 
 
+@pytest.mark.parametrize('workers', [1, pytest.param(2, marks=several)])
+def test_so_many_frames_are_drawn_together_as_suit_the_first(workers, video, tmp_path):
+    seen, shapes = tmp_path / 'seen', []
+
+    def together(frames):
+        with seen.open('a') as file:
+            file.write(f'{len(frames)} ')
+        return [Drawn(255 - frame, '', boxes=1) for frame in frames]
+
+    def how_many(frame):
+        shapes.append(frame.shape)
+        return 2
+
+    run = Run(lambda frame: Drawn(255 - frame, '', boxes=1), workers=workers, together=together, frames=how_many)
+    assert run.over([video], [tmp_path / 'out.mp4']) == 0
+    assert len(list(VideoReader(tmp_path / 'out.mp4'))) == 5 and len(shapes) == 1
+    assert seen.read_text().split() == ['2', '2']
+
+
 @several
 def test_an_error_that_every_picture_would_have_ends_all_processes(tmp_path):
     def draw(path):

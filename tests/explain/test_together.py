@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from mmlens import explain_boxes, explain_classes, load_classifier
+from mmlens.errors import PictureError
 from mmlens.explain import together
 
 
@@ -108,3 +111,23 @@ def test_classes_of_a_batch_are_those_of_each_picture(options, goes, picture, co
         for a, b in zip(one, other):
             np.testing.assert_allclose(a.normalised, b.normalised, atol=1e-4)
         assert one.notes == other.notes and one.layers == other.layers
+
+
+@pytest.mark.parametrize('size, expected', [((64, 64), 8), ((256, 512), 4), ((640, 640), 1), ((4000, 3000), 1)])
+def test_as_many_frames_as_an_input_of_usual_size_has_pixels(size, expected):
+    network = SimpleNamespace(needs_words=False, prepare=lambda frame: SimpleNamespace(input_size=size))
+    assert together.how_many_frames(network, np.zeros((60, 80, 3), np.uint8)) == expected
+
+
+def test_few_frames_are_held_if_they_are_large():
+    network = SimpleNamespace(needs_words=False, prepare=lambda frame: SimpleNamespace(input_size=(64, 64)))
+    assert together.how_many_frames(network, np.zeros((2160, 3840, 3), np.uint8)) == 2
+
+
+def test_a_frame_that_cannot_be_prepared_goes_alone():
+    def prepare(frame):
+        raise PictureError('It is broken.')
+
+    network = SimpleNamespace(needs_words=False, prepare=prepare)
+    assert together.how_many_frames(network, np.zeros((60, 80, 3), np.uint8)) == 1
+    assert together.how_many_frames(SimpleNamespace(needs_words=True), np.zeros((60, 80, 3), np.uint8)) == 1

@@ -367,3 +367,9 @@ def test_frames_of_a_video_go_through_together(model, pictures, together):
         frames.append(np.array(list(VideoReader(Path(size) / 'street.mp4')), int))
     assert together == [2, 2] and len(frames[0]) == len(frames[1]) == 5
     assert np.abs(frames[0] - frames[1]).max() <= 8  # what is drawn differs by rounding, which the encoder enlarges
+
+
+def test_small_frames_go_through_together_unless_they_are_to_be_kept_apart(model, pictures, together):
+    for words in ([], ['--batch-size', '1']):
+        assert main(['street.mp4', *model, '--workers', '1', '--method', 'gradcam', *words]) == 0
+    assert together == [5]
