@@ -22,8 +22,13 @@ SECONDS = 240  # a cell may take
 QUALITY = 80  # of pictures that are kept
 
 
-def executed(path: Path, seconds: int = SECONDS) -> Any:
+def executed(path: Path, seconds: int = SECONDS, kernel: Any = None) -> Any:
     """Run a notebook in its own folder, in this environment.
+
+    Args:
+        path: The notebook.
+        seconds: How long a cell may take. Defaults to ``SECONDS``.
+        kernel: Manager of the kernel to run it in, which goes on afterwards. Defaults to ``None``: a new kernel.
 
     Returns:
         The notebook with its outputs.
@@ -39,7 +44,7 @@ def executed(path: Path, seconds: int = SECONDS) -> Any:
         if cell.cell_type == 'code':
             cell.outputs, cell.execution_count = [], None
     resources = {'metadata': {'path': str(path.parent)}}
-    return NotebookClient(notebook, timeout=seconds, kernel_name='python3', resources=resources).execute()
+    return NotebookClient(notebook, kernel, timeout=seconds, kernel_name='python3', resources=resources).execute()
 
 
 def tidied(notebook: Any) -> Any:
