@@ -1,4 +1,4 @@
-"""Real models of mmdet, mmyolo and mmpretrain, narrow and with random weights, over the shims."""
+"""Real models of mmdet, mmyolo and mmpretrain, narrow, on small pictures and with random weights, over the shims."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import pytest
 
 from mmlens import compat
 
-NARROW = {'model.backbone.base_channels': 8, 'model.neck.in_channels': [32, 64, 128, 256]}
+SMALL = {'test_dataloader.dataset.pipeline.1.scale': (160, 120)}
+NARROW = {**SMALL, 'model.backbone.base_channels': 8, 'model.neck.in_channels': [32, 64, 128, 256]}
 DETECTORS = {
     'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py': NARROW,  # nms, roi_align
     'mmdet::tood/tood_r50_fpn_1x_coco.py': NARROW,  # deform_conv
     'mmdet::dcnv2/faster-rcnn_r50-mdconv-c3-c5_fpn_1x_coco.py': NARROW,  # modulated_deform_conv
     'mmdet::deformable_detr/deformable-detr_r50_16xb2-50e_coco.py': {  # ms_deform_attn
+        **SMALL,
         'model.backbone.base_channels': 8,
         'model.neck.in_channels': [64, 128, 256],
         'model.encoder.num_layers': 1,
