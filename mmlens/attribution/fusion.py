@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -35,10 +35,12 @@ class LevelMap:
     Attributes:
         layer: The layer's name.
         values: Shape (h, w), float32, >= 0.
+        contrast: Whether it shows what speaks for a class and against another, and not what made a score.
     """
 
     layer: str
     values: Tensor
+    contrast: bool = False
 
     @classmethod
     def of(cls, layer: str, signed: Tensor, max_shape: Optional[Size] = None) -> LevelMap:
@@ -104,6 +106,15 @@ def get_fusion(name: str) -> Fusion:
     raise MethodError(f"Unknown fusion '{name}': {hint}")
 
 
+def of_contrasts(fusion: Fusion) -> Fusion:
+    """A fusion that is told that its maps are of contrasts; see :class:`LevelMap`."""
+
+    def fuse(maps: Sequence[LevelMap], size: Size) -> Tensor:
+        return fusion([replace(level, contrast=True) for level in maps], size)
+
+    return fuse
+
+
 def available_fusions() -> List[str]:
     """Names of the registered fusions, sorted."""
     return sorted(_FUSIONS)
@@ -149,16 +160,18 @@ def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
     ``P + 0.05 A + 1e-4 mean_l F_l`` with ``P ~ prod_l F_l^k_l`` and ``A ~ G(0.15 e) * P``, both scaled to their
     maximum, where ``F_l`` is the sum of the maps of layer l's levels, blurred by ``G(0.07 e)`` and scaled to its
     maximum. The power ``k_l`` is 3 for the finest layer, 2 for the last but one of three or more, as they were named,
-    and 1 for the others. ``G(s)`` is a Gaussian with a standard deviation of ``s``, at least a cell of the finest
-    layer; ``e`` is the extent of what the last layer sees: the root of the area where its map is over half its maximum.
+    and 1 for the others; of contrasts it is 6, 3, 1 for the last layer, and 1/2 for the others. ``G(s)`` is a Gaussian
+    with a standard deviation of ``s``, at least a cell of the finest layer; ``e`` is the extent of what the last layer
+    sees: the root of the area where its map is over half its maximum.
 
     Source: the product is RefineCAM's (2026, https://arxiv.org/abs/2605.14641). Different from there, and measured on
     detectors (docs/truth.md): the levels of a layer are added up first, because their gradients share one scale and a
     box uses one or two of them; a layer on which the box does not depend is left out and not a factor of zero; the
     finest layer, which alone tells neighbouring pixels apart, counts three times, and the last but one (of ``auto``,
-    the backbone's coarsest) twice: those between agree on outlines more than on what makes the class. The blur grows
-    with the object, of which single cells tell the less the larger it is. ``A`` orders the pixels around the evidence
-    by how near they are to how much of it, and the floor all others, without taking much energy.
+    the backbone's coarsest) twice: those between agree on outlines more than on what makes the class. In contrasts
+    both are more pronounced: these ask for less of an object, which coarse cells cover together with what is next to
+    it. The blur grows with the object, of which single cells tell the less the larger it is. ``A`` orders the pixels
+    around the evidence by how near they are to how much of it, and the floor all others, without taking much energy.
     """
     layers: Dict[str, List[Tensor]] = {}
     for level, seen in zip(maps, which_nonzero([level.values for level in maps])):
@@ -188,7 +201,11 @@ def _powers(maps: Sequence[LevelMap], used: Dict[str, List[Tensor]]) -> List[flo
     largest = {name: max(values.numel() for values in levels) for name, levels in used.items()}
     finest = max(largest, key=lambda name: largest[name])
     before_last = named[-2] if len(named) > 2 else None
-    return [3.0 if name == finest else 2.0 if name == before_last else 1.0 for name in used]
+    contrast = any(level.contrast for level in maps)
+    most, more, one, less = (6.0, 3.0, 1.0, 0.5) if contrast else (3.0, 2.0, 1.0, 1.0)
+    return [
+        most if name == finest else more if name == before_last else one if name == named[-1] else less for name in used
+    ]
 
 
 @register_fusion('mean')

@@ -68,7 +68,7 @@ class BoxTargets(Targets):
         self._target, self._scalar_of = target, box_target(target)
         self._select = select
         self._against = one_of(against)
-        self.needs_gradients = against is not None
+        self.needs_gradients = self.contrasts = against is not None
         self._asked: Optional[Predictions] = None  # of the pass with gradients
         self._candidates: List[Optional[Candidate]] = []
         self._scores: Optional[ClassScores] = None

@@ -65,11 +65,12 @@ class ClassTargets(Targets):
         self._wanted = classifier.class_indexes(classes)
         self.extra_tokens = classifier.extra_tokens if extra_tokens is None else extra_tokens
         self._against = _other_classes(classifier, self._wanted, against)
+        self.contrasts = self._against is not None
 
     def on(self, inputs: Tensor) -> ClassTargets:
         """The same classes asked of another input (1, 3, H, W) of the picture."""
         other = ClassTargets(self.network, self._picture, self.categories, self.extra_tokens)
-        other._against, other.others = self._against, self.others
+        other._against, other.others, other.contrasts = self._against, self.others, self.contrasts
         other._prepared = replace(self.prepared, batch={**self.prepared.batch, 'inputs': inputs})
         return other
 

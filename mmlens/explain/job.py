@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..attribution.attribute import Attribution, attribute, blank_if_flat, gradients_at
-from ..attribution.fusion import Fusion, LevelMap, Size, add_levels, get_fusion
+from ..attribution.fusion import Fusion, LevelMap, Size, add_levels, get_fusion, of_contrasts
 from ..attribution.gates import held_gates_of
 from ..attribution.graph_end import where_graph_ends
 from ..attribution.layers import resolve_layers
@@ -108,7 +108,7 @@ class Job:
                 '`smooth_grad`.'
             )
         name = (fusion or method.fusion or targets.fusion).lower()
-        fuse = get_fusion(name)
+        fuse = of_contrasts(get_fusion(name)) if targets.contrasts else get_fusion(name)
         if not method.uses_layers:
             _check_no_layers(method, layers, fusion)
             return cls(targets, method, complete, {}, fuse, **others)

@@ -33,6 +33,7 @@ class Targets:
         spatial: Whether targets are objects at places, whose gradients keep their positions, and not classes.
         fusion: Name of the fusion of methods that have none of their own.
         needs_gradients: Whether a pass with gradients has to come before those of a method of many passes.
+        contrasts: Whether it is asked why one class and not another.
         extra_tokens: How many tokens stand before those of the picture; see :meth:`Tap.levels`.
 
     Args:
@@ -44,6 +45,7 @@ class Targets:
     spatial = True
     fusion = 'sum'
     needs_gradients = False
+    contrasts = False
     extra_tokens: Optional[int] = None
 
     def __init__(self, network: Network, picture: Picture, **words: Any) -> None:

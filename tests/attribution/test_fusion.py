@@ -12,6 +12,7 @@ from mmlens.attribution.fusion import (
     available_fusions,
     get_fusion,
     multiply_layers,
+    of_contrasts,
     on_grid,
     register_fusion,
     strongest_level,
@@ -155,6 +156,34 @@ def test_a_product_is_worked_out_as_stated(powers):
     values = [generator.random((9, 11)), generator.random((9, 11)) > 0.7, *generator.random((3, 9, 11))][: len(powers)]
     maps = [level for number, each in enumerate(values) for level in layer(f'stage{number}', each)]
     np.testing.assert_allclose(multiply_layers(maps, (9, 11)).numpy(), slow_product(values, powers), rtol=1e-5)
+
+
+@pytest.mark.parametrize('powers', [(6,), (6, 1), (6, 3, 1), (6, 0.5, 3, 1), (6, 0.5, 0.5, 3, 1)])
+def test_a_product_of_contrasts_is_worked_out_as_stated(powers):
+    generator = np.random.default_rng(0)
+    values = [generator.random((9, 11)), generator.random((9, 11)) > 0.7, *generator.random((3, 9, 11))][: len(powers)]
+    maps = [level for number, each in enumerate(values) for level in layer(f'stage{number}', each)]
+    found = of_contrasts(multiply_layers)(maps, (9, 11))
+    np.testing.assert_allclose(found.numpy(), slow_product(values, powers), rtol=1e-5)
+    assert not any(level.contrast for level in maps)
+
+
+def test_what_ties_in_a_score_does_not_in_a_contrast():
+    # Two squares, wider than the blur, by hand: the finest layer sees one, those behind it the other. Their
+    # surroundings are of the same shape, and in proportion to what is in their middle.
+    maps = []
+    for name, one, other in [('stem', 1, 0.5), ('stage1', 0.25, 1), ('stage2', 0.5, 1), ('neck', 1, 0.5)]:
+        values = torch.zeros(32, 32)
+        values[4:13, 4:13], values[20:29, 20:29] = one, other
+        maps += layer(name, values)
+    score, contrast = multiply_layers(maps, (32, 32)), of_contrasts(multiply_layers)(maps, (32, 32))
+    at_one, at_other = (8, 8), (24, 24)
+    # 1^3 * 0.25 * 0.5^2 * 1 = 0.5^3 * 1 * 1^2 * 0.5; means of the factors: 2.75 / 4 and 3 / 4.
+    assert score[at_one].item() == pytest.approx(1.05 + 0.6875e-4, abs=1e-6)
+    assert score[at_other].item() == pytest.approx(1.05 + 0.75e-4, abs=1e-6)
+    # 1^6 * 0.25^0.5 * 0.5^3 * 1 = 1 / 16, and 0.5^6 * 1^0.5 * 1^3 * 0.5 = 1 / 128.
+    assert contrast[at_one].item() == pytest.approx(1.05 + 0.6875e-4, abs=1e-6)
+    assert contrast[at_other].item() == pytest.approx(1.05 / 8 + 0.75e-4, abs=1e-6)
 
 
 def test_layers_that_agree_nowhere_have_a_peak_that_does_not_depend_on_the_floor():

@@ -1,12 +1,14 @@
 """One picture, one method, N targets: methods of every kind, on boxes and classes alike."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from mmlens import explain_boxes, explain_classes, open_network, register_pass_method
+from mmlens.attribution import fusion
 from mmlens.attribution.methods import OnePassMethod, get_method, registry
 from mmlens.attribution.passes import runs
 from mmlens.attribution.passes.altering import with_cells
@@ -272,3 +274,24 @@ def test_what_has_no_gradients_in_one_pass_is_not_smoothed(yolox, picture, metho
 
 def test_nothing_found_is_nothing_smoothed(yolox, picture):
     assert len(explain_boxes(yolox, picture, method='gradcam', smooth_grad=2, score_thr=1.1)) == 0
+
+
+@pytest.mark.parametrize('method', ['layercam', 'eigencam', 'ablationcam'])
+def test_fusions_are_told_that_a_contrast_is_asked_for(monkeypatch, yolox, classifier, picture, method):
+    monkeypatch.setattr(fusion, '_FUSIONS', dict(fusion._FUSIONS))
+    told = set()
+
+    @fusion.register_fusion('telling')
+    def telling(maps, size):
+        told.update(level.contrast for level in maps)
+        return fusion.add_levels(maps, size)
+
+    for against in (None, 'auto'):
+        options = dict(method=method, fusion='telling', against=against)
+        for explain in (
+            partial(explain_boxes, yolox, score_thr=0, instances=[0], layers=['neck']),
+            partial(explain_classes, classifier, layers=['backbone.layer4']),
+        ):
+            told.clear()
+            explain(picture, **options)
+            assert told == {against is not None}
