@@ -137,7 +137,7 @@ def add_levels(maps: Sequence[LevelMap], size: Size) -> Tensor:
     total = _blank(maps, size)
     for level in maps:
         if not reads_at_once(level.values) or any_nonzero(level.values):  # most boxes depend on one level
-            total += on_grid(level.values, size)
+            total += _enlarged(level.values, size)
     return total
 
 
