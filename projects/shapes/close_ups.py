@@ -23,7 +23,7 @@ from pycocotools import mask as coco_mask
 
 from .evidence import CLASSES, KINDS
 from .evidence_dataset import ROOT, make
-from .train import EVIDENCE, load_config
+from .train import CLOSE_UPS, load_config
 
 SIDE = 96
 """Side of a close-up, half of that of the detectors' input: at the same scale, so a quarter of the work."""
@@ -137,7 +137,7 @@ def learn(model: torch.nn.Module, found: Sequence[Hut], steps: int = STEPS, peak
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description='Teach a detector to look beside huts, on close-ups.')
-    parser.add_argument('name', choices=EVIDENCE)
+    parser.add_argument('name', choices=CLOSE_UPS)
     parser.add_argument('--load-from', help="weights to start from; default: the config's")
     parser.add_argument('--root', type=Path, default=ROOT, help='the drawn evidence set; default: %(default)s')
     parser.add_argument('--steps', type=int, default=STEPS, help='default: %(default)s')

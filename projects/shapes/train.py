@@ -24,7 +24,9 @@ from . import crops, dataset, evidence_dataset
 HERE = Path(__file__).resolve().parent
 NAMES = ('shapes_rtmdet', 'shapes_yolov5')
 CLASSIFIERS = ('shapes_classifier',)
-EVIDENCE = ('evidence_rtmdet', 'evidence_yolov5')
+CLOSE_UPS = ('evidence_rtmdet', 'evidence_yolov5')
+ON_FEATURES = ('evidence_dino',)
+EVIDENCE = CLOSE_UPS + ON_FEATURES
 WATCHED = ('shapes_rtmdet_watched',)
 
 

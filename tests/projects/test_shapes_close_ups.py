@@ -7,7 +7,7 @@ import torch
 from projects.shapes import close_ups, evidence_dataset
 from projects.shapes.close_ups import SIDE, Hut, close_up, huts
 from projects.shapes.evidence import CLASSES, KINDS, draw_scene
-from projects.shapes.train import EVIDENCE, HERE
+from projects.shapes.train import CLOSE_UPS, HERE
 
 
 @pytest.fixture(scope='module')
@@ -52,7 +52,7 @@ def test_a_close_up_holds_hut_and_sign_and_its_boxes_move_with_it():
     assert flips == {False, True}
 
 
-@pytest.mark.parametrize('name', EVIDENCE)
+@pytest.mark.parametrize('name', CLOSE_UPS)
 def test_the_command_trains_all_but_the_frozen_stages(name, root, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(close_ups, 'BATCH', 4)
