@@ -36,10 +36,15 @@ def build(config: Config) -> torch.nn.Module:
     from mmengine.registry import init_default_scope
 
     init_default_scope(config.default_scope)
-    MMLogger.get_current_instance().setLevel(logging.WARNING)  # it names each weight
+    for part in (config.model.backbone, config.model.neck[0]):  # from any folder
+        part.init_cfg.checkpoint = str(HERE / 'checkpoints' / Path(part.init_cfg.checkpoint).name)
     torch.manual_seed(0)
     model = MODELS.build(config.model)
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # it names each weight
     model.init_weights()
+    logger.setLevel(level)
     return model
 
 
