@@ -68,7 +68,7 @@ def slim(checkpoint: Path, target: Path) -> None:
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description='Train a model on the set of its name.')
-    parser.add_argument('name', choices=NAMES + EVIDENCE + CLASSIFIERS + WATCHED)
+    parser.add_argument('name', choices=NAMES + CLOSE_UPS + CLASSIFIERS + WATCHED)
     parser.add_argument('--publish', action='store_true', help='replace the checkpoint in the repository')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes to the config: key=value ...')
     wishes = parser.parse_args(arguments)

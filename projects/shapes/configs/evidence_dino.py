@@ -1,4 +1,7 @@
-"""A DINO, shrunk to 0.9 M parameters, for the evidence set: a transformer on the features of evidence_rtmdet.py."""
+"""A DINO, shrunk to 0.9 M parameters, for the evidence set: a transformer on the features of evidence_rtmdet.py.
+
+``on_features.py`` trains it; the schedule that it inherits is not its own.
+"""
 
 _base_ = './evidence_rtmdet.py'
 
@@ -66,28 +69,3 @@ model = dict(
     ),
     test_cfg=dict(max_per_img=40),
 )
-
-train_dataloader = dict(batch_size=8)
-max_epochs = 5
-base_lr = 0.0008
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-optim_wrapper = dict(
-    _delete_=True,
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=base_lr, weight_decay=0.01),
-    clip_grad=dict(max_norm=1.0, norm_type=2),
-    paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0, custom_keys={'neck.0': dict(lr_mult=0.1)}),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=base_lr * 0.02,
-        begin=0,
-        end=max_epochs,
-        T_max=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
-default_hooks = dict(checkpoint=dict(interval=1))
