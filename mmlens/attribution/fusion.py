@@ -21,7 +21,7 @@ _FLOOR = 1e-4
 # How far a product is blurred, in extents of the last layer's map: its factors, and its surroundings.
 _BLUR, _AROUND = 0.07, 0.15
 # What the surroundings count beside the product itself.
-_SHARE_AROUND = 0.05
+_SHARE_AROUND = 0.002
 # Cells that are enough for a Gaussian's standard deviation: a wider one is taken on a coarser grid.
 _ENOUGH = 3.0
 # Cells along a side up to which interpolation by matrices is the faster way.
@@ -157,7 +157,7 @@ def strongest_level(maps: Sequence[LevelMap], size: Size) -> Tensor:
 def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
     """Multiply the layers' maps: evidence is where layers of every stride see it.
 
-    ``P + 0.05 A + 1e-4 mean_l F_l`` with ``P ~ prod_l F_l^k_l`` and ``A ~ G(0.15 e) * P``, both scaled to their
+    ``P + 0.002 A + 1e-4 mean_l F_l`` with ``P ~ prod_l F_l^k_l`` and ``A ~ G(0.15 e) * P``, both scaled to their
     maximum, where ``F_l`` is the sum of the maps of layer l's levels, blurred by ``G(0.07 e)`` and scaled to its
     maximum. The power ``k_l`` is 3 for the finest layer, 2 for the last but one of three or more, as they were named,
     and 1 for the others; of contrasts it is 6, 3, 1 for the last layer, and 1/2 for the others. ``G(s)`` is a Gaussian
