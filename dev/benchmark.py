@@ -23,7 +23,7 @@ import benchmark_methods
 import benchmark_start
 from benchmark_detectors import DETECTORS
 from benchmark_methods import METHODS, OTHERS, SERIES, WINDOWS
-from benchmark_rows import Row, merged
+from benchmark_rows import Row, in_order, merged
 from tables import made_with, page, stack
 
 from mmlens.cli.arguments import positive
@@ -69,7 +69,9 @@ def run_parts(options: argparse.Namespace) -> Dict[str, Any]:
 
         def keep(rows: List[Dict[str, Any]], name: str = name, old: Any = old, begin: float = begin) -> None:
             if name in OF_CELLS:
-                rows = [asdict(row) for row in merged([Row(**row) for row in old], [Row(**row) for row in rows])]
+                both = merged([Row(**row) for row in old], [Row(**row) for row in rows])
+                both = in_order(both, list(DETECTORS), (*METHODS, *OTHERS)) if name == 'methods' else both
+                rows = [asdict(row) for row in both]
             how = dict(repeat=options.repeat, pairs=options.pairs, budget=options.budget, quick=options.quick)
             if options.autocast:
                 how['autocast'] = options.autocast

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 
 @dataclass
@@ -112,3 +112,12 @@ def merged(old: List[Any], new: List[Any]) -> List[Any]:
 
     now = {kind(row): row for row in new}
     return [now.pop(kind(row), row) for row in old] + list(now.values())
+
+
+def in_order(rows: List[Any], detectors: Sequence[str], methods: Sequence[str]) -> List[Any]:
+    """Rows by detector, and of each by method, in the order of these; unknown ones last."""
+
+    def place(names: Sequence[str], name: str) -> int:
+        return list(names).index(name) if name in names else len(names)
+
+    return sorted(rows, key=lambda row: (place(detectors, row.detector), place(methods, row.method)))

@@ -120,6 +120,11 @@ def test_parts_and_rows_that_are_not_measured_keep_their_figures(tools, tmp_path
         ('drise', 0.5),
     ]
     assert '| plain mmdet | 2.00 | 1.00 |' in page.read_text() and '5.00 |' in page.read_text()
+    # What is measured later still stands where its method does.
+    Asker.answers = [(dict(MEASURED, method='layercam'), '')]
+    assert tools.main.main([*words, 'layercam', '--parts', 'methods']) == 0
+    figures = json.loads(page.with_suffix('.json').read_text())
+    assert [row['method'] for row in figures['methods']['rows']] == ['gradcam', 'layercam', 'drise']
 
 
 def test_the_page_marks_estimates_and_shows_what_grows(tools):
