@@ -21,6 +21,7 @@ import torch
 from mmengine.config import DictAction
 from pycocotools import mask as coco_mask
 
+from .descent import descend
 from .evidence import CLASSES, KINDS
 from .evidence_dataset import ROOT, make
 from .train import CLOSE_UPS, load_config
@@ -28,7 +29,7 @@ from .train import CLOSE_UPS, load_config
 SIDE = 96
 """Side of a close-up, half of that of the detectors' input: at the same scale, so a quarter of the work."""
 
-BATCH, STEPS, WARM_UP, RATE = 32, 160, 40, 0.002
+BATCH, STEPS, RATE = 32, 160, 0.002
 
 
 @dataclass
@@ -117,21 +118,13 @@ def losses(model: torch.nn.Module, close_ups: Sequence[Tuple[np.ndarray, ...]]) 
 def learn(model: torch.nn.Module, found: Sequence[Hut], steps: int = STEPS, peak: float = RATE) -> List[float]:
     """Train a detector in place; its losses, one a step."""
     rng = np.random.default_rng(0)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=peak, weight_decay=0.05)
-    history = []
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
     model.train()
-    for step in range(steps):
-        rate = peak * min(1, (step + 1) / WARM_UP) * (0.02 + 0.98 * np.cos(np.pi / 2 * step / steps) ** 2)
-        for group in optimizer.param_groups:
-            group['lr'] = rate
-        loss = losses(model, [close_up(rng, found[number]) for number in rng.integers(len(found), size=BATCH)])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        history.append(float(loss.detach()))
-        if step % 20 == 19:
-            print(f'{step + 1} of {steps}: loss {np.mean(history[-20:]):.3f}', flush=True)
-    return history
+
+    def loss_of_step() -> torch.Tensor:
+        return losses(model, [close_up(rng, found[number]) for number in rng.integers(len(found), size=BATCH)])
+
+    return descend(weights, loss_of_step, steps, peak, last=0.02, weight_decay=0.05)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:

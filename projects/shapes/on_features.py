@@ -19,11 +19,12 @@ import numpy as np
 import torch
 from mmengine.config import Config, DictAction
 
+from .descent import descend
 from .evidence import CLASSES
 from .evidence_dataset import ROOT, make
 from .train import HERE, ON_FEATURES, load_config, slim
 
-BATCH, STEPS, WARM_UP, RATE = 8, 400, 40, 0.001
+BATCH, STEPS, RATE = 8, 400, 0.001
 
 Seen = Tuple[Tuple[torch.Tensor, ...], Any]
 """A picture's features, 16-bit, of each level (C, H, W), and its data sample."""
@@ -89,21 +90,11 @@ def learn(model: torch.nn.Module, seen: Sequence[Seen], steps: int = STEPS, peak
     model.backbone.requires_grad_(False)
     model.neck[0].requires_grad_(False)
     learned = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(learned, lr=peak, weight_decay=0.01)
-    history: List[float] = []
-    for step in range(steps):
-        rate = peak * min(1, (step + 1) / WARM_UP) * (0.01 + 0.99 * np.cos(np.pi / 2 * step / steps) ** 2)
-        for group in optimizer.param_groups:
-            group['lr'] = rate
-        loss = losses(model, [seen[number] for number in rng.integers(len(seen), size=BATCH)])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learned, 1.0)
-        optimizer.step()
-        history.append(float(loss.detach()))
-        if step % 20 == 19:
-            print(f'{step + 1} of {steps}: loss {np.mean(history[-20:]):.3f}', flush=True)
-    return history
+
+    def loss_of_step() -> torch.Tensor:
+        return losses(model, [seen[number] for number in rng.integers(len(seen), size=BATCH)])
+
+    return descend(learned, loss_of_step, steps, peak, last=0.01, weight_decay=0.01, longest=1.0)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
