@@ -22,6 +22,8 @@ _FLOOR = 1e-4
 _BLUR, _AROUND = 0.07, 0.15
 # What the surroundings count beside the product itself.
 _SHARE_AROUND = 0.002
+# What the last layer leaves of the others' evidence where it has none itself.
+_LEFT_BY_LAST = 0.01
 # Cells that are enough for a Gaussian's standard deviation: a wider one is taken on a coarser grid.
 _ENOUGH = 3.0
 # Cells along a side up to which interpolation by matrices is the faster way.
@@ -157,12 +159,12 @@ def strongest_level(maps: Sequence[LevelMap], size: Size) -> Tensor:
 def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
     """Multiply the layers' maps: evidence is where layers of every stride see it.
 
-    ``P + 0.002 A + 1e-4 mean_l F_l`` with ``P ~ prod_l F_l^k_l`` and ``A ~ G(0.15 e) * P``, both scaled to their
-    maximum, where ``F_l`` is the sum of the maps of layer l's levels, blurred by ``G(0.07 e)`` and scaled to its
-    maximum. The power ``k_l`` is 3 for the finest layer, 2 for the last but one of three or more, as they were named,
-    and 1 for the others; of contrasts it is 6, 3, 1 for the last layer, and 1/2 for the others. ``G(s)`` is a Gaussian
-    with a standard deviation of ``s``, at least a cell of the finest layer; ``e`` is the extent of what the last layer
-    sees: the root of the area where its map is over half its maximum.
+    ``P + 0.002 A + 1e-4 mean_l F_l`` with ``P ~ (F_L + 0.01) prod_l<L F_l^k_l`` and ``A ~ G(0.15 e) * P``, both scaled
+    to their maximum, where ``F_l`` is the sum of the maps of layer l's levels, blurred by ``G(0.07 e)`` and scaled to
+    its maximum, and L is the last layer. The power ``k_l`` is 3 for the finest layer, 2 for the last but one of three
+    or more, as they were named, and 1 for the others; of contrasts it is 6, 3 and 1/2. ``G(s)`` is a Gaussian with a
+    standard deviation of ``s``, at least a cell of the finest layer; ``e`` is the extent of what the last layer sees:
+    the root of the area where its map is over half its maximum.
 
     Source: the product is RefineCAM's (2026, https://arxiv.org/abs/2605.14641). Different from there, and measured on
     detectors (docs/truth.md): the levels of a layer are added up first, because their gradients share one scale and a
@@ -170,8 +172,10 @@ def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
     finest layer, which alone tells neighbouring pixels apart, counts three times, and the last but one (of ``auto``,
     the backbone's coarsest) twice: those between agree on outlines more than on what makes the class. In contrasts
     both are more pronounced: these ask for less of an object, which coarse cells cover together with what is next to
-    it. The blur grows with the object, of which single cells tell the less the larger it is. ``A`` orders the pixels
-    around the evidence by how near they are to how much of it, and the floor all others, without taking much energy.
+    it. What the last layer does not see keeps a hundredth: evidence beside an object has moved to the object's own
+    cells there, and only the other layers still have it in its place. The blur grows with the object, of which single
+    cells tell the less the larger it is. ``A`` orders the pixels around the evidence by how near they are to how much
+    of it, and the floor all others, without taking much energy.
     """
     layers: Dict[str, List[Tensor]] = {}
     for level, seen in zip(maps, which_nonzero([level.values for level in maps])):
@@ -185,7 +189,10 @@ def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
     extent = _extent(added[-1])
     factors = torch.stack([_scaled(blurred) for blurred in _blurred(added, _BLUR * extent)])
     powers = torch.tensor(_powers(maps, layers), device=factors.device)
-    product = _scaled((factors ** powers[:, None, None]).prod(0))
+    powered = factors ** powers[:, None, None]
+    if len(layers) > 1:
+        powered[-1] += _LEFT_BY_LAST
+    product = _scaled(powered.prod(0))
     around = _scaled(_blurred(product[None], _AROUND * extent)[0])
     return _enlarged(product + _SHARE_AROUND * around + _FLOOR * factors.mean(0), size)
 

@@ -145,7 +145,10 @@ def slow_product(layers, powers):
     layers = [np.asarray(values, np.float64) for values in layers]
     extent = np.sqrt((layers[-1] > layers[-1].max() / 2).sum())
     factors = [slow_blur(values, 0.07 * extent) for values in layers]
-    product = np.prod([factor**power for factor, power in zip(factors, powers)], axis=0)
+    factors_in_product = [factor**power for factor, power in zip(factors, powers)]
+    if len(layers) > 1:
+        factors_in_product[-1] = factors_in_product[-1] + 0.01
+    product = np.prod(factors_in_product, axis=0)
     product /= product.max()
     return product + 0.002 * slow_blur(product, 0.15 * extent) + 1e-4 * np.mean(factors, axis=0)
 
@@ -168,7 +171,7 @@ def test_a_product_of_contrasts_is_worked_out_as_stated(powers):
     assert not any(level.contrast for level in maps)
 
 
-def test_what_ties_in_a_score_does_not_in_a_contrast():
+def test_what_nearly_ties_in_a_score_does_not_in_a_contrast():
     # Two squares, wider than the blur, by hand: the finest layer sees one, those behind it the other. Their
     # surroundings are of the same shape, and in proportion to what is in their middle.
     maps = []
@@ -178,20 +181,30 @@ def test_what_ties_in_a_score_does_not_in_a_contrast():
         maps += layer(name, values)
     score, contrast = multiply_layers(maps, (32, 32)), of_contrasts(multiply_layers)(maps, (32, 32))
     at_one, at_other = (8, 8), (24, 24)
-    # 1^3 * 0.25 * 0.5^2 * 1 = 0.5^3 * 1 * 1^2 * 0.5; means of the factors: 2.75 / 4 and 3 / 4.
-    assert score[at_one].item() == pytest.approx(1.002 + 0.6875e-4, abs=1e-6)
+    # 1^3 * 0.25 * 0.5^2 * 1.01 = 0.063125, and 0.5^3 * 1 * 1^2 * 0.51 = 0.06375; mean factors: 2.75 / 4 and 3 / 4.
+    assert score[at_one].item() == pytest.approx(1.002 * 0.063125 / 0.06375 + 0.6875e-4, abs=1e-6)
     assert score[at_other].item() == pytest.approx(1.002 + 0.75e-4, abs=1e-6)
-    # 1^6 * 0.25^0.5 * 0.5^3 * 1 = 1 / 16, and 0.5^6 * 1^0.5 * 1^3 * 0.5 = 1 / 128.
+    # 1^6 * 0.25^0.5 * 0.5^3 * 1.01 = 1.01 / 16, and 0.5^6 * 1^0.5 * 1^3 * 0.51 = 0.51 / 64.
     assert contrast[at_one].item() == pytest.approx(1.002 + 0.6875e-4, abs=1e-6)
-    assert contrast[at_other].item() == pytest.approx(1.002 / 8 + 0.75e-4, abs=1e-6)
+    assert contrast[at_other].item() == pytest.approx(1.002 * 0.51 / 4.04 + 0.75e-4, abs=1e-6)
 
 
-def test_layers_that_agree_nowhere_have_a_peak_that_does_not_depend_on_the_floor():
+@pytest.mark.parametrize(('seen', 'peak'), [(0.3, (22, 22)), (0.2, (6, 6))])
+def test_what_the_last_layer_does_not_see_keeps_a_hundredth(seen, peak):
+    # 1^3 * 0.01 is less than 0.3^3 * 1.01, and more than 0.2^3 * 1.01.
     fine, coarse = torch.full((32, 32), 1e-7), torch.full((32, 32), 1e-7)
-    fine[4:9, 4:9], coarse[20:25, 20:25], fine[20:25, 20:25] = 1, 1, 2e-2
+    fine[4:9, 4:9], coarse[20:25, 20:25], fine[20:25, 20:25] = 1, 1, seen
     found = multiply_layers(layer('stem', fine) + layer('neck', coarse), (32, 32))
-    assert divmod(int(found.argmax()), 32) == (22, 22)
+    assert divmod(int(found.argmax()), 32) == peak
     assert found.max().item() == pytest.approx(1.002, abs=1e-3)
+
+
+def test_what_another_layer_does_not_see_keeps_nothing():
+    fine, middle, coarse = torch.full((32, 32), 1e-7), torch.full((32, 32), 1e-7), torch.ones(32, 32)
+    fine[4:9, 4:9], middle[20:25, 20:25], fine[20:25, 20:25] = 1, 1, 2e-2
+    found = multiply_layers(layer('stem', fine) + layer('stage1', middle) + layer('neck', coarse), (32, 32))
+    assert divmod(int(found.argmax()), 32) == (22, 22)
+    assert found[6, 6].item() < 0.003
 
 
 def test_levels_of_a_layer_are_added_before_they_are_multiplied():
@@ -219,9 +232,11 @@ def test_the_layer_before_the_last_counts_twice_as_named_even_if_the_last_is_unu
 
 def test_the_finest_layer_counts_three_times_wherever_it_stands():
     fine, coarse = torch.rand(8, 8) ** 8, torch.eye(4)  # both are over a half in few cells, and blurred by one
+    enlarged = on_grid(coarse, (8, 8))
     one = multiply_layers(layer('stem', fine) + layer('neck', coarse), (8, 8))
+    np.testing.assert_allclose(one.numpy(), slow_product([fine, enlarged], (3, 1)), rtol=1e-4)
     other = multiply_layers(layer('neck', coarse) + layer('stem', fine), (8, 8))
-    torch.testing.assert_close(one, other)
+    np.testing.assert_allclose(other.numpy(), slow_product([enlarged, fine], (1, 3)), rtol=1e-4)
     alone = multiply_layers(layer('stem', fine), (8, 8))
     assert alone.max().item() == pytest.approx(1 + 0.002 + 1e-4, rel=1e-2)
 
