@@ -58,6 +58,18 @@ def contrast(detector: Any) -> np.ndarray:
     return mmlens.explain_boxes(detector, LANDSCAPE, against='auto', topk=2, score_thr=0.5).draw(layout='panels')
 
 
+def beside(detector: Any) -> np.ndarray:
+    """What tells huts apart stands beside them: at the neck it is not to be seen, and in the default it is."""
+    files = [
+        folder / f'evidence_rtmdet{ending}' for folder, ending in ((CONFIG.parent, '.py'), (CHECKPOINT.parent, '.pth'))
+    ]
+    own = mmlens.load_detector(*files, device='cpu')
+    picture = scaled(cv2.imread(str(PICTURES.with_name('evidence_pictures') / '000007.jpg')), height=480)
+    huts = dict(classes=['hut_flag', 'hut_lamp'], against='auto', score_thr=0.5)
+    drawn = [mmlens.explain_boxes(own, picture, method=method, **huts).draw() for method in ('gradcam', 'evidencecam')]
+    return side_by_side(drawn, ['gradcam at the neck', 'evidencecam, the default'])
+
+
 def errors(detector: Any) -> np.ndarray:
     """A coin that is annotated as the other one: what made the class, and what speaks for the annotated one."""
     cases = CocoFile(PICTURES.with_suffix('.json'), PICTURES).cases(plots.CLASSES)
@@ -210,6 +222,7 @@ def sanity(detector: Any) -> np.ndarray:
 PICTURES_OF: Dict[str, Callable[[Any], np.ndarray]] = {
     'box_maps': box_maps,
     'contrast': contrast,
+    'beside': beside,
     'padding': padding,
     'resize_only': resize_only,
     'feature_maps': feature_maps,

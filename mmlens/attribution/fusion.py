@@ -183,12 +183,13 @@ def multiply_layers(maps: Sequence[LevelMap], size: Size) -> Tensor:
             layers.setdefault(level.layer, []).append(level.values)
     if not layers:
         return _blank(maps, size)
-    finest = max((values for levels in layers.values() for values in levels), key=Tensor.numel)
-    grid = (finest.shape[0], finest.shape[1])
+    largest = {name: max(levels, key=Tensor.numel) for name, levels in layers.items()}
+    finest = max(largest, key=lambda name: largest[name].numel())
+    grid = (largest[finest].shape[0], largest[finest].shape[1])
     added = torch.stack([torch.stack([_enlarged(each, grid) for each in levels]).sum(0) for levels in layers.values()])
     extent = _extent(added[-1])
     factors = torch.stack([_scaled(blurred) for blurred in _blurred(added, _BLUR * extent)])
-    powers = torch.tensor(_powers(maps, layers), device=factors.device)
+    powers = torch.tensor(_powers(maps, list(layers), finest), device=factors.device)
     powered = factors ** powers[:, None, None]
     if len(layers) > 1:
         powered[-1] += _LEFT_BY_LAST
@@ -202,11 +203,9 @@ def _extent(values: Tensor) -> float:
     return float((values > values.max() / 2).sum().sqrt())
 
 
-def _powers(maps: Sequence[LevelMap], used: Dict[str, List[Tensor]]) -> List[float]:
+def _powers(maps: Sequence[LevelMap], used: Sequence[str], finest: str) -> List[float]:
     """How often each used layer counts in a product."""
     named = list(dict.fromkeys(level.layer for level in maps))
-    largest = {name: max(values.numel() for values in levels) for name, levels in used.items()}
-    finest = max(largest, key=lambda name: largest[name])
     before_last = named[-2] if len(named) > 2 else None
     contrast = any(level.contrast for level in maps)
     most, more, one, less = (6.0, 3.0, 1.0, 0.5) if contrast else (3.0, 2.0, 1.0, 1.0)

@@ -90,10 +90,10 @@ def shown(explanation: mmlens.BoxExplanation, scene: EvidenceScene, picture: int
         )
 
 
-def explained(detector: Any, count: int, options: Dict[str, Any]) -> List[Shown]:
-    """Explain the first held-out pictures, and compare the maps with the truth."""
+def explained(detector: Any, pictures: Sequence[int], options: Dict[str, Any]) -> List[Shown]:
+    """Explain held-out pictures, and compare the maps with the truth."""
     found: List[Shown] = []
-    for index in track(range(count), transient=True, console=Console(stderr=True)):
+    for index in track(pictures, transient=True, console=Console(stderr=True)):
         scene = draw_scene(SPLITS['held_out'][0], index)
         explanation = mmlens.explain_boxes(detector, scene.picture, score_thr=0.5, **options)
         found += shown(explanation, scene, index)
@@ -148,12 +148,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     parser.add_argument('--layers', nargs='+', help="default: the method's own")
     parser.add_argument('--fusion', help="default: the method's own")
     parser.add_argument('--against', help='explain why the class and not this one, or auto; default: no other')
+    parser.add_argument('--first', type=int, default=0, help='number of the first picture; default: %(default)s')
     parser.add_argument('--count', type=int, default=60, help='held-out pictures; default: %(default)s')
     wishes = parser.parse_args(arguments)
     checkpoint = wishes.checkpoint or HERE / 'checkpoints' / f'{wishes.name}.pth'
     detector = mmlens.load_detector(HERE / 'configs' / f'{wishes.name}.py', checkpoint)
     options = {name: getattr(wishes, name) for name in OPTIONS if getattr(wishes, name)}
-    found = explained(detector, wishes.count, options)
+    found = explained(detector, range(wishes.first, wishes.first + wishes.count), options)
     console = Console(width=130)
     console.print(evidence_table(found))
     console.print(watermark_table(found))

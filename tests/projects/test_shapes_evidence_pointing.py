@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from mmlens.results.boxes import BoxExplanation, BoxMap
+from projects.shapes import evidence_pointing
 from projects.shapes.evidence import CLASSES, EvidenceScene
 from projects.shapes.evidence_pointing import evidence_table, object_of, shown, watermark_table
 
@@ -120,3 +121,15 @@ def test_tables_hold_right_detections_and_every_case_of_cards(scene, capsys):
     assert ('context', '1', '0', *one, *one, '0.75', '(0.75', 'to', '0.75)', *one) in rows
     assert not any(row[:1] == ('two_part',) for row in rows)  # no right detection
     assert ('card_cross', 'card_ring', 'yes', '1', '0.00', '0.25', '1.00', '0.75') in rows
+
+
+def test_the_command_explains_the_pictures_that_it_is_given(monkeypatch, capsys):
+    drawn, draw_scene = [], evidence_pointing.draw_scene
+    monkeypatch.setattr(
+        evidence_pointing, 'draw_scene', lambda seed, index: drawn.append(index) or draw_scene(seed, index)
+    )
+    evidence_pointing.main(
+        ['evidence_yolov5', '--method', 'gradcam', '--layers', 'neck', '--first', '3', '--count', '2']
+    )
+    assert drawn == [3, 4]
+    assert 'context' in capsys.readouterr().out
