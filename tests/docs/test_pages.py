@@ -150,7 +150,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         | options_of(sanity)
         | options_of(info)
     )
-    # torchrun's, pip's, and those of OpenMMLab's tools/test.py, of dev/support_table.py and of mark_pointing.py
+    # torchrun's, pip's, and those of OpenMMLab's tools/test.py, of dev/support_table.py, and of projects/shapes
     of_others = {
         '--nproc_per_node',
         '--no-cache-dir',
@@ -160,6 +160,7 @@ def test_options_in_the_text_exist_and_all_are_explained(benchmark):
         '--filter',
         '--output',
         '--layers',
+        '--count',
     }
     of_others |= options_of(benchmark)
     named = {option for page in OURS for option in re.findall(r'(?<![\w-])--[a-z][\w-]+', text_of(page))}
