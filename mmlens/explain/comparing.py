@@ -209,14 +209,19 @@ class _Reusable(contextlib.AbstractContextManager):  # type: ignore[type-arg]
 
     def __enter__(self) -> None:
         self._inner = torch.autocast(self._device, dtype=self._dtype)
-        self._inner.__enter__()
+        try:
+            self._inner.__enter__()
+        except RuntimeError as error:  # torch 2.1 has no float16 on CPUs
+            raise self._told(error) from error
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self._inner.__exit__(kind, error, trace)
         if isinstance(error, RuntimeError) and not isinstance(error, torch.cuda.OutOfMemoryError):
-            name = str(self._dtype).split('.')[-1]
-            words = str(error).splitlines()[0]
-            raise MethodError(f'This detector does not run in {name} here ({words}): leave out `dtype_b`.') from error
+            raise self._told(error) from error
+
+    def _told(self, error: RuntimeError) -> MethodError:
+        name, words = str(self._dtype).split('.')[-1], str(error).splitlines()[0]
+        return MethodError(f'This detector does not run in {name} here ({words}): leave out `dtype_b`.')
 
 
 def _comparable(a: BoxExplanation, b: BoxExplanation, same: bool) -> Tuple[bool, str]:

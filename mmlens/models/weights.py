@@ -191,7 +191,10 @@ def broken_weights(model: nn.Module) -> Iterator[Tuple[str, str]]:
     for name, value in [*model.named_parameters(), *model.named_buffers()]:
         if not value.is_floating_point() or not value.numel():
             continue
-        low, high = value.detach().aminmax()
+        value = value.detach()
+        if value.element_size() < 4:  # torch 2.1 knows no such minimum on a CPU
+            value = value.float()
+        low, high = value.aminmax()
         if bool(low.isnan()) or bool(high.isnan()):
             yield name, 'NaN'
         elif bool(high.isinf()) or (bool(low.isinf()) and name not in of_buffers):

@@ -18,6 +18,8 @@ SEED, PICTURES, STAMPS = evidence_dataset.SPLITS['held_out']
 
 @pytest.fixture(scope='module', params=EVIDENCE)
 def name(request):
+    if request.param == 'evidence_dino':
+        request.getfixturevalue('dino_of_any_width')
     return request.param
 
 

@@ -20,7 +20,7 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def model():
+def model(dino_of_any_width):
     return build(load_config(NAME))
 
 
