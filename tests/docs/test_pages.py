@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import pydoc
 import re
+import sys
 from pathlib import Path
 from typing import Dict, List, Set
 
@@ -85,9 +86,10 @@ def test_every_picture_is_shown_and_small():
 WITHOUT_WEIGHTS = sorted({path.stem for path in PICTURES.iterdir()} - {'photographs', 'report'})
 
 
-@pytest.fixture(scope='module')
-def artist():
+@pytest.fixture
+def artist(monkeypatch):
     """dev/draw_docs_pictures.py."""
+    monkeypatch.setattr(sys, 'path', [*sys.path])  # it adds a folder, for a method of one picture
     location = ROOT / 'dev' / 'draw_docs_pictures.py'
     spec = importlib.util.spec_from_file_location('draw_docs_pictures', str(location))
     tool = importlib.util.module_from_spec(spec)
