@@ -60,9 +60,7 @@ def contrast(detector: Any) -> np.ndarray:
 
 def beside(detector: Any) -> np.ndarray:
     """What tells huts apart stands beside them: at the neck it is not to be seen, and in the default it is."""
-    files = [
-        folder / f'evidence_rtmdet{ending}' for folder, ending in ((CONFIG.parent, '.py'), (CHECKPOINT.parent, '.pth'))
-    ]
+    files = CONFIG.with_name('evidence_rtmdet.py'), CHECKPOINT.with_name('evidence_rtmdet.pth')
     own = mmlens.load_detector(*files, device='cpu')
     picture = scaled(cv2.imread(str(PICTURES.with_name('evidence_pictures') / '000007.jpg')), height=480)
     huts = dict(classes=['hut_flag', 'hut_lamp'], against='auto', score_thr=0.5)

@@ -110,7 +110,8 @@ def test_windows_change_no_map(detector, picture, monkeypatch):
     found = explain_boxes(detector, picture, **options)
     assert len(found) == len(whole) > 0
     for one, other in zip(found, whole):
-        np.testing.assert_allclose(one.box, other.box, rtol=1e-5)
+        # Boxes of torch 2.1 differ by rounding.
+        np.testing.assert_allclose(one.box, other.box, rtol=0 if torch.__version__ >= '2.2' else 1e-5)
         np.testing.assert_allclose(one.raw, other.raw, rtol=1e-3, atol=1e-4 * other.raw.max())
 
 
